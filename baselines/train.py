@@ -1,0 +1,60 @@
+"""Stage one from start to artefact."""
+
+from __future__ import annotations
+
+from ..engine.artefact import write_artefact
+from ..engine.checkpoint import save_model
+from ..engine.judge import LabelJudge
+from ..engine.labelling import clustering_features, within_labels
+from ..engine.network import build_network, network_meta
+from ..engine.run_folder import RunFolder
+from ..engine.session import Session
+from ..engine.settings import to_yaml
+from ..engine.stages import Stage, run_stages
+from ..evaluation.results import summary_table
+from ..evaluation.run_record import read_run
+from .across import Across
+from .config import BaselineConfig
+from .warm_up import WarmUp
+from .within import Within
+
+
+def run_baseline(config: BaselineConfig) -> RunFolder:
+    """Trains stage one and writes its artefact into ``config.output``.
+
+    Args:
+        config: settings.
+
+    Returns:
+        The run folder.
+
+    Raises:
+        UserError, DatasetError, DegenerateClustering: with what to do.
+    """
+    run = RunFolder(config.output, to_yaml(config), resume=config.resume is not None)
+    try:
+        session = Session(config, "baseline", run, labelled=False)
+        judge = LabelJudge(session.full_tracks, run)
+        model = build_network(config, session.runtime)
+        stages: list[Stage] = [
+            WarmUp(session, config, model),
+            Within(session, config, model, judge),
+            Across(session, config, model, judge),
+        ]
+        step = run_stages(session, run, config, model, stages, untrained=True)
+        features = session.training_features(model)
+        labels = within_labels(clustering_features(features, session, config), session, config)
+        meta = network_meta(config, model, stage="baseline", step=step)
+        save_model(run.path / "encoder.safetensors", model, meta)
+        write_artefact(
+            run.path,
+            session.full_tracks,
+            labels,
+            features,
+            {"steps": step, "tracks": len(labels), "noise": float((labels < 0).mean())},
+        )
+        run.log(summary_table(read_run(run.path).of_kind("evaluation")))
+        run.log(f"stage one is complete: {run.path}")
+        return run
+    finally:
+        run.close()

@@ -1,0 +1,1 @@
+"""Features to pseudo-labels: neighbours, sparse Jaccard distance, DBSCAN, sub-clusters."""

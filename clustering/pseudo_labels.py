@@ -1,0 +1,115 @@
+"""Features in, pseudo-labels out; and the refusal of a clustering that cannot be trained on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from torch import Tensor
+
+from .dbscan import dbscan
+from .jaccard import jaccard_distance
+from .scan import cluster_counts, distance_quantiles, suggest_eps
+
+MOST_NOISE = 0.8
+
+
+class DegenerateClustering(ValueError):
+    """A clustering without the clusters that training needs."""
+
+
+@dataclass(frozen=True, slots=True)
+class ClusterResult:
+    """Pseudo-labels and what one wants to know about them.
+
+    Attributes:
+        labels: ``[N]`` int64, 0 … num_clusters − 1, −1 for noise.
+        num_clusters: number of clusters.
+        noise_share: share of samples without a cluster, 0 to 1.
+        largest: samples in the largest cluster.
+        eps: DBSCAN's radius.
+        distance_quantiles: quantile q → ε at which a share q of the samples are core samples.
+        suggested_eps: where the clustering is degenerate, an ε that is not; None if there is none,
+            or no need.
+    """
+
+    labels: NDArray[np.int64]
+    num_clusters: int
+    noise_share: float
+    largest: int
+    eps: float
+    distance_quantiles: dict[float, float]
+    suggested_eps: float | None = None
+
+    @property
+    def problem(self) -> str | None:
+        """Why this clustering cannot be trained on, None if it can."""
+        if self.num_clusters == 0:
+            return "no cluster was found"
+        if self.num_clusters == 1:
+            return "all samples but the noise fell into one cluster"
+        if self.noise_share > MOST_NOISE:
+            return f"{self.noise_share:.0%} of the samples are noise (at most {MOST_NOISE:.0%})"
+        return None
+
+
+def cluster(
+    features: Tensor | ArrayLike,
+    *,
+    k1: int = 30,
+    k2: int = 6,
+    eps: float = 0.6,
+    min_samples: int = 4,
+    modality: Tensor | ArrayLike | None = None,
+) -> ClusterResult:
+    """Clusters features: neighbours, sparse Jaccard distance, DBSCAN.
+
+    Args:
+        features: ``[N, D]``, see ``jaccard_distance``.
+        k1: see ``jaccard_distance``.
+        k2: see ``jaccard_distance``.
+        eps: see ``dbscan``.
+        min_samples: see ``dbscan``.
+        modality: see ``jaccard_distance``.
+
+    Returns:
+        Labels and counts; a degenerate clustering comes back too, for ``check_clustering``.
+
+    Raises:
+        ValueError: see ``jaccard_distance`` and ``dbscan``.
+    """
+    graph = jaccard_distance(features, k1, k2, modality=modality)
+    labels = dbscan(graph, eps, min_samples)
+    counts = cluster_counts(labels)
+    quantiles = distance_quantiles(graph, min_samples)
+    result = ClusterResult(labels, *counts, eps, quantiles)
+    if result.problem is None:
+        return result
+    return ClusterResult(labels, *counts, eps, quantiles, suggest_eps(graph, min_samples))
+
+
+def check_clustering(result: ClusterResult, name: str = "clustering") -> None:
+    """Stops before an epoch on labels that teach nothing.
+
+    Args:
+        result: what :func:`cluster` returned.
+        name: what was clustered, for the message ("infrared").
+
+    Raises:
+        DegenerateClustering: no cluster, one cluster, or more than 80 % noise; the message gives
+            the distance quantiles and a suggested ε.
+    """
+    if result.problem is None:
+        return
+    quantiles = ", ".join(f"{q:.0%}: {d:.3f}" for q, d in result.distance_quantiles.items())
+    advice = (
+        "no ε separates these samples: train the features longer or take a smaller k1"
+        if result.suggested_eps is None
+        else f"try ε = {result.suggested_eps:.2f}"
+    )
+    raise DegenerateClustering(
+        f"{name}: {result.problem} ({len(result.labels)} samples, {result.num_clusters} clusters, "
+        f"largest {result.largest}, ε = {result.eps}). ε at which a share of the samples is dense "
+        f"enough to found a cluster: {quantiles}; {advice}."
+    )

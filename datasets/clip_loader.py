@@ -1,0 +1,118 @@
+"""Batches of clips, in this process or in worker processes, with the same result."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Literal
+
+import torch
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset, Sampler
+
+from .clip_reader import ClipReader
+
+Mode = Literal["train", "test"]
+Request = tuple[int, list[int], tuple[int, ...]]
+
+
+class ClipLoader:
+    """Iterates over the batches that a batch sampler lists.
+
+    Batch b of epoch e is drawn from `(*seed, e, b)`, so neither the number of workers nor their
+    timing changes a clip. Workers stay alive between epochs.
+    """
+
+    def __init__(
+        self,
+        reader: ClipReader,
+        batches: Iterable[list[int]],
+        seed: int | tuple[int, ...] = 0,
+        mode: Mode = "train",
+        workers: int = 0,
+        start_method: str | None = None,
+    ) -> None:
+        """Joins a reader and a batch sampler.
+
+        Args:
+            reader: source of clips.
+            batches: track indices of each batch; iterated anew in every epoch.
+            seed: one or several non-negative integers.
+            mode: "train" for random frames, "test" for evenly spaced ones.
+            workers: worker processes; 0 reads in this process.
+            start_method: how workers start ("spawn", "fork", …); None takes the platform's way.
+
+        Raises:
+            ValueError: if `mode` is unknown or `workers` is negative.
+        """
+        if mode not in ("train", "test"):
+            raise ValueError(f'mode is "train" or "test"; got {mode!r}')
+        if workers < 0:
+            raise ValueError(f"workers is at least 0; got {workers}")
+        self._batches = batches
+        self._requests = _Requests(batches, (seed,) if isinstance(seed, int) else tuple(seed))
+        self._clips = _ClipBatches(reader, mode)
+        self._loader: DataLoader[tuple[Tensor, Tensor]] | None = None
+        if workers:
+            self._loader = DataLoader(
+                self._clips,
+                batch_size=None,
+                sampler=self._requests,
+                num_workers=workers,
+                multiprocessing_context=start_method,
+                persistent_workers=True,
+            )
+
+    def set_epoch(self, epoch: int) -> None:
+        """Changes the draws, and those of the batch sampler if it knows epochs.
+
+        Args:
+            epoch: epoch number, at least 0.
+        """
+        self._requests.epoch = epoch
+        set_epoch = getattr(self._batches, "set_epoch", None)
+        if set_epoch is not None:
+            set_epoch(epoch)
+
+    def __len__(self) -> int:
+        """Number of batches in the present epoch."""
+        return len(self._requests)
+
+    def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
+        """Yields clips, [B, T, 3, H, W], uint8, and their track indices, [B], int64."""
+        if self._loader is not None:
+            yield from self._loader
+        else:
+            for request in self._requests:
+                yield self._clips[request]
+
+
+class _Requests(Sampler[Request]):
+    """The batch sampler's lists together with each batch's number and seed."""
+
+    def __init__(self, batches: Iterable[list[int]], seed: tuple[int, ...]) -> None:
+        self.batches = batches
+        self.seed = seed
+        self.epoch = 0
+
+    def __iter__(self) -> Iterator[Request]:
+        for number, batch in enumerate(self.batches):
+            yield number, list(batch), (*self.seed, self.epoch)
+
+    def __len__(self) -> int:
+        return len(self.batches)  # type: ignore[arg-type]
+
+
+class _ClipBatches(Dataset[tuple[Tensor, Tensor]]):
+    """Answers requests; this is what travels to a worker process."""
+
+    def __init__(self, reader: ClipReader, mode: Mode) -> None:
+        self.reader = reader
+        self.mode = mode
+
+    def __getitem__(self, request: Request) -> tuple[Tensor, Tensor]:
+        number, indices, seed = request
+        if self.mode == "train":
+            clips = self.reader.train_clips(indices, (*seed, number))
+        else:
+            clips = self.reader.test_clips(indices)
+        return clips, torch.tensor(indices, dtype=torch.int64)

@@ -1,0 +1,243 @@
+"""Clips of tracks as tensors: decoding, the cache in memory, frame choice."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from .errors import CorruptFrames, DatasetError
+from .frame_choice import Positions, all_frames, evenly_spaced_frames, random_frames
+from .frames import UnreadableFrame, decode_frame
+from .track import Track
+
+GIB = 1 << 30
+
+
+class ClipReader:
+    """Gives clips of tracks as 8-bit tensors.
+
+    Clips are [B, T, 3, H, W] views of memory that lies as [B, T, H, W, 3], which is the
+    channels-last format once frames are folded into the batch. An unreadable frame stops the run
+    unless `skip_corrupt` is set; then it is left out of its track. With the cache this happens
+    before frames are chosen; without, a clip takes the nearest readable frame of its track.
+
+    Attributes:
+        tracks: the tracks that indices refer to.
+        height: rows of a frame.
+        width: columns of a frame.
+        num_frames: frames T of a clip.
+        corrupt: unreadable frames met so far.
+        lost: indices of tracks without any readable frame; known at once only with the cache.
+            Reading such a track raises `CorruptFrames`, so samplers must leave it out.
+    """
+
+    def __init__(
+        self,
+        tracks: Sequence[Track],
+        *,
+        height: int,
+        width: int,
+        num_frames: int,
+        cache: Literal["memory", "none"] = "memory",
+        skip_corrupt: bool = False,
+        workers: int | None = None,
+        cache_limit: int = 16 * GIB,
+        progress: Callable[[int], object] | None = None,
+    ) -> None:
+        """Prepares reading; with `cache="memory"` decodes every frame once.
+
+        Args:
+            tracks: tracks to read.
+            height: rows of a frame, pixels.
+            width: columns of a frame, pixels.
+            num_frames: frames T of a clip.
+            cache: "memory" keeps all resized frames; "none" decodes when asked.
+            skip_corrupt: leave unreadable frames out instead of stopping.
+            workers: decoding threads; None takes one for each core, at most 8.
+            cache_limit: largest cache in bytes.
+            progress: called with the number of newly decoded frames while the cache is filled.
+
+        Raises:
+            ValueError: if sizes are below 1, `cache` is unknown, or a track has no frames.
+            DatasetError: if the cache would be larger than `cache_limit`.
+            CorruptFrames: if frames are unreadable and `skip_corrupt` is off.
+        """
+        if min(height, width, num_frames) < 1:
+            raise ValueError(
+                "height, width and num_frames are at least 1; "
+                f"got {height}, {width} and {num_frames}"
+            )
+        if cache not in ("memory", "none"):
+            raise ValueError(f'cache is "memory" or "none"; got {cache!r}')
+        empty = [track.key for track in tracks if not track.frames]
+        if empty:
+            raise ValueError(f"{len(empty)} tracks have no frames, the first is {empty[0]}")
+        self.tracks = tuple(tracks)
+        self.height = height
+        self.width = width
+        self.num_frames = num_frames
+        self.skip_corrupt = skip_corrupt
+        self.workers = workers if workers is not None else min(8, os.cpu_count() or 1)
+        self.corrupt: list[Path] = []
+        self.lost: tuple[int, ...] = ()
+        self._lengths = np.array([len(track.frames) for track in tracks], dtype=np.int64)
+        self._starts = np.cumsum(self._lengths) - self._lengths
+        self._cache: Tensor | None = None
+        if cache == "memory":
+            self._fill_cache(cache_limit, progress)
+
+    def __len__(self) -> int:
+        """Number of tracks."""
+        return len(self.tracks)
+
+    def train_clips(self, indices: Sequence[int], seed: Sequence[int]) -> Tensor:
+        """One random clip of each track: a random frame of each of its T segments.
+
+        Args:
+            indices: tracks, length B; a track may occur more than once.
+            seed: non-negative integers. The draw of entry i depends on them and on i only.
+
+        Returns:
+            Pixels, [B, T, 3, H, W], uint8.
+        """
+        rows = self._checked(indices)
+        generator = np.random.default_rng(tuple(seed))
+        return self._gather(rows, random_frames(self._lengths[rows], self.num_frames, generator))
+
+    def test_clips(self, indices: Sequence[int]) -> Tensor:
+        """The evenly spaced clip of each track.
+
+        Args:
+            indices: tracks, length B.
+
+        Returns:
+            Pixels, [B, T, 3, H, W], uint8.
+        """
+        rows = self._checked(indices)
+        frames = [evenly_spaced_frames(int(n), self.num_frames) for n in self._lengths[rows]]
+        return self._gather(rows, np.array(frames, dtype=np.int64).reshape(-1, self.num_frames))
+
+    def all_clips(self, index: int) -> Tensor:
+        """Clips that together show every frame of one track.
+
+        Args:
+            index: the track.
+
+        Returns:
+            Pixels, [n, T, 3, H, W], uint8, n = ceil(frames / T).
+        """
+        rows = self._checked([index])
+        frames = all_frames(int(self._lengths[rows[0]]), self.num_frames)
+        return self._gather(np.repeat(rows, len(frames)), frames)
+
+    def _checked(self, indices: Iterable[int]) -> Positions:
+        rows = np.fromiter(indices, dtype=np.int64)
+        if rows.size and (rows.min() < 0 or rows.max() >= len(self.tracks)):
+            raise IndexError(
+                f"track indices lie in 0…{len(self.tracks) - 1}; got {rows.min()}…{rows.max()}"
+            )
+        for row in rows[self._lengths[rows] == 0]:
+            self._raise_lost(int(row))
+        return rows
+
+    def _gather(self, rows: Positions, frames: Positions) -> Tensor:
+        shape = (*frames.shape, self.height, self.width, 3)
+        if self._cache is not None:
+            flat = torch.from_numpy((self._starts[rows][:, None] + frames).ravel())
+            pixels = self._cache.index_select(0, flat)
+        else:
+            pixels = self._decode_choice(rows, frames)
+        return pixels.view(shape).permute(0, 1, 4, 2, 3)
+
+    def _decode_choice(self, rows: Positions, frames: Positions) -> Tensor:
+        """Decodes the chosen frames, [B, T] positions, each file once."""
+        wanted = [(int(row), int(f)) for row, line in zip(rows, frames) for f in line]
+        distinct = sorted(set(wanted))
+        if self.workers > 1 and len(distinct) > 1:
+            with ThreadPoolExecutor(self.workers) as pool:
+                decoded = list(pool.map(self._decode_near, distinct))
+        else:
+            decoded = [self._decode_near(item) for item in distinct]
+        position = {item: i for i, item in enumerate(distinct)}
+        stacked = np.stack([decoded[position[item]] for item in wanted])
+        return torch.from_numpy(stacked)
+
+    def _decode_near(self, item: tuple[int, int]) -> np.ndarray:
+        """The frame, or with `skip_corrupt` the nearest readable one (the earlier of two)."""
+        row, frame = item
+        paths = self.tracks[row].frames
+        order = sorted(range(len(paths)), key=lambda i: (abs(i - frame), i))
+        failures: list[tuple[Path, str]] = []
+        for i in order if self.skip_corrupt else order[:1]:
+            try:
+                return decode_frame(paths[i], self.height, self.width)
+            except UnreadableFrame as error:
+                failures.append((paths[i], str(error)))
+                if paths[i] not in self.corrupt:
+                    self.corrupt.append(paths[i])
+        if self.skip_corrupt:
+            self._raise_lost(row)
+        raise CorruptFrames(failures, _ADVICE)
+
+    def _raise_lost(self, row: int) -> None:
+        track = self.tracks[row]
+        raise CorruptFrames(
+            [(path, "unreadable") for path in track.frames],
+            f"Track {track.key} has no readable frame left; restore its files or leave it out.",
+        )
+
+    def _fill_cache(self, limit: int, progress: Callable[[int], object] | None) -> None:
+        paths = [path for track in self.tracks for path in track.frames]
+        needed = len(paths) * self.height * self.width * 3
+        if needed > limit:
+            raise DatasetError(
+                f"{len(paths)} frames of {self.height}x{self.width} need a cache of "
+                f"{needed / GIB:.2f} GiB, the limit is {limit / GIB:.2f} GiB; "
+                'raise the limit or read without a cache (cache="none")'
+            )
+        pixels = np.empty((len(paths), self.height, self.width, 3), dtype=np.uint8)
+
+        def fill(i: int) -> str | None:
+            try:
+                pixels[i] = decode_frame(paths[i], self.height, self.width)
+            except UnreadableFrame as error:
+                return str(error)
+            return None
+
+        failures: dict[int, str] = {}
+        with ThreadPoolExecutor(self.workers) as pool:
+            for i, reason in enumerate(pool.map(fill, range(len(paths)))):
+                if reason is not None:
+                    failures[i] = reason
+                if progress is not None:
+                    progress(1)
+        if failures and not self.skip_corrupt:
+            raise CorruptFrames([(paths[i], reason) for i, reason in failures.items()], _ADVICE)
+        self._cache = torch.from_numpy(pixels)
+        if failures:
+            self._drop(paths, failures)
+
+    def _drop(self, paths: Sequence[Path], failures: Iterable[int]) -> None:
+        """Takes unreadable frames out of the cache and out of the tracks' lengths."""
+        assert self._cache is not None
+        keep = np.ones(len(paths), dtype=bool)
+        keep[list(failures)] = False
+        owner = np.repeat(np.arange(len(self.tracks)), self._lengths)
+        self._lengths = np.bincount(owner[keep], minlength=len(self.tracks)).astype(np.int64)
+        self._starts = np.cumsum(self._lengths) - self._lengths
+        self._cache = self._cache[torch.from_numpy(keep)]
+        self.corrupt = [paths[i] for i in sorted(failures)]
+        self.lost = tuple(int(i) for i in np.flatnonzero(self._lengths == 0))
+
+
+_ADVICE = (
+    "Restore the files from the original archive, or go on without them with skip_corrupt=True "
+    "(--skip-corrupt)."
+)

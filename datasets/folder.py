@@ -1,0 +1,112 @@
+"""Data of one's own, as plain folders.
+
+    ROOT/<train|query|gallery>/<identity>/<visible|infrared>/<camera>/<tracklet>/<frames>
+    ROOT/<train|query|gallery>/<identity>/<visible|infrared>/<camera>/<image>
+
+A folder below the camera is a tracklet, its image files are the frames in natural order (2 before
+10); an image file below the camera is a track of one frame. An identity folder named `unknown`
+holds tracks of people whose identity is not known (training only). Query and gallery may hold both
+modalities; each direction takes queries of one and the gallery of the other.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from pathlib import Path
+
+from .layouts import check_layout
+from .scan import Problems, Scan
+from .track import Modality, Track
+
+NAME = "folder"
+SPLITS = ("train", "query", "gallery")
+UNKNOWN = "unknown"
+SUFFIXES = {".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp"}
+MODALITIES = {modality.name.lower(): modality for modality in Modality}
+
+_Found = tuple[str, str, Modality, str, str, tuple[Path, ...]]
+
+
+def scan_folder(root: Path, problems: Problems, *, min_frames: int = 1) -> Scan:
+    """Lists the folders; opens no frame.
+
+    Args:
+        root: folder of the data set.
+        problems: takes complaints.
+        min_frames: shorter tracks are listed but not used.
+
+    Returns:
+        Splits train, query, gallery.
+    """
+    scan = Scan()
+    if not check_layout(root, NAME, SPLITS, problems):
+        return scan
+    found: list[_Found] = []
+    for split in SPLITS:
+        for person in _folders(root / split, problems):
+            if split != "train" and person.name == UNKNOWN:
+                problems.add(f"{person}: people of {split} need an identity; remove the folder")
+                continue
+            found += _person(split, person, problems)
+    numbers = _number({name for _, name, *_ in found if name != UNKNOWN}, r"\d+")
+    cameras = _number({camera for *_, camera, _, _ in found}, r"\D*(\d+)")
+    scan.listed = {split: [] for split in SPLITS}
+    for split, name, modality, camera, tracklet, frames in found:
+        key = f"{split}/{name}/{modality.name.lower()}/{camera}/{tracklet}"
+        identity = None if name == UNKNOWN else numbers[name]
+        scan.listed[split].append(Track(frames, modality, cameras[camera], identity, key))
+    scan.used = {
+        split: [track for track in tracks if len(track.frames) >= min_frames]
+        for split, tracks in scan.listed.items()
+    }
+    return scan
+
+
+def _person(split: str, person: Path, problems: Problems) -> Iterable[_Found]:
+    for kind in _folders(person, problems):
+        if kind.name not in MODALITIES:
+            problems.add(
+                f"{kind}: expected a folder named visible or infrared; rename or remove it"
+            )
+            continue
+        for camera in _folders(kind, problems):
+            where = (split, person.name, MODALITIES[kind.name], camera.name)
+            for entry in _entries(camera):
+                if not entry.is_dir():
+                    if entry.suffix.lower() in SUFFIXES:
+                        yield (*where, entry.name, (entry,))
+                    continue
+                frames = tuple(p for p in _entries(entry) if p.suffix.lower() in SUFFIXES)
+                if frames:
+                    yield (*where, entry.name, frames)
+                else:
+                    problems.add(f"{entry}: the tracklet has no image files; fill or remove it")
+
+
+def _entries(folder: Path) -> list[Path]:
+    """What a folder holds, in natural order, without hidden files."""
+    return sorted((p for p in folder.iterdir() if not p.name.startswith(".")), key=_natural)
+
+
+def _folders(folder: Path, problems: Problems) -> list[Path]:
+    if not folder.is_dir():
+        problems.add(f"{folder}: expected a folder")
+        return []
+    return [path for path in _entries(folder) if path.is_dir()]
+
+
+def _natural(path: Path) -> tuple[list[tuple[int, str]], str]:
+    """Sorts numbers inside names by value."""
+    parts = re.findall(r"\d+|\D+", path.name)
+    return [(int(p), "") if p.isdecimal() else (-1, p) for p in parts], path.name
+
+
+def _number(names: set[str], pattern: str) -> dict[str, int]:
+    """The number in each name, or its place in the sorted list if numbers are missing or clash."""
+    ordered = sorted(names)
+    matches = [re.fullmatch(pattern, name) for name in ordered]
+    numbers = [int(match.group(match.lastindex or 0)) for match in matches if match]
+    if len(set(numbers)) < len(ordered):
+        numbers = list(range(len(ordered)))
+    return dict(zip(ordered, numbers))

@@ -1,0 +1,81 @@
+"""Telling layouts of data sets apart by their folders."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from .scan import Problems
+
+# Of each layout: entries that must all be there, "a|b" meaning either. The first that fits counts,
+# and on file systems that ignore case `train` also finds HITSZ-VCM's `Train`, so that layout stands
+# before "folder".
+SIGNS: dict[str, tuple[str, ...]] = {
+    "hitsz-vcm": ("info/train_name.txt|info/track_train_info.txt",),
+    "bupt-campus": ("data_paths.json|DATA",),
+    "sysu-mm01": ("exp", "cam1"),
+    "llcm": ("idx/train_vis.txt",),
+    "regdb": ("idx/train_visible_1.txt",),
+    "folder": ("train",),
+}
+
+
+def recognise_layout(root: Path) -> str | None:
+    """Names the layout of a folder.
+
+    Args:
+        root: an existing folder.
+
+    Returns:
+        The layout's name, or None where no layout fits.
+    """
+    for name, signs in SIGNS.items():
+        if all(_exists(root, sign) for sign in signs):
+            return name
+    return None
+
+
+def _exists(root: Path, choice: str) -> bool:
+    return any((root / part).exists() for part in choice.split("|"))
+
+
+def check_layout(root: Path, name: str, needed: tuple[str, ...], problems: Problems) -> bool:
+    """Complains about a folder that is not in the layout that was asked for.
+
+    Args:
+        root: folder of the data set.
+        name: the layout.
+        needed: files and folders that must exist, relative to `root`; "a|b" means either.
+        problems: takes the complaint.
+
+    Returns:
+        Whether everything needed is there.
+    """
+    if not root.is_dir():
+        found = "is a file" if root.exists() else "does not exist"
+        problems.add(f"{root} {found}; give the folder that holds the {name} data set (--data-dir)")
+        return False
+    missing = [n for n in needed if not _exists(root, n)]
+    if not missing:
+        return True
+    listed = ", ".join(n.replace("|", " or ") for n in missing)
+    problems.add(f"{root} is not a complete {name} folder: {listed} missing.{_hint(root, name)}")
+    return False
+
+
+def _hint(root: Path, name: str) -> str:
+    """What to do about a folder of another layout."""
+    other = recognise_layout(root)
+    if other == name:
+        return " Copy what is missing from the original archive."
+    if other is not None:
+        return f" It looks like {other}: use --dataset {other}, or give another --data-dir."
+    try:
+        inner = sorted(p for p in root.iterdir() if p.is_dir())
+    except OSError as error:
+        return f" Its content cannot be listed ({error})."
+    for child in inner[:50]:
+        if recognise_layout(child) == name:
+            return f" {child} looks like one: give that as --data-dir."
+    if recognise_layout(root.parent) == name:
+        return f" {root.parent} looks like one: give that as --data-dir."
+    return " No known layout fits; see the documentation of the layouts for what is expected."

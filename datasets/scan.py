@@ -1,0 +1,105 @@
+"""What a reader found in a folder, and how it complains."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from .errors import DatasetError
+from .track import Track
+
+
+class Problems:
+    """Takes complaints: raises the first one, or collects them all for a verification.
+
+    Attributes:
+        found: the collected complaints.
+    """
+
+    def __init__(self, *, collect: bool = False) -> None:
+        """Chooses the manner.
+
+        Args:
+            collect: whether to go on after a complaint.
+        """
+        self._collect = collect
+        self.found: list[str] = []
+
+    def add(self, message: str) -> None:
+        """Takes a complaint.
+
+        Args:
+            message: what was expected, what was found, where, and what to do.
+
+        Raises:
+            DatasetError: unless complaints are collected.
+        """
+        if not self._collect:
+            raise DatasetError(message)
+        self.found.append(message)
+
+
+@dataclass
+class Scan:
+    """Tracks of a folder before and after a reader's filter.
+
+    Attributes:
+        listed: all tracks of each split, as the lists name them.
+        used: the tracks of each split that the reader keeps.
+        training: the splits that training takes.
+        origins: track key to (list file relative to the root, line of its first frame, lines a
+            frame), to say where a missing frame was asked for.
+        suspicions: oddities that are complaints if the counts are wrong too, and notices otherwise.
+        notices: oddities that are no complaint.
+    """
+
+    listed: dict[str, list[Track]] = field(default_factory=dict)
+    used: dict[str, list[Track]] = field(default_factory=dict)
+    training: tuple[str, ...] = ("train",)
+    origins: dict[str, tuple[str, int, int]] = field(default_factory=dict)
+    suspicions: list[str] = field(default_factory=list)
+    notices: list[str] = field(default_factory=list)
+
+    def parts(self) -> tuple[list[Track], list[Track], list[Track]]:
+        """Used tracks for training, query and gallery."""
+        train = [track for split in self.training for track in self.used.get(split, [])]
+        return train, self.used.get("query", []), self.used.get("gallery", [])
+
+
+def read_list(root: Path, name: str, problems: Problems) -> list[str]:
+    """Lines of a text file; blank lines at its end do not count.
+
+    Args:
+        root: folder of the data set.
+        name: the file, relative to it.
+        problems: takes the complaint if the file is missing or no text.
+
+    Returns:
+        The lines without their ends; none after a complaint.
+    """
+    path = root / name
+    try:
+        lines = path.read_text(encoding="utf-8-sig").split("\n")
+    except FileNotFoundError:
+        problems.add(f"{path} is missing; copy it from the original archive")
+        return []
+    except (OSError, UnicodeDecodeError) as error:
+        problems.add(f"{path} cannot be read as text ({error}); copy it again")
+        return []
+    while lines and not lines[-1].strip():
+        lines.pop()
+    return lines
+
+
+def unique_key(key: str, number: int, taken: dict[str, tuple[str, int, int]]) -> str:
+    """The key, or with its row number where another track has it already.
+
+    Args:
+        key: wanted key.
+        number: row of the track in its list, from 1.
+        taken: keys in use.
+
+    Returns:
+        A key that is not in use.
+    """
+    return f"{key}#{number}" if key in taken else key

@@ -1,0 +1,16 @@
+"""A synthetic visible-infrared data set of walking people, the same on every machine."""
+
+from .contact_sheet import contact_sheet
+from .marker import MARKER
+from .presets import PRESETS, Preset
+from .render import LAYOUTS, SyntheticSummary, render_dataset
+
+__all__ = [
+    "LAYOUTS",
+    "MARKER",
+    "PRESETS",
+    "Preset",
+    "SyntheticSummary",
+    "contact_sheet",
+    "render_dataset",
+]

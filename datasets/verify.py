@@ -1,0 +1,201 @@
+"""Comparing a copy of a data set with what was published, before anything is trained on it.
+
+A badly prepared copy trains without complaint and costs 5 to 15 points.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from pathlib import Path
+
+from .consistency import consistency_notices
+from .errors import DatasetError
+from .published import Counts, Part
+from .registry import SCANNERS, resolve_name
+from .scan import Problems, Scan
+from .track import Modality, Track
+from .verification_text import render_verification
+from .wanted import wanted_counts
+
+SHOWN_FILES = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One line of the table.
+
+    Attributes:
+        part: what is counted.
+        wanted: counts of a complete copy.
+        found: counts of this one.
+    """
+
+    part: Part
+    wanted: Counts
+    found: Counts
+
+    def differences(self) -> list[str]:
+        """Counts that are known and not met, in words."""
+        return [
+            f"{wanted:,} {kind.name} wanted, {found:,} found"
+            for kind in fields(Counts)
+            if (wanted := getattr(self.wanted, kind.name)) is not None
+            and wanted != (found := getattr(self.found, kind.name))
+        ]
+
+
+@dataclass(frozen=True, slots=True)
+class Verification:
+    """Result of a verification.
+
+    Attributes:
+        name: registered name of the data set.
+        root: folder that was read.
+        source: where the wanted counts come from; empty where there are none.
+        rows: counts, wanted beside found.
+        problems: what makes the copy unfit, each with its file and line where there is one.
+        notices: what a person should know and that is no fault.
+    """
+
+    name: str
+    root: Path
+    source: str
+    rows: tuple[Row, ...]
+    problems: tuple[str, ...]
+    notices: tuple[str, ...]
+
+    @property
+    def ok(self) -> bool:
+        """Whether the copy is complete."""
+        return not self.problems
+
+    def text(self) -> str:
+        """The table, the problems and the notices, for a terminal."""
+        return render_verification(self)
+
+
+def verify_dataset(name: str, root: str | Path, **options: object) -> Verification:
+    """Reads the lists, counts, and looks for every frame by listing folders.
+
+    Args:
+        name: data set, as for `load_dataset`.
+        root: its folder.
+        **options: of the reader, as for `load_dataset`.
+
+    Returns:
+        Counts, problems and notices. Malformed lists and missing files are problems in it.
+
+    Raises:
+        DatasetError: if no data set has this name.
+    """
+    name, root = resolve_name(name), Path(root)
+    problems = Problems(collect=True)
+    scan: Scan = SCANNERS[name](root, problems, **options)
+    if not scan.listed:  # not the layout; the one problem says so
+        return Verification(name, root, "", (), tuple(problems.found), ())
+    source, wanted = wanted_counts(name, root, problems)
+    if "min_frames" in options:  # published counts belong to the published filter
+        wanted = {part: counts for part, counts in wanted.items() if part[2]}
+    if options.get("fake_ir"):  # frames of another folder, which no paper counts
+        wanted = {p: Counts(c.identities, c.tracks) for p, c in wanted.items()}
+    rows = _count(scan, wanted)
+    _find_missing(root, scan, problems)
+    for split, tracks in zip(("train", "query", "gallery"), scan.parts()):
+        if not tracks:
+            problems.add(f"{root}: the {split} split has no usable tracks")
+    differing = [f"{_title(row.part)}: {'; '.join(d)}" for row in rows if (d := row.differences())]
+    doubtful = bool(differing or problems.found)
+    for message in differing + (scan.suspicions if doubtful else []):
+        problems.add(message)
+    notices = [
+        *scan.notices,
+        *([] if doubtful else scan.suspicions),
+        *consistency_notices(*scan.parts()),
+    ]
+    return Verification(name, root, source, rows, tuple(problems.found), tuple(notices))
+
+
+def require_complete(verification: Verification, allow_incomplete: bool = False) -> None:
+    """Refuses an incomplete copy.
+
+    Args:
+        verification: of the data set that is about to be used.
+        allow_incomplete: accept it all the same.
+
+    Raises:
+        DatasetError: if the copy has problems and they are not accepted; the message is the whole
+            verification.
+    """
+    if not verification.ok and not allow_incomplete:
+        raise DatasetError(
+            f"{verification.text()}\n"
+            "Complete the data set, or go on with it as it is with --allow-incomplete."
+        )
+
+
+def _count(scan: Scan, wanted: dict[Part, Counts]) -> tuple[Row, ...]:
+    """Counts every part that something is known about or that says something new."""
+    rows = []
+    for everything, splits in ((False, scan.used), (True, scan.listed)):
+        test = [*splits.get("query", []), *splits.get("gallery", [])]
+        for split, tracks in {**splits, "test": test}.items():
+            filtered = split == "test" or (everything and len(tracks) == len(scan.used[split]))
+            for modality in (*Modality, None):
+                part = (split, modality, everything)
+                chosen = [track for track in tracks if modality in (None, track.modality)]
+                single = modality is None and len({track.modality for track in tracks}) == 1
+                if part in wanted or (chosen and not filtered and not single):
+                    rows.append(Row(part, wanted.get(part, Counts()), _counts_of(chosen)))
+    return tuple(rows)
+
+
+def _counts_of(tracks: Sequence[Track]) -> Counts:
+    return Counts(
+        len({track.identity for track in tracks}),
+        len(tracks),
+        sum(len(track.frames) for track in tracks),
+    )
+
+
+def _find_missing(root: Path, scan: Scan, problems: Problems) -> None:
+    """Complains about frames that are listed and not there."""
+    content: dict[Path, set[str]] = {}
+    missing: list[tuple[Path, str]] = []
+    total = 0
+    for tracks in scan.listed.values():
+        for track in tracks:
+            for i, frame in enumerate(track.frames):
+                total += 1
+                names = content.get(frame.parent)
+                if names is None:
+                    names = content[frame.parent] = _names_in(frame.parent)
+                if frame.name not in names:
+                    missing.append((frame, _origin(scan, track, i)))
+    if missing:
+        shown = "\n".join(f"  {path}{origin}" for path, origin in missing[:SHOWN_FILES])
+        more = len(missing) - SHOWN_FILES
+        problems.add(
+            f"{len(missing):,} of {total:,} listed frames are missing from {root}:\n{shown}"
+            + (f"\n  and {more:,} more" if more > 0 else "")
+        )
+
+
+def _names_in(folder: Path) -> set[str]:
+    try:
+        return {entry.name for entry in folder.iterdir()}
+    except OSError:
+        return set()
+
+
+def _origin(scan: Scan, track: Track, frame: int) -> str:
+    if track.key not in scan.origins:
+        return ""
+    file, line, step = scan.origins[track.key]
+    return f" (listed in {file}:{line + step * frame})"
+
+
+def _title(part: Part) -> str:
+    split, modality, everything = part
+    of = f" {modality.name.lower()}" if modality is not None else ""
+    return f"{split}{of}{', short tracks included' if everything else ''}"

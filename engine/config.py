@@ -1,0 +1,113 @@
+"""The settings that every training command shares."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from .settings import setting
+
+
+@dataclass(frozen=True, kw_only=True)
+class DataConfig:
+    """Which data, read how."""
+
+    dataset: str = setting("data set name: hitsz-vcm, bupt-campus, folder")
+    data_dir: Path = setting("folder of the data set, as it was published")
+    allow_incomplete: bool = setting("go on although the data set fails its verification", False)
+    skip_corrupt: bool = setting("leave unreadable frames out instead of stopping", False)
+    img_h: int = setting("height of a frame for the network, pixels", 288)
+    img_w: int = setting("width of a frame for the network, pixels", 144)
+    num_frames: int = setting("frames of a training clip", 6)
+    test_frames: int = setting("frames of a test clip, evenly spaced", 6)
+    flip: bool = setting("average a clip and its mirror at test time", False)
+    cache: Literal["memory", "none"] = setting(
+        "keep the resized frames in memory, or decode them each time", "none"
+    )
+    workers: int = setting("processes that decode frames; 0 decodes in the training process", 4)
+    batch_size: int = setting("clips in a batch of feature extraction", 32)
+    device: Literal["auto", "cpu", "cuda"] = setting("where to compute", "auto")
+    precision: Literal["auto", "fp32", "bf16", "fp16"] = setting(
+        "number format of the network; auto: bf16 where the hardware has units for it", "auto"
+    )
+    seed: int = setting("seed of every random stream", 0)
+
+    def __post_init__(self) -> None:
+        for name in ("img_h", "img_w", "num_frames", "test_frames", "batch_size"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"--{name.replace('_', '-')} is at least 1")
+        if self.workers < 0:
+            raise ValueError("--workers is at least 0")
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainingConfig(DataConfig):
+    """What a training command needs beside the data."""
+
+    output: Path = setting("run folder to write")
+    resume: str | None = setting(
+        "go on with the run in --output; with a path, start from that checkpoint",
+        None,
+        bare="output",
+    )
+    desc: str = setting("a description that is kept with the run", "")
+    backbone: str = setting("resnet50, resnet34, resnet18, or thin (for two CPU cores)", "resnet50")
+    weights: str = setting("start of the backbone: imagenet, none, or a file", "imagenet")
+    augmentation: Literal["published", "recolour"] = setting(
+        "published: the M3-ReID recipe; recolour: random colour-to-grey curves on both modalities",
+        "published",
+    )
+    p_num: int = setting("identities or clusters in a batch", 8)
+    k_num: int = setting("clips of each in a batch", 4)
+    optimiser: Literal["adam", "adamw"] = setting("adam, or adamw (decoupled decay)", "adam")
+    lr: float = setting("learning rate", 3.5e-4)
+    wd: float = setting("weight decay", 5e-4)
+    schedule: Literal["step", "cosine"] = setting(
+        "step: x0.1 at --lr-steps; cosine: ramp of 30 steps, then down to 5 %", "step"
+    )
+    log_interval: int = setting("batches between two lines of the text log", 50)
+    test_interval: int = setting("epochs between two evaluations; 0: only after each stage", 0)
+    save_interval: int = setting("epochs between two checkpoints", 1)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        for name in ("p_num", "k_num", "log_interval", "save_interval"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"--{name.replace('_', '-')} is at least 1")
+        if self.test_interval < 0:
+            raise ValueError("--test-interval is at least 0")
+        for name in ("lr", "wd"):
+            if getattr(self, name) < 0:
+                raise ValueError(f"--{name} is not negative")
+
+
+@dataclass(frozen=True, kw_only=True)
+class UnsupervisedConfig(TrainingConfig):
+    """Clustering, memories and contrast, in both stages without labels."""
+
+    k1: int = setting("k-reciprocal neighbours, within a modality", 30)
+    k2: int = setting("neighbours of the query expansion, within a modality", 6)
+    eps: float = setting("DBSCAN radius in Jaccard distance", 0.6)
+    min_samples: int = setting("DBSCAN: tracks in a core track's neighbourhood", 4)
+    camera_mean: bool = setting("remove each camera's mean feature before clustering", False)
+    on_collapse: Literal["stop", "relax"] = setting(
+        "when a clustering degenerates: stop with a suggestion, or go on with a relaxed eps", "stop"
+    )
+    memory_temperature: float = setting("temperature of the cluster memories", 0.05)
+    memory_momentum: float = setting("share of the old prototype that an update keeps", 0.1)
+    memory_mode: Literal["all", "hard"] = setting(
+        "update prototypes from all samples, or from the least similar one", "all"
+    )
+    memory_weight: float = setting("weight of the memory losses", 1.0)
+    contrast_weight: float = setting("weight of the in-batch contrast of pseudo-labels", 0.0)
+    contrast_temperature: float = setting("temperature of the in-batch contrast", 0.1)
+    separation_weight: float = setting("weight of M3-ReID's frame and mask separation", 0.0)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        for name in ("k1", "k2", "min_samples"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"--{name} is at least 1".replace("_", "-"))
+        if not 0 < self.eps < 1:
+            raise ValueError(f"--eps lies between 0 and 1, as Jaccard distances do; got {self.eps}")

@@ -1,0 +1,98 @@
+"""Evaluates a trained network on the test split of a data set."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from ..evaluation.results import summary_table
+from ..evaluation.run_record import read_run
+from .checkpoint import load_model
+from .config import DataConfig
+from .errors import UserError
+from .network import place
+from .run_folder import RunFolder
+from .session import Session
+from .settings import setting, to_yaml
+
+
+@dataclass(frozen=True, kw_only=True)
+class EvaluateConfig:
+    """Which network, on which data; image size and frames come from the checkpoint."""
+
+    dataset: str = setting("data set name: hitsz-vcm, bupt-campus, folder")
+    data_dir: Path = setting("folder of the data set, as it was published")
+    resume: Path = setting("trained network: a .safetensors file, or a finished run folder")
+    output: Path | None = setting("run folder to write; without it, print only", None)
+    allow_incomplete: bool = setting("go on although the data set fails its verification", False)
+    skip_corrupt: bool = setting("leave unreadable frames out instead of stopping", False)
+    flip: bool | None = setting("average a clip and its mirror; unset: as in training", None)
+    batch_size: int = setting("clips in a batch", 32)
+    workers: int = setting("processes that decode frames; 0 decodes in this process", 4)
+    device: Literal["auto", "cpu", "cuda"] = setting("where to compute", "auto")
+    precision: Literal["auto", "fp32", "bf16", "fp16"] = setting(
+        "number format of the network", "auto"
+    )
+    desc: str = setting("a description that is kept with the run", "")
+
+
+def find_model(path: Path) -> Path:
+    """The model file of ``path``, which is one or is a finished run folder.
+
+    Raises:
+        UserError: there is none.
+    """
+    if path.is_file():
+        return path
+    for name in ("model.safetensors", "encoder.safetensors"):
+        if (path / name).is_file():
+            return path / name
+    raise UserError(
+        f"no trained network at {path}: wanted a .safetensors file, or a run folder with "
+        "model.safetensors (stage two) or encoder.safetensors (stage one). "
+        "An unfinished run goes on with --resume."
+    )
+
+
+def run_evaluation(config: EvaluateConfig) -> list[dict[str, Any]]:
+    """Ranks the test split in both directions and prints the table.
+
+    Args:
+        config: settings.
+
+    Returns:
+        One record for each protocol.
+
+    Raises:
+        UserError, DatasetError: with what to do.
+    """
+    model, meta = load_model(find_model(config.resume))
+    data = DataConfig(
+        dataset=config.dataset,
+        data_dir=config.data_dir,
+        allow_incomplete=config.allow_incomplete,
+        skip_corrupt=config.skip_corrupt,
+        img_h=meta["img_h"],
+        img_w=meta["img_w"],
+        num_frames=meta["num_frames"],
+        test_frames=meta["test_frames"],
+        flip=meta["flip"] if config.flip is None else config.flip,
+        batch_size=config.batch_size,
+        workers=config.workers,
+        device=config.device,
+        precision=config.precision,
+    )
+    run = None
+    if config.output is not None:
+        run = RunFolder(config.output, to_yaml(config), resume=False)
+    try:
+        session = Session(data, "evaluate", run, labelled=True)
+        model = place(model, session.runtime)
+        records = session.evaluate(model, meta["stage"], 0, meta["step"], keep=True)
+        if run is not None:
+            run.log(summary_table(read_run(run.path).of_kind("evaluation")))
+        return records
+    finally:
+        if run is not None:
+            run.close()

@@ -1,0 +1,121 @@
+"""Pseudo-labels of the training tracks: clusters within each modality, or over both."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ..clustering.camera_mean import centre_by_camera
+from ..clustering.pseudo_labels import DegenerateClustering, check_clustering, cluster
+from ..datasets.track import Modality
+from .config import UnsupervisedConfig
+from .session import Session
+
+
+def clustering_features(features: Tensor, session: Session, config: UnsupervisedConfig) -> Tensor:
+    """The features as they are clustered: with or without each camera's mean.
+
+    Args:
+        features: [N, D] unit features.
+
+    Returns:
+        [N, D] unit features.
+    """
+    if not config.camera_mean:
+        return features
+    return centre_by_camera(features, torch.from_numpy(session.cameras))
+
+
+def _cluster(
+    features: Tensor,
+    session: Session,
+    config: UnsupervisedConfig,
+    what: str,
+    k1: int,
+    k2: int,
+    eps: float,
+    modalities: np.ndarray | None = None,
+) -> np.ndarray:
+    result = cluster(
+        features, k1=k1, k2=k2, eps=eps, min_samples=config.min_samples, modality=modalities
+    )
+    try:
+        check_clustering(result, what)
+    except DegenerateClustering as degenerate:
+        if config.on_collapse == "stop" or result.suggested_eps is None:
+            raise
+        session.say(f"{degenerate} Going on with eps {result.suggested_eps:.3f}.")
+        result = cluster(
+            features,
+            k1=k1,
+            k2=k2,
+            eps=result.suggested_eps,
+            min_samples=config.min_samples,
+            modality=modalities,
+        )
+    return result.labels
+
+
+def within_labels(features: Tensor, session: Session, config: UnsupervisedConfig) -> np.ndarray:
+    """Clusters each modality by itself.
+
+    Args:
+        features: [N, D], as :func:`clustering_features` gives them.
+
+    Returns:
+        [N] int64, counted from 0 within each modality, -1 = noise.
+
+    Raises:
+        DegenerateClustering: nothing, everything or mostly noise was found, and
+            ``--on-collapse`` is ``stop``.
+    """
+    labels = np.full(len(features), -1, np.int64)
+    for modality in Modality:
+        chosen = session.modalities == modality
+        labels[chosen] = _cluster(
+            features[torch.from_numpy(chosen)],
+            session,
+            config,
+            modality.name.lower(),
+            config.k1,
+            config.k2,
+            config.eps,
+        )
+    return labels
+
+
+def joint_labels(
+    features: Tensor,
+    session: Session,
+    config: UnsupervisedConfig,
+    k1: int,
+    k2: int,
+    eps: float,
+) -> np.ndarray:
+    """Clusters both modalities together with the modality-invariant distance.
+
+    Args:
+        features: [N, D], as :func:`clustering_features` gives them.
+        k1: k-reciprocal neighbours.
+        k2: neighbours of the query expansion.
+        eps: DBSCAN radius.
+
+    Returns:
+        [N] int64 from 0, -1 = noise or in a cluster of one modality only.
+    """
+    result = cluster(
+        features,
+        k1=k1,
+        k2=k2,
+        eps=eps,
+        min_samples=config.min_samples,
+        modality=session.modalities,
+    )
+    both = np.ones(result.num_clusters, bool)
+    for modality in Modality:
+        members = result.labels[(session.modalities == modality) & (result.labels >= 0)]
+        both &= np.bincount(members, minlength=result.num_clusters) > 0
+    # The last entry stands for noise, which indexes it as -1.
+    dense = np.append(np.where(both, np.cumsum(both) - 1, -1), -1)
+    return dense[result.labels]

@@ -1,0 +1,148 @@
+"""Runs the stages of a training command: epochs, evaluation, checkpoints, exact resume."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Sequence
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor, nn
+
+from .checkpoint import load_checkpoint, save_checkpoint
+from .config import TrainingConfig
+from .run_folder import RunFolder
+from .session import Session
+from .training import Position, Schedule, make_optimiser, train_epoch
+
+
+class Stage(Protocol):
+    """One stage of training, for instance the warm-up."""
+
+    name: str
+    epochs: int
+    lr: float
+    milestones: tuple[int, ...]
+
+    @property
+    def steps(self) -> int:
+        """Batches of an epoch."""
+
+    def begin_epoch(self, epoch: int, step: int) -> None:
+        """Clusters, matches, builds memories; ``epoch`` counts from 0."""
+
+    def batches(self, epoch: int) -> Iterable[tuple[Tensor, Tensor]]:
+        """uint8 clips [B, T, 3, H, W] and track numbers [B]."""
+
+    def losses(self, clips: Tensor, index: Tensor, step: int) -> dict[str, Tensor]:
+        """Named, weighted loss terms of a batch."""
+
+    def after_step(self) -> None:
+        """Writes the memories."""
+
+    def state(self) -> dict[str, Any]:
+        """Tensors and plain values that the next epoch needs; empty if it needs none."""
+
+    def load_state(self, state: dict[str, Any]) -> None:
+        """Takes back what :meth:`state` gave."""
+
+
+def run_stages(
+    session: Session,
+    run: RunFolder,
+    config: TrainingConfig,
+    model: nn.Module,
+    stages: Sequence[Stage],
+    *,
+    untrained: bool,
+) -> int:
+    """Trains ``model`` through ``stages``, evaluating after each.
+
+    Args:
+        session: data and device.
+        run: run folder; goes on from its checkpoint when it was resumed.
+        config: settings.
+        model: network, already on the device.
+        stages: in order; a stage of 0 epochs is left out.
+        untrained: whether the network starts without training on this data, and is so evaluated.
+
+    Returns:
+        Steps of the whole run.
+    """
+    first_stage = first_epoch = step = stage_step = 0
+    saved: dict[str, Any] = {}
+    if run.resumed:
+        saved = load_checkpoint(run.checkpoint)
+        first_stage, first_epoch = saved["stage"], saved["epoch"]
+        step, stage_step = saved["step"], saved["stage_step"]
+        model.load_state_dict(saved["model"])
+        run.rewind_metrics(saved["metrics_size"])
+        run.log(f"resumed: {sum(s.epochs for s in stages[:first_stage]) + first_epoch} epochs done")
+    else:
+        if untrained:
+            session.evaluate(model, "untrained", 0, 0)
+        _save(run, model, {"stage": 0, "epoch": 0, "step": 0, "stage_step": 0}, None, {})
+    for number, stage in enumerate(stages[first_stage:], first_stage):
+        if stage.epochs == 0:
+            continue
+        going_on = number == first_stage and first_epoch > 0
+        if not going_on:
+            stage_step = 0
+        optimiser = make_optimiser(model, config, stage.lr)
+        if going_on:
+            optimiser.load_state_dict(saved["optimiser"])
+            stage.load_state(saved["stage_state"])
+        started = time.perf_counter()
+        for epoch in range(first_epoch if going_on else 0, stage.epochs):
+            stage.begin_epoch(epoch, step)
+            schedule = Schedule(
+                config.schedule, stage.lr, stage.steps * stage.epochs, stage.milestones
+            )
+            model.train()
+            taken = train_epoch(
+                session.runtime,
+                run,
+                Position(stage.name, epoch, stage.epochs, step, stage_step),
+                optimiser,
+                schedule,
+                stage.batches(epoch),
+                stage.steps,
+                stage.losses,
+                stage.after_step,
+                config.log_interval,
+            )
+            step += taken
+            stage_step += taken
+            last = epoch + 1 == stage.epochs
+            if last or (config.test_interval and (epoch + 1) % config.test_interval == 0):
+                final = last and not any(later.epochs for later in stages[number + 1 :])
+                session.evaluate(model, stage.name, epoch + 1, step, keep=final)
+            if last:
+                seconds = time.perf_counter() - started
+                run.record("stage_time", stage=stage.name, seconds=seconds, steps=stage_step)
+                where = {"stage": number + 1, "epoch": 0, "step": step, "stage_step": 0}
+                _save(run, model, where, None, {})
+            elif (epoch + 1) % config.save_interval == 0:
+                where = {"stage": number, "epoch": epoch + 1, "step": step}
+                where["stage_step"] = stage_step
+                _save(run, model, where, optimiser, stage.state())
+    return step
+
+
+def _save(
+    run: RunFolder,
+    model: nn.Module,
+    where: dict[str, int],
+    optimiser: torch.optim.Optimizer | None,
+    stage_state: dict[str, Any],
+) -> None:
+    save_checkpoint(
+        run.checkpoint,
+        {
+            **where,
+            "model": model.state_dict(),
+            "optimiser": optimiser.state_dict() if optimiser is not None else {},
+            "stage_state": stage_state,
+            "metrics_size": run.metrics_size(),
+        },
+    )

@@ -1,0 +1,182 @@
+"""One epoch of training: schedule, backward pass, checks, progress, records."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+from tqdm import tqdm
+
+from .config import TrainingConfig
+from .errors import UserError
+from .run_folder import RunFolder
+from .runtime import Runtime
+
+RAMP_STEPS = 30
+COSINE_FLOOR = 0.05
+
+
+def make_optimiser(model: nn.Module, config: TrainingConfig, lr: float) -> torch.optim.Optimizer:
+    """A fresh optimiser over the trainable parameters of ``model``."""
+    kind = torch.optim.AdamW if config.optimiser == "adamw" else torch.optim.Adam
+    parameters = [p for p in model.parameters() if p.requires_grad]
+    return kind(parameters, lr=lr, weight_decay=config.wd)
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """Learning rate as a function of the step, so that a resumed run needs no state.
+
+    Attributes:
+        kind: ``step`` (x0.1 at each of ``milestones``) or ``cosine`` (linear ramp, then a cosine).
+        lr: base rate.
+        steps: steps of the whole stage.
+        milestones: steps at which ``step`` decays.
+    """
+
+    kind: str
+    lr: float
+    steps: int
+    milestones: tuple[int, ...] = ()
+
+    def at(self, step: int) -> float:
+        """Rate of step ``step``, counted from 0 within the stage."""
+        if self.kind == "step":
+            return self.lr * 0.1 ** sum(step >= m for m in self.milestones)
+        ramp = min(RAMP_STEPS, max(1, self.steps // 5))
+        rise = min(1.0, (step + 1) / ramp)
+        fall = 0.5 * (1 + math.cos(math.pi * min(1.0, step / max(1, self.steps))))
+        return self.lr * rise * (COSINE_FLOOR + (1 - COSINE_FLOOR) * fall)
+
+
+@dataclass(frozen=True)
+class Position:
+    """Where a run stands.
+
+    Attributes:
+        stage: name of the stage.
+        epoch: epoch within the stage, from 0.
+        epochs: epochs of the stage.
+        step: steps of the run before this epoch.
+        stage_step: steps of the stage before this epoch.
+    """
+
+    stage: str
+    epoch: int
+    epochs: int
+    step: int
+    stage_step: int
+
+
+class NonFiniteLoss(UserError):
+    """A loss term became infinite or NaN; the batch that did it was saved."""
+
+
+def _stop_on_non_finite(
+    losses: dict[str, Tensor], clips: Tensor, index: Tensor, folder: Path, position: Position
+) -> None:
+    broken = [name for name, value in losses.items() if not bool(torch.isfinite(value))]
+    saved = folder / "non_finite_batch.pt"
+    torch.save({"clips": clips.cpu(), "index": index.cpu(), "terms": broken}, saved)
+    raise NonFiniteLoss(
+        f"{position.stage}, epoch {position.epoch + 1}: the loss {', '.join(broken)} is not "
+        f"finite. The batch is in {saved}. Lower --lr or use --precision fp32."
+    )
+
+
+def train_epoch(
+    runtime: Runtime,
+    run: RunFolder,
+    position: Position,
+    optimiser: torch.optim.Optimizer,
+    schedule: Schedule,
+    batches: Iterable[tuple[Tensor, Tensor]],
+    steps: int,
+    losses_of: Callable[[Tensor, Tensor, int], dict[str, Tensor]],
+    after_backward: Callable[[], None] | None = None,
+    log_interval: int = 50,
+) -> int:
+    """Trains on each batch once.
+
+    Args:
+        runtime: device and precision.
+        run: where to record.
+        position: stage, epoch and step counts.
+        optimiser: what moves the parameters.
+        schedule: learning rate by step of the stage.
+        batches: uint8 clips [B, T, 3, H, W] and track numbers [B].
+        steps: number of batches, for the progress bar.
+        losses_of: clips, track numbers and the step of the run to named, weighted loss terms.
+        after_backward: called after each optimiser step (memories are written here).
+        log_interval: batches between two lines of the text log.
+
+    Returns:
+        Steps taken.
+
+    Raises:
+        NonFiniteLoss: a term is not finite.
+        UserError: there was no batch.
+    """
+    sums: dict[str, Tensor] = {}
+    taken = clips_seen = 0
+    started = time.perf_counter()
+    where = f"{position.stage} {position.epoch + 1}/{position.epochs}"
+    bar = tqdm(
+        batches,
+        total=steps,
+        desc=where,
+        disable=None,
+        dynamic_ncols=True,
+        leave=False,
+        unit="batch",
+    )
+    lr = 0.0
+    for clips, index in bar:
+        lr = schedule.at(position.stage_step + taken)
+        for group in optimiser.param_groups:
+            group["lr"] = lr
+        losses = losses_of(clips, index, position.step + taken)
+        total = torch.stack([value.float() for value in losses.values()]).sum()
+        if not bool(torch.isfinite(total)):
+            _stop_on_non_finite(losses, clips, index, run.path, position)
+        optimiser.zero_grad(set_to_none=True)
+        runtime.accelerator.backward(total)
+        optimiser.step()
+        if after_backward is not None:
+            after_backward()
+        taken += 1
+        clips_seen += len(clips)
+        for name, value in losses.items():
+            sums[name] = sums.get(name, 0.0) + value.detach().float()
+        bar.set_postfix_str(f"loss {float(total.detach()):.3f}")
+        if taken % log_interval == 0:
+            run.log(f"{where} batch {taken}/{steps} loss {float(total.detach()):.4f} lr {lr:.2e}")
+    if taken == 0:
+        raise UserError(
+            f"{position.stage}: the sampler found no batch. There are fewer clusters or "
+            "identities than --p-num; lower --p-num, or look at the clustering above."
+        )
+    seconds = time.perf_counter() - started
+    means = {name: float(value) / taken for name, value in sums.items()}
+    run.record(
+        "train",
+        stage=position.stage,
+        epoch=position.epoch + 1,
+        step=position.step + taken,
+        loss=sum(means.values()),
+        losses=means,
+        lr=lr,
+        clips_per_second=clips_seen / seconds,
+        seconds=seconds,
+    )
+    terms = ", ".join(f"{name} {value:.3f}" for name, value in means.items())
+    run.log(
+        f"{where}: loss {sum(means.values()):.3f} ({terms}), "
+        f"{clips_seen / seconds:.0f} clips/s, {seconds:.0f} s"
+    )
+    return taken

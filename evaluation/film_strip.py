@@ -1,0 +1,40 @@
+"""A track as a strip of small frames, ready to be put into a page."""
+
+from __future__ import annotations
+
+import base64
+import io
+
+from PIL import Image, ImageOps
+
+from ..datasets.track import Track
+
+TILE = (40, 80)  # width and height of a frame in pixels
+
+
+def film_strip(track: Track, *, frames: int = 6, quality: int = 72) -> str | None:
+    """Frames side by side as a JPEG data address.
+
+    Args:
+        track: the track; its first ``frames`` files are shown.
+        frames: most tiles in the strip.
+        quality: JPEG quality.
+
+    Returns:
+        ``data:image/jpeg;base64,…``, or None if no frame can be read.
+    """
+    tiles = []
+    for path in track.frames[:frames]:
+        try:
+            with Image.open(path) as image:
+                tiles.append(ImageOps.fit(image.convert("RGB"), TILE))
+        except OSError:  # missing, unreadable or no picture; Pillow's own error is one too
+            continue
+    if not tiles:
+        return None
+    strip = Image.new("RGB", (TILE[0] * len(tiles), TILE[1]))
+    for number, tile in enumerate(tiles):
+        strip.paste(tile, (number * TILE[0], 0))
+    buffer = io.BytesIO()
+    strip.save(buffer, "JPEG", quality=quality)
+    return "data:image/jpeg;base64," + base64.b64encode(buffer.getvalue()).decode("ascii")

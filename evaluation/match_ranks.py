@@ -1,0 +1,152 @@
+"""Ranks of the right gallery items for a block of queries: the core of the ranking metrics."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+# Average precisions are summed as integers in units of 2^-40: integer sums do not depend on the
+# order of summation, so every device gives the same bits. 2^-40 is far below float32's resolution,
+# and 2^40 leaves room for eight million matches of one query.
+UNIT = 2.0**40
+
+
+class BlockScores(NamedTuple):
+    """Scores of the queries of one block; all [B], see ``PerQueryMetrics`` for their meaning."""
+
+    valid: Tensor
+    ap: Tensor
+    inp: Tensor
+    first_rank: Tensor
+    ranked: Tensor
+
+
+class GalleryIndex:
+    """Gallery positions grouped by identity, built once for all blocks.
+
+    Args:
+        ids: identity of each gallery item, [G] int64, G >= 1.
+        cameras: camera of each gallery item, [G] int64, or None.
+    """
+
+    def __init__(self, ids: Tensor, cameras: Tensor | None) -> None:
+        self.ids, self.cameras = ids, cameras
+        self.unique, self.group, counts = torch.unique(ids, return_inverse=True, return_counts=True)
+        order = torch.argsort(self.group, stable=True)
+        starts = counts.cumsum(0) - counts
+        slot = torch.arange(len(ids), device=ids.device) - starts[self.group[order]]
+        # One row for each identity, -1 where it has fewer items than the largest; the last row
+        # stays empty and serves queries whose identity is not in the gallery.
+        width = int(counts.max())
+        self.members = ids.new_full((len(self.unique) + 1, width), -1)
+        self.members[self.group[order], slot] = order
+
+    def members_of(self, query_ids: Tensor) -> Tensor:
+        """Gallery positions of each query's identity, [B] -> [B, M] int64, padded with -1."""
+        row = torch.searchsorted(self.unique, query_ids).clamp_(max=len(self.unique) - 1)
+        row = torch.where(self.unique[row] == query_ids, row, len(self.unique))
+        return self.members[row]
+
+
+def score_block(
+    similarity: Tensor,
+    query_ids: Tensor,
+    query_cameras: Tensor | None,
+    index: GalleryIndex,
+    *,
+    distinct: bool,
+) -> BlockScores:
+    """Ranks the gallery for a block of queries, without waiting for the device.
+
+    Only the positions of a query's own identity matter, so one sort and one binary search for each
+    of those few items replace the passes over the whole sorted block.
+
+    Args:
+        similarity: [B, G] floating, larger is more similar, without NaN.
+        query_ids: [B] int64.
+        query_cameras: [B] int64; items with the query's identity and camera are left out. None:
+            nothing is left out.
+        index: the G gallery items.
+        distinct: ``first_rank`` and ``ranked`` count distinct identities instead of items; for
+            rules that leave nothing out here (``query_cameras`` None).
+
+    Returns:
+        The scores of the B queries, in their order.
+    """
+    gallery_size = similarity.shape[1]
+    similarity = similarity + 0.0  # -0.0 becomes 0.0: device sorts differ in their view of the two
+    ordered, order = similarity.sort(dim=1, descending=True, stable=True)
+    members = index.members_of(query_ids)
+    present = members >= 0
+    members = members.clamp_(min=0)
+    member_similarity = similarity.gather(1, members)
+    position = _position(ordered, order, member_similarity, members)
+    if query_cameras is None or index.cameras is None:
+        left_out = torch.zeros_like(present)
+    else:
+        left_out = present & (index.cameras[members] == query_cameras[:, None])
+
+    # Own items in ranked order; the padding goes to the end.
+    position, by_rank = position.masked_fill_(~present, gallery_size).sort(dim=1)
+    left_out = left_out.gather(1, by_rank)
+    kept = (position < gallery_size) & ~left_out
+    rank = position + 1 - left_out.cumsum(1)
+    hits = kept.cumsum(1)
+    matches = hits[:, -1]
+    valid = matches > 0
+
+    precision = (hits.double() / rank.double() * UNIT).round_().long().masked_fill_(~kept, 0)
+    ap = precision.sum(1).double() / UNIT / matches.double()
+    inp = matches.double() / rank.masked_fill(~kept, 0).amax(1).double()
+    first = rank.masked_fill(~kept, gallery_size + 1).amin(1)
+    ranked = gallery_size - left_out.sum(1)
+    if distinct:
+        best = members.gather(1, by_rank[:, :1])
+        first = _distinct_rank(similarity, best, index)
+        ranked = torch.full_like(ranked, len(index.unique))
+    nan = torch.nan
+    return BlockScores(
+        valid,
+        ap.masked_fill_(~valid, nan),
+        inp.masked_fill_(~valid, nan),
+        first.masked_fill(~valid, 0),
+        ranked,
+    )
+
+
+def _position(ordered: Tensor, order: Tensor, values: Tensor, items: Tensor) -> Tensor:
+    """Place of each item in its sorted row, by binary search over (value falling, item rising).
+
+    Args:
+        ordered: [B, G] values, falling.
+        order: [B, G] item at each place; equal values stand in rising order of items.
+        values: [B, M] values of the items that are looked for.
+        items: [B, M] the items.
+
+    Returns:
+        [B, M] int64, places counted from 0.
+    """
+    gallery_size = ordered.shape[1]
+    low = torch.zeros_like(items)
+    high = torch.full_like(items, gallery_size)
+    for _ in range(gallery_size.bit_length()):
+        middle = (low + high).div_(2, rounding_mode="floor").clamp_(max=gallery_size - 1)
+        there = ordered.gather(1, middle)
+        before = (there > values) | ((there == values) & (order.gather(1, middle) < items))
+        low = torch.where(before, middle + 1, low)
+        high = torch.where(before, high, middle)
+    return low
+
+
+def _distinct_rank(similarity: Tensor, best: Tensor, index: GalleryIndex) -> Tensor:
+    """Rank of each query's best own item [B, 1] among distinct identities, [B]."""
+    best_similarity = similarity.gather(1, best)
+    place = torch.arange(similarity.shape[1], device=similarity.device)
+    ahead = (similarity > best_similarity) | ((similarity == best_similarity) & (place < best))
+    counts = torch.zeros(
+        (len(similarity), len(index.unique)), dtype=torch.int32, device=similarity.device
+    )
+    counts.index_add_(1, index.group, ahead.int())
+    return (counts > 0).sum(1) + 1

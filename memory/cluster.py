@@ -1,0 +1,137 @@
+"""One prototype for each cluster, read by a loss and written after the backward pass."""
+
+from __future__ import annotations
+
+from typing import Literal, get_args
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from .sequential import write_samples
+from .validation import NOISE, check_batch, memory_dtype, unit_features
+
+Mode = Literal["all", "hard"]
+
+
+class ClusterMemory(nn.Module):
+    """Cluster contrast with a momentum memory (arXiv:2103.11568).
+
+    Reading and writing are two calls: ``memory(features, labels)`` is the loss and changes nothing;
+    ``memory.update(features, labels)`` comes once, after the backward pass of all losses that read.
+
+    Args:
+        prototypes: ``[C, D]``, one L2-normalised row for each cluster (taken as given; a row of
+            zeros is a cluster without a prototype yet). Copied.
+        temperature: divisor of the cosines, > 0.
+        momentum: share of the old row that an update keeps, 0 to 1.
+        mode: ``all`` writes every sample in batch order; ``hard`` writes for each cluster only
+            the sample least similar to the old row (the first of equals).
+
+    Attributes:
+        prototypes: buffer ``[C, D]``.
+
+    Raises:
+        ValueError: prototypes that are no matrix, or a setting out of range.
+    """
+
+    prototypes: Tensor
+
+    def __init__(
+        self,
+        prototypes: Tensor,
+        temperature: float = 0.05,
+        momentum: float = 0.1,
+        mode: Mode = "all",
+    ) -> None:
+        super().__init__()
+        if prototypes.ndim != 2 or 0 in prototypes.shape:
+            raise ValueError(
+                f"prototypes: expected [C, D] with at least one cluster, found shape "
+                f"{tuple(prototypes.shape)}"
+            )
+        if not temperature > 0:
+            raise ValueError(f"temperature: expected more than 0, found {temperature}")
+        if not 0 <= momentum <= 1:
+            raise ValueError(f"momentum: expected 0 to 1, found {momentum}")
+        if mode not in get_args(Mode):
+            raise ValueError(f"mode: expected one of {get_args(Mode)}, found {mode!r}")
+        self.temperature = temperature
+        self.momentum = momentum
+        self.mode = mode
+        self.register_buffer(
+            "prototypes", prototypes.detach().to(memory_dtype(prototypes.dtype)).clone()
+        )
+
+    def forward(self, features: Tensor, labels: Tensor) -> Tensor:
+        """Cross entropy of the cosines with all prototypes, divided by the temperature.
+
+        Args:
+            features: ``[B, D]``, normalised here; computed in float32 at least, also under
+                autocast.
+            labels: cluster of each sample, ``[B]`` int64 in 0 … C − 1; samples with −1 are noise
+                and left out.
+
+        Returns:
+            Mean over the samples with a cluster, scalar, in nats; 0 with gradient 0 if none has.
+
+        Raises:
+            ValueError: shapes that do not fit; a label beyond C − 1 (on the CPU).
+        """
+        check_batch(features, labels, len(self.prototypes), self.prototypes.shape[1])
+        with torch.autocast(features.device.type, enabled=False):
+            unit = unit_features(features, self.prototypes.dtype)
+            scores = unit @ self.prototypes.to(unit.dtype).T / self.temperature
+            return mean_cross_entropy(scores, labels)
+
+    @torch.no_grad()
+    def update(self, features: Tensor, labels: Tensor) -> None:
+        """Moves the prototypes: c ← momentum·c + (1 − momentum)·f, then normalised.
+
+        Args:
+            features: ``[B, D]``, normalised here.
+            labels: ``[B]`` as for the loss; −1 is ignored.
+
+        Raises:
+            ValueError: see the loss.
+        """
+        check_batch(features, labels, len(self.prototypes), self.prototypes.shape[1])
+        with torch.autocast(features.device.type, enabled=False):
+            unit = unit_features(features, self.prototypes.dtype)
+            if self.mode == "hard":
+                labels = hardest(unit, labels, self.prototypes)
+            write_samples(self.prototypes, unit, labels, self.momentum)
+
+
+def mean_cross_entropy(scores: Tensor, labels: Tensor) -> Tensor:
+    """Cross entropy over the samples that have a cluster.
+
+    Args:
+        scores: ``[B, C]`` logits.
+        labels: ``[B]``, −1 is left out.
+
+    Returns:
+        Scalar mean in nats; 0 with gradient 0 if no sample has a cluster.
+    """
+    total = functional.cross_entropy(scores, labels, ignore_index=NOISE, reduction="sum")
+    return total / (labels != NOISE).sum().clamp_min(1)
+
+
+def hardest(features: Tensor, labels: Tensor, prototypes: Tensor) -> Tensor:
+    """Keeps, for each cluster, the label of the sample least similar to its prototype.
+
+    Args:
+        features: unit rows ``[B, D]``.
+        labels: ``[B]``, −1 is noise.
+        prototypes: ``[C, D]``.
+
+    Returns:
+        ``[B]`` labels, −1 for every other sample. The first of equally similar samples counts.
+    """
+    own = prototypes[labels.clamp_min(0)].to(features.dtype)
+    similarity = (features * own).sum(1)
+    same = labels[:, None] == labels
+    order = torch.arange(len(labels), device=labels.device)
+    earlier = order < order[:, None]
+    beaten = (similarity < similarity[:, None]) | (earlier & (similarity == similarity[:, None]))
+    return torch.where((same & beaten).any(1), NOISE, labels)

@@ -1,0 +1,96 @@
+"""Several prototypes for each cluster, which keep what one mean washes out."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from .cluster import mean_cross_entropy
+from .sequential import write_samples
+from .validation import NOISE, check_batch, memory_dtype, unit_features
+
+
+class MultiMemory(nn.Module):
+    """A memory of K prototypes a cluster (the centres of a K-means inside it).
+
+    A cluster's score is the log-sum-exp of its K scaled cosines, a soft maximum: a sample need be
+    near one of its cluster's prototypes, and is pushed from all prototypes of the others. With
+    K = 1 this is ``ClusterMemory``. Source of the memories: multi-memory matching (MMM), section on
+    multi-memory learning; training with them is our own step beyond it.
+
+    Args:
+        prototypes: ``[C, K, D]``, L2-normalised rows, taken as given. Copied.
+        temperature: divisor of the cosines, > 0.
+        momentum: share of the old row that an update keeps, 0 to 1.
+
+    Attributes:
+        prototypes: buffer ``[C, K, D]``.
+
+    Raises:
+        ValueError: prototypes of another shape, or a setting out of range.
+    """
+
+    prototypes: Tensor
+
+    def __init__(
+        self, prototypes: Tensor, temperature: float = 0.05, momentum: float = 0.1
+    ) -> None:
+        super().__init__()
+        if prototypes.ndim != 3 or 0 in prototypes.shape:
+            raise ValueError(
+                f"prototypes: expected [C, K, D] with at least one cluster, found shape "
+                f"{tuple(prototypes.shape)}"
+            )
+        if not temperature > 0:
+            raise ValueError(f"temperature: expected more than 0, found {temperature}")
+        if not 0 <= momentum <= 1:
+            raise ValueError(f"momentum: expected 0 to 1, found {momentum}")
+        self.temperature = temperature
+        self.momentum = momentum
+        self.register_buffer(
+            "prototypes",
+            prototypes.detach().to(memory_dtype(prototypes.dtype)).clone().contiguous(),
+        )
+
+    def forward(self, features: Tensor, labels: Tensor) -> Tensor:
+        """Cross entropy over the clusters' scores; changes nothing.
+
+        Args:
+            features: ``[B, D]``, normalised here; computed in float32 at least.
+            labels: cluster of each sample, ``[B]`` int64; −1 is noise and left out.
+
+        Returns:
+            Mean over the samples with a cluster, scalar, in nats; 0 with gradient 0 if none has.
+
+        Raises:
+            ValueError: shapes that do not fit; a label out of range (on the CPU).
+        """
+        clusters, _, width = self.prototypes.shape
+        check_batch(features, labels, clusters, width)
+        with torch.autocast(features.device.type, enabled=False):
+            unit = unit_features(features, self.prototypes.dtype)
+            cosines = unit @ self.prototypes.to(unit.dtype).flatten(0, 1).T
+            scores = (cosines / self.temperature).unflatten(1, self.prototypes.shape[:2])
+            return mean_cross_entropy(scores.logsumexp(2), labels)
+
+    @torch.no_grad()
+    def update(self, features: Tensor, labels: Tensor) -> None:
+        """Each sample moves the prototype of its cluster that was nearest before the call.
+
+        Samples that meet on one prototype move it in batch order, renormalised after each.
+
+        Args:
+            features: ``[B, D]``, normalised here.
+            labels: ``[B]`` as for the loss; −1 is ignored.
+
+        Raises:
+            ValueError: see the loss.
+        """
+        clusters, count, width = self.prototypes.shape
+        check_batch(features, labels, clusters, width)
+        with torch.autocast(features.device.type, enabled=False):
+            unit = unit_features(features, self.prototypes.dtype)
+            own = self.prototypes[labels.clamp_min(0)].to(unit.dtype)
+            nearest = (own @ unit[..., None]).squeeze(2).argmax(1)
+            target = torch.where(labels == NOISE, NOISE, labels * count + nearest)
+            write_samples(self.prototypes.view(-1, width), unit, target, self.momentum)

@@ -1,0 +1,162 @@
+"""Residual networks, cut into stem and four stages, with or without learned weights."""
+
+from __future__ import annotations
+
+import re
+from collections import OrderedDict
+from pathlib import Path
+
+import torchvision
+from torch import Tensor, nn
+from torchvision.models.resnet import BasicBlock, Bottleneck
+
+from .state_files import check_state, read_state_dict
+
+RESNETS = ("resnet18", "resnet34", "resnet50")
+THIN_WIDTH = 32
+THIN_STRIDES = (1, 2, 2, 1)
+
+
+class Backbone(nn.Module):
+    """A residual network without its head.
+
+    Args:
+        stem: [N, 3, H, W] to the input of the first stage; holds ``conv`` and ``bn``.
+        layers: the four stages, each a sequence of residual blocks.
+        out_channels: channels after each stage.
+    """
+
+    def __init__(
+        self, stem: nn.Sequential, layers: list[nn.Sequential], out_channels: tuple[int, ...]
+    ) -> None:
+        super().__init__()
+        self.stem = stem
+        self.layer1, self.layer2, self.layer3, self.layer4 = layers
+        self.stage_channels = out_channels
+
+    @property
+    def out_channels(self) -> int:
+        """Channels of the last feature map."""
+        return self.stage_channels[-1]
+
+    @property
+    def layers(self) -> tuple[nn.Sequential, ...]:
+        """The four stages in order."""
+        return self.layer1, self.layer2, self.layer3, self.layer4
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Runs stem and stages: [N, 3, H, W] to [N, out_channels, h, w], not negative."""
+        features = self.stem(images)
+        for layer in self.layers:
+            features = layer(features)
+        return features
+
+
+def build_backbone(
+    name: str, *, last_stride: int | None = None, weights: str | Path | None = None
+) -> Backbone:
+    """Builds a backbone by name.
+
+    Args:
+        name: ``resnet18``, ``resnet34``, ``resnet50``; or ``thin``, a small network for 64 × 32
+            pixels (3×3 stem with stride 2 and no pooling, four stages of one basic block with
+            strides 1, 2, 2, 1 and channels 32, 64, 128, 256), ``thin-W`` for another first width.
+        last_stride: stride of the last stage, 1 or 2; None keeps the network's own (2 for the
+            ResNets, 1 for thin).
+        weights: ``imagenet`` (torchvision's IMAGENET1K_V1, downloaded once), a file with a state
+            in torchvision's layout (a classifier ``fc.*`` in it is ignored) or in this class's,
+            or None / ``none`` for random initialisation.
+
+    Returns:
+        The backbone, in training mode.
+
+    Raises:
+        ValueError: unknown name or stride, or weights that do not fit.
+        FileNotFoundError: the file does not exist.
+        RuntimeError: ImageNet weights cannot be downloaded.
+    """
+    if last_stride not in (None, 1, 2):
+        raise ValueError(f"`last_stride` of a backbone is 1 or 2; got {last_stride}")
+    thin = re.fullmatch(r"thin(?:-([1-9]\d*))?", name)
+    if name not in RESNETS and not thin:
+        raise ValueError(
+            f"unknown backbone {name!r}; known: {', '.join(RESNETS)}, thin, thin-WIDTH"
+        )
+    backbone = _thin(int(thin[1] or THIN_WIDTH)) if thin else _resnet(name)
+    if last_stride is not None:
+        _set_last_stride(backbone.layer4[0], last_stride)
+    if weights is not None and str(weights) != "none":
+        _load_weights(backbone, name, weights)
+    return backbone
+
+
+def _resnet(name: str) -> Backbone:
+    net = torchvision.models.get_model(name, weights=None)
+    stem = nn.Sequential(OrderedDict(conv=net.conv1, bn=net.bn1, relu=net.relu, pool=net.maxpool))
+    layers = [net.layer1, net.layer2, net.layer3, net.layer4]
+    widest = net.fc.in_features
+    return Backbone(stem, layers, tuple(widest // 2**halvings for halvings in (3, 2, 1, 0)))
+
+
+def _thin(width: int) -> Backbone:
+    stem = nn.Sequential(
+        OrderedDict(
+            conv=nn.Conv2d(3, width, 3, stride=2, padding=1, bias=False),
+            bn=nn.BatchNorm2d(width),
+            relu=nn.ReLU(inplace=True),
+        )
+    )
+    layers = []
+    channels = tuple(width * 2**stage for stage in range(4))
+    before = width
+    for after, stride in zip(channels, THIN_STRIDES):
+        shortcut = None
+        if before != after or stride != 1:
+            shortcut = nn.Sequential(
+                nn.Conv2d(before, after, 1, stride=stride, bias=False), nn.BatchNorm2d(after)
+            )
+        layers.append(nn.Sequential(BasicBlock(before, after, stride, shortcut)))
+        before = after
+    backbone = Backbone(stem, layers, channels)
+    for part in backbone.modules():
+        if isinstance(part, nn.Conv2d):
+            nn.init.kaiming_normal_(part.weight, mode="fan_out", nonlinearity="relu")
+    return backbone
+
+
+def _set_last_stride(block: BasicBlock | Bottleneck, stride: int) -> None:
+    """Sets the stride of a stage's first block: one convolution on its way, one on the shortcut."""
+    strided = block.conv2 if isinstance(block, Bottleneck) else block.conv1
+    for conv in (strided, block.downsample[0]):
+        conv.stride = (stride, stride)
+
+
+def _load_weights(backbone: Backbone, name: str, weights: str | Path) -> None:
+    if str(weights) == "imagenet":
+        state, where = _imagenet(name), "torchvision's ImageNet weights"
+    else:
+        state, where = read_state_dict(weights), str(weights)
+    renamed = {
+        re.sub(r"^(conv|bn)1\.", r"stem.\1.", key): tensor
+        for key, tensor in state.items()
+        if not key.startswith("fc.")
+    }
+    check_state(renamed, backbone.state_dict(), layout=f"a state of {name} ({where})")
+    backbone.load_state_dict(renamed)
+
+
+def _imagenet(name: str) -> dict[str, Tensor]:
+    if name not in RESNETS:
+        raise ValueError(
+            f"there are no ImageNet weights for {name}; use weights=none, a file, or one of "
+            f"{', '.join(RESNETS)}"
+        )
+    entry = torchvision.models.get_model_weights(name)["IMAGENET1K_V1"]
+    try:
+        return dict(entry.get_state_dict(progress=False, check_hash=True))
+    except OSError as error:
+        raise RuntimeError(
+            f"the ImageNet weights of {name} are not in torch's cache and could not be downloaded "
+            f"from {entry.url} ({error}). Without network access: fetch that file elsewhere and "
+            "give it as weights=FILE, or start from random weights with weights=none."
+        ) from error

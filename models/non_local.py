@@ -1,0 +1,105 @@
+"""Non-local blocks: every position of a clip (or an image) looks at every other."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+
+class NonLocalBlock(nn.Module):
+    """Embedded-Gaussian non-local block with a residual connection.
+
+    ``y = BN(W(softmax(theta(x) phi(x)^T) g(x))) + x``; the softmax is taken without a scale. The
+    attention runs through the framework's fused kernel, so the matrix of positions × positions is
+    never stored. The final batch norm starts at zero: a new block changes nothing.
+
+    Wang et al., "Non-local neural networks" (arXiv:1711.07971), equations 4 and 6.
+
+    Args:
+        channels: channels of the feature map.
+        ratio: divisor of the inner width ``channels // ratio``, which is at least 1.
+    """
+
+    def __init__(self, channels: int, ratio: int = 4) -> None:
+        super().__init__()
+        inner = max(channels // ratio, 1)
+        self.theta = nn.Conv2d(channels, inner, 1)
+        self.phi = nn.Conv2d(channels, inner, 1)
+        self.g = nn.Conv2d(channels, inner, 1)
+        self.project = nn.Conv2d(inner, channels, 1)
+        self.norm = nn.BatchNorm2d(channels)
+        nn.init.zeros_(self.norm.weight)
+        nn.init.zeros_(self.norm.bias)
+
+    def forward(self, frames: Tensor, num_frames: int = 1) -> Tensor:
+        """Lets the positions of each group of frames exchange what they hold.
+
+        Args:
+            frames: feature maps, [B * T, C, H, W], the frames of a clip one after another; either
+                memory layout, channels_last costs no copy.
+            num_frames: T; the attention spans T·H·W positions (1 = within each image).
+
+        Returns:
+            [B * T, C, H, W] in the layout of the input.
+        """
+        # One 1×1 convolution with the three stacked weights reads the large map once, not thrice.
+        embed = (self.theta, self.phi, self.g)
+        weight = torch.cat([conv.weight for conv in embed])
+        bias = torch.cat([_bias(conv) for conv in embed])
+        stacked = F.conv2d(frames, weight, bias)
+        height, width = frames.shape[-2:]
+        # [B * T, 3C', H, W] -> [B, T * H * W, 3C']; a view if channels_last.
+        rows = stacked.flatten(2).transpose(1, 2).unflatten(0, (-1, num_frames)).flatten(1, 2)
+        theta, phi, g = rows.chunk(3, dim=-1)
+        attended = self.attend(theta, phi, g)
+        maps = attended.reshape(-1, height, width, attended.shape[-1]).permute(0, 3, 1, 2)
+        if not frames.is_contiguous(memory_format=torch.channels_last):
+            maps = maps.contiguous()
+        # The first operand sets the layout: with one inner channel the projection's is arbitrary.
+        return frames + self.norm(self.project(maps))
+
+    def attend(self, theta: Tensor, phi: Tensor, g: Tensor) -> Tensor:
+        """Sums g over all positions with the weights softmax(theta phi^T).
+
+        Args:
+            theta: queries, [B, N, C'].
+            phi: keys, [B, N, C'].
+            g: values, [B, N, C'].
+
+        Returns:
+            [B, N, C'].
+        """
+        query, key, value = theta.unsqueeze(1), phi.unsqueeze(1), g.unsqueeze(1)
+        return F.scaled_dot_product_attention(query, key, value, scale=1.0).squeeze(1)
+
+
+class DotProductNonLocalBlock(NonLocalBlock):
+    """Non-local block of AGW: dot product over the number of positions instead of a softmax.
+
+    Without the softmax the product is associative, ``(theta phi^T) g = theta (phi^T g)``, so the
+    work is linear in the number of positions. AGW uses one inner channel.
+
+    Ye et al., "Deep learning for person re-identification: a survey and outlook"
+    (arXiv:2001.04193), section 4.2; Wang et al. (arXiv:1711.07971), equation 4.
+
+    Args:
+        channels: channels of the feature map.
+        inner: inner channels.
+    """
+
+    def __init__(self, channels: int, inner: int = 1) -> None:
+        super().__init__(channels, ratio=max(channels // inner, 1))
+
+    def attend(self, theta: Tensor, phi: Tensor, g: Tensor) -> Tensor:
+        """Sums g over all N positions with the weights theta phi^T / N; see the base class."""
+        with torch.autocast(theta.device.type, enabled=False):
+            wide = torch.promote_types(theta.dtype, torch.float32)
+            # Divided first: the sum over positions would leave the range of float16 early.
+            summary = (phi.to(wide) / phi.shape[1]).transpose(1, 2) @ g.to(wide)
+            return (theta.to(wide) @ summary).to(theta.dtype)
+
+
+def _bias(conv: nn.Conv2d) -> Tensor:
+    assert conv.bias is not None
+    return conv.bias

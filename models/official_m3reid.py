@@ -1,0 +1,106 @@
+"""Reads and writes the checkpoint layout of the published M3-ReID code."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor
+
+from .m3reid import M3ReID
+from .state_files import check_state, read_state_dict
+
+# Beginnings of names: ours, published.
+_PREFIXES = (
+    ("stem.conv.", "backbone.conv1."),
+    ("stem.bn.", "backbone.bn1."),
+    ("trunk.layer", "backbone.layer"),
+    ("trunk.non_local2.", "NL_2."),
+    ("trunk.non_local3.", "NL_3."),
+    ("pool.hw.", "mvl_attention.view_attention_hw."),
+    ("pool.tw.", "mvl_attention.view_attention_tw."),
+    ("pool.th.", "mvl_attention.view_attention_th."),
+    ("neck.", "bn_neck."),
+    ("classifier.", "classifier."),
+    ("frame_classifier.", "classifier_frame."),
+)
+CLASSIFIERS = ("classifier.weight", "classifier_frame.weight")
+
+
+def load_official_m3reid(state_dict: Mapping[str, Any] | str | Path, num_frames: int = 6) -> M3ReID:
+    """Builds M3-ReID (ResNet-50) from a published checkpoint.
+
+    Args:
+        state_dict: the state, a dictionary that wraps it, or a file; see ``read_state_dict``. Both
+            classifiers may be left out (the network then has none); if one is, it starts fresh.
+        num_frames: frames a clip of the recipe.
+
+    Returns:
+        The network in eval mode, float32, with as many identities as the checkpoint's classifiers.
+
+    Raises:
+        FileNotFoundError: the file does not exist.
+        ValueError: no state of tensors, or something else is missing, unexpected or of another
+            shape; the message names it.
+    """
+    state = read_state_dict(state_dict)
+    present = [state[name] for name in CLASSIFIERS if name in state]
+    identities = present[0].shape[0] if present and present[0].ndim == 2 else 0
+    model = M3ReID(identities, num_frames)
+    expected = to_official_m3reid(model)
+    check_state(state, expected, layout="a published M3-ReID checkpoint", optional=CLASSIFIERS)
+    own = model.state_dict()
+    model.load_state_dict(
+        {
+            name: state[official_name(name)].view_as(tensor)
+            for name, tensor in own.items()
+            if official_name(name) in state
+        },
+        strict=False,
+    )
+    return model.eval()
+
+
+def to_official_m3reid(model: M3ReID) -> dict[str, Tensor]:
+    """Gives the state of a network under the published names and shapes.
+
+    Args:
+        model: any M3-ReID; the published code reads those with the ResNet-50 backbone.
+
+    Returns:
+        Names and tensors (sharing memory with the network), without classifiers if it has none.
+    """
+    state = {}
+    for name, tensor in model.state_dict().items():
+        published = official_name(name)
+        # The published non-local blocks are 3-D convolutions of size 1.
+        if published.startswith("NL_") and tensor.ndim == 4:
+            tensor = tensor.unsqueeze(-1)
+        state[published] = tensor
+    return state
+
+
+def official_name(name: str) -> str:
+    """Translates a name of our state to the published one.
+
+    Args:
+        name: a key of ``M3ReID.state_dict()``.
+
+    Returns:
+        The published key.
+    """
+    ours, published = next(pair for pair in _PREFIXES if name.startswith(pair[0]))
+    return published + non_local_name(name.removeprefix(ours))
+
+
+def non_local_name(name: str) -> str:
+    """Translates the end of a non-local block's name: output convolution and its norm.
+
+    Args:
+        name: for instance ``0.project.weight``.
+
+    Returns:
+        The published form, for instance ``0.W.0.weight``; other names come back unchanged.
+    """
+    return name.replace(".project.", ".W.0.").replace(".norm.", ".W.1.")

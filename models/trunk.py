@@ -1,0 +1,63 @@
+"""The four residual stages with the non-local blocks in between, shared by M3-ReID and AGW."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from torch import Tensor, nn
+
+from .backbones import Backbone
+from .non_local import NonLocalBlock
+
+# Non-local blocks follow the last 2 blocks of stage 2 and the last 3 of stage 3: blocks 2, 3 and
+# 3, 4, 5 of ResNet-50. A stage with fewer blocks has one after each.
+NON_LOCAL_STAGE_2 = 2
+NON_LOCAL_STAGE_3 = 3
+
+
+class NonLocalTrunk(nn.Module):
+    """Stages of a backbone, without its stem, and non-local blocks.
+
+    Args:
+        backbone: its four stages become parts of the trunk.
+        block: builds a non-local block from a number of channels.
+    """
+
+    def __init__(self, backbone: Backbone, block: Callable[[int], NonLocalBlock]) -> None:
+        super().__init__()
+        self.layer1, self.layer2, self.layer3, self.layer4 = backbone.layers
+        self.out_channels = backbone.out_channels
+        _, second, third, _ = backbone.stage_channels
+        self.non_local2 = nn.ModuleList(
+            block(second) for _ in range(min(NON_LOCAL_STAGE_2, len(self.layer2)))
+        )
+        self.non_local3 = nn.ModuleList(
+            block(third) for _ in range(min(NON_LOCAL_STAGE_3, len(self.layer3)))
+        )
+
+    def forward(self, features: Tensor, num_frames: int = 1) -> Tensor:
+        """Runs the stages.
+
+        Args:
+            features: output of a stem, [B * T, C, H, W], the frames of a clip one after another.
+            num_frames: T, over which the non-local blocks reach.
+
+        Returns:
+            [B * T, out_channels, h, w], not negative.
+        """
+        features = self.layer1(features)
+        features = _interleave(self.layer2, self.non_local2, features, num_frames)
+        features = _interleave(self.layer3, self.non_local3, features, num_frames)
+        return self.layer4(features)
+
+
+def _interleave(
+    layer: nn.Sequential, non_local: nn.ModuleList, features: Tensor, num_frames: int
+) -> Tensor:
+    """Runs a stage whose last blocks are followed by a non-local block each."""
+    plain = len(layer) - len(non_local)
+    for index, block in enumerate(layer):
+        features = block(features)
+        if index >= plain:
+            features = non_local[index - plain](features, num_frames)
+    return features

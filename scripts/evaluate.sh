@@ -1,0 +1,16 @@
+#!/usr/bin/env bash
+# Ranks the test split with a trained network, visible to infrared and back.
+#
+#   bash scripts/evaluate.sh DATASET DATA_DIR MODEL [settings of `vireid evaluate`]
+#
+# MODEL is a .safetensors file or a finished run folder.
+set -euo pipefail
+if [ $# -lt 3 ]; then
+    sed -n '2,6s/^# \{0,1\}//p' "$0" >&2
+    exit 2
+fi
+dataset="$1" data="$(realpath "$2")" model="$(realpath "$3")"
+shift 3
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+. scripts/environment.sh
+vireid evaluate --dataset "$dataset" --data-dir "$data" --resume "$model" "$@"

@@ -1,0 +1,69 @@
+"""Installs the repository root as the import package ``vireid``."""
+
+from pathlib import Path
+
+from setuptools import setup
+
+ROOT = Path(__file__).parent
+PACKAGES = [
+    "baselines",
+    "clustering",
+    "datasets",
+    "datasets.samplers",
+    "datasets.synthetic",
+    "datasets.transforms",
+    "engine",
+    "evaluation",
+    "losses",
+    "memory",
+    "mmm",
+    "models",
+]
+
+setup(
+    name="vireid",
+    version="0.1.0",
+    description="Visible-infrared person re-identification, without labels, by memory matching",
+    long_description=(ROOT / "README.md").read_text(encoding="utf-8"),
+    long_description_content_type="text/markdown",
+    license="MIT",
+    python_requires=">=3.10",
+    package_dir={"vireid": "."},
+    packages=["vireid", "vireid.configs", *(f"vireid.{name}" for name in PACKAGES)],
+    package_data={
+        "vireid": ["py.typed"],
+        "vireid.configs": ["*.yaml"],
+        "vireid.evaluation": ["templates/*"],
+    },
+    install_requires=[
+        "torch>=2.6",
+        "torchvision>=0.21",
+        "numpy>=1.26",
+        "scipy>=1.11",
+        "scikit-learn>=1.4",
+        "numba>=0.60",
+        "faiss-cpu>=1.8",
+        "Pillow>=10",
+        "tqdm>=4.65",
+        "accelerate>=1.0",
+        "safetensors>=0.4.3",
+        "jsonargparse>=4.35",
+        "tensorboard>=2.15",
+        "matplotlib>=3.8",
+        "jinja2>=3.1",
+        "PyYAML>=6",
+    ],
+    extras_require={
+        "gpu": ["faiss-gpu-cu12>=1.8; platform_system == 'Linux'"],
+        "export": ["onnx>=1.16", "onnxruntime>=1.18"],
+        "dev": [
+            "pytest>=8",
+            "hypothesis>=6.100",
+            "ruff>=0.6",
+            "mypy>=1.11",
+            "types-PyYAML",
+            "types-tqdm",
+        ],
+    },
+    entry_points={"console_scripts": ["vireid = vireid.cli:main"]},
+)

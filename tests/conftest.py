@@ -1,0 +1,21 @@
+"""Fixtures that several test files share."""
+
+from pathlib import Path
+
+import pytest
+import torch
+from vireid.datasets.synthetic import render_dataset
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _few_threads():
+    """Two runs must agree to the bit, so nothing may depend on how many cores are free."""
+    torch.set_num_threads(min(2, torch.get_num_threads()))
+
+
+@pytest.fixture(scope="session")
+def tiny_set(tmp_path_factory) -> Path:
+    """A rendered set of 6 + 6 people in the HITSZ-VCM layout, in a folder with an awkward name."""
+    root = tmp_path_factory.mktemp("data") / "größe one"
+    render_dataset(root, preset="tiny", seed=0, workers=1, progress=False)
+    return root

@@ -1,0 +1,319 @@
+"""The report of a small made-up run: complete, self-contained, and right about right and wrong."""
+
+from __future__ import annotations
+
+import base64
+import io
+import json
+import re
+import shutil
+from html.parser import HTMLParser
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from safetensors.torch import load_file, save_file
+from vireid.datasets.track import Modality
+from vireid.evaluation.film_strip import TILE
+from vireid.evaluation.metrics import per_query_metrics
+from vireid.evaluation.report import write_report
+
+VOID = {"meta", "img", "br", "hr", "link", "input"}
+PEOPLE, CAMERAS = 4, 3
+
+
+class Page(HTMLParser):
+    """Checks that every element is closed in order, and gathers what the tests look at."""
+
+    def __init__(self, text):
+        super().__init__()
+        self.open, self.addresses, self.lists, self.text, self.tags = [], [], {}, [], []
+        self.feed(text)
+        self.close()
+        assert self.open == []
+
+    def handle_starttag(self, tag, attrs):
+        values = dict(attrs)
+        self.tags.append((tag, values))
+        self.addresses += [v for k, v in attrs if k in ("src", "href", "xlink:href", "srcset")]
+        if tag not in VOID:
+            self.open.append(tag)
+        if "data-query" in values:
+            self.entries = self.lists.setdefault(values["data-query"], [])
+        if "data-key" in values:
+            self.entries.append((values["data-key"], values["data-verdict"], values["class"]))
+
+    def handle_startendtag(self, tag, attrs):
+        self.tags.append((tag, dict(attrs)))
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+    def handle_data(self, data):
+        if self.open and self.open[-1] != "style":
+            self.text.append(data)
+
+    @property
+    def words(self):
+        return " ".join(" ".join(self.text).split())
+
+
+def evaluation(stage, epoch, direction, value):
+    scores = {f"rank{r}": min(1.0, value + r / 100) for r in (1, 5, 10, 20)}
+    return {
+        "kind": "evaluation",
+        "stage": stage,
+        "epoch": epoch,
+        "step": epoch * 10,
+        "protocol": f"hitsz-vcm/{direction}",
+        "rule": "standard",
+        "query": PEOPLE * CAMERAS,
+        "gallery": PEOPLE * CAMERAS,
+        "valid_queries": PEOPLE * CAMERAS,
+        "mAP": value,
+        "mINP": value / 2,
+        **scores,
+    }
+
+
+def stage_records(stage, epochs):
+    records = []
+    for epoch in range(1, epochs + 1):
+        for modality in ("visible", "infrared", "joint"):
+            records.append(
+                {
+                    "kind": "pseudo_labels",
+                    "stage": stage,
+                    "epoch": epoch,
+                    "modality": modality,
+                    "clusters": 3 + epoch,
+                    "noise": 0.3 / epoch,
+                    "largest": 9,
+                    "identities": PEOPLE,
+                    "ari": 0.2 * epoch,
+                    "nmi": 0.25 * epoch,
+                    "ami": 0.2,
+                    "v_measure": 0.2,
+                    "purity": 0.7,
+                }
+            )
+        records.append(
+            {
+                "kind": "train",
+                "stage": stage,
+                "epoch": epoch,
+                "step": epoch * 10,
+                "loss": 3.0 / epoch,
+                "losses": {"visible memory": 2.0 / epoch, "infrared memory": 1.0 / epoch},
+                "lr": 1e-3,
+                "clips_per_second": 50.0,
+            }
+        )
+        records += [evaluation(stage, epoch, d, 0.1 + 0.1 * epoch) for d in ("v2i", "i2v")]
+    return [*records, {"kind": "stage_time", "stage": stage, "seconds": 3700.0, "steps": 20}]
+
+
+def write_metrics(folder, records, config):
+    folder.mkdir()
+    (folder / "metrics.jsonl").write_text("".join(json.dumps(r) + "\n" for r in records))
+    (folder / "config.yaml").write_text(json.dumps(config))
+
+
+@pytest.fixture
+def run(tmp_path):
+    """A stage-two run on a stage-one run, with pictures of 4 people under 3 + 3 cameras.
+
+    One person's infrared sightings share a camera with a visible one, so the camera rule acts.
+    """
+    data = tmp_path / "data set ä"
+    rows, features = [], []
+    rng = np.random.default_rng(0)
+    for split, modality, first in (("query", "infrared", 0), ("gallery", "visible", 2)):
+        for person in range(1, PEOPLE + 1):
+            for camera in range(1, CAMERAS + 1):
+                key = f"{modality}-{person}-{camera}"
+                frames = [f"{modality}/{person}/{camera}/{n}.jpg" for n in range(3)]
+                for frame in frames:
+                    (data / frame).parent.mkdir(parents=True, exist_ok=True)
+                    colour = tuple(int(v) for v in rng.integers(0, 255, 3))
+                    Image.new("RGB", (12, 24), colour).save(data / frame)
+                rows.append(
+                    f"{len(rows)},{key},{split},{modality},{camera + first},{person},"
+                    + "|".join(frames)
+                )
+                features.append(np.eye(8)[person] + rng.normal(0, 0.5, 8))
+    matrix = torch.nn.functional.normalize(torch.tensor(np.array(features)), dim=1).float()
+
+    started = {
+        "kind": "run",
+        "command": "vireid mmm <script>alert(1)</script>",
+        "dataset": "hitsz-vcm",
+        "data_dir": str(data),
+        "seed": 5,
+        "versions": {"torch": "2.15"},
+        "device": "cpu",
+        "verification": "train 4 ids, as expected",
+    }
+    settings = {"dataset": "hitsz-vcm", "data_dir": str(data), "lr": 0.1}
+    untrained = [evaluation("untrained", 0, d, 0.05) for d in ("v2i", "i2v")]
+    write_metrics(
+        tmp_path / "stage-one", [started, *untrained, *stage_records("within", 2)], settings
+    )
+    best_first = [evaluation("mmm", 0, d, 0.9) for d in ("v2i", "i2v")]
+    match = {
+        "kind": "matching",
+        "stage": "mmm",
+        "epoch": 1,
+        "visible_clusters": 4,
+        "infrared_clusters": 4,
+        "matched": 4,
+        "accuracy": 0.75,
+        "precision": 0.8,
+    }
+    folder = tmp_path / "mmm"
+    write_metrics(
+        folder,
+        [started, *best_first, match, *stage_records("mmm", 3)],
+        settings | {"lr": 0.2, "baseline": str(tmp_path / "stage-one")},
+    )
+    header = "index,key,split,modality,camera,identity,frames\n"
+    (folder / "test_tracks.csv").write_text(header + "\n".join(rows) + "\n")
+    save_file({"features": matrix}, folder / "test_features.safetensors")
+    return folder
+
+
+def test_the_page_is_whole_and_needs_nothing_else(run):
+    out = write_report(run)
+    assert out == run / "report.html"
+    text = out.read_text(encoding="utf-8")
+    page = Page(text)
+    assert page.addresses
+    assert all(a.startswith(("#", "data:image/")) for a in page.addresses)
+    assert not re.search(r"@import|url\(|<script|<link|<iframe", text)
+    ids = {values["id"] for tag, values in page.tags if tag == "section"}
+    assert ids == {"run", "results", "curves", "retrieval"}
+    targets = {a[1:] for a in page.addresses if a.startswith("#")}
+    assert targets == ids
+    assert "<script>alert(1)</script>" in page.words  # as text: it was escaped
+    for words in ("train 4 ids, as expected", "torch 2.15", "1 h 1 min, 20 steps", "Seed 5"):
+        assert words in page.words
+    assert "prefers-color-scheme: dark" in text and 'name="viewport"' in text
+
+
+def test_results_show_last_and_best_of_both_directions(run):
+    words = Page(write_report(run).read_text(encoding="utf-8")).words
+    assert "stage one, within modalities 2 31.00 35.00 40.00 50.00 30.00 15.00 31.00" in words
+    assert "MMM 3 41.00 45.00 50.00 60.00 40.00 20.00 41.00" in words
+    assert "MMM, best on test 0 91.00" in words
+    assert "untrained 0 6.00" in words
+    assert "V2I: hitsz-vcm/v2i, 12 queries (12 with a match), 12 gallery tracks" in words
+
+
+def test_curves_follow_both_stages(run):
+    page = Page(write_report(run).read_text(encoding="utf-8"))
+    charts = {v["aria-label"] for tag, v in page.tags if tag == "svg" and "aria-label" in v}
+    assert {
+        "mAP and Rank-1 on the test split",
+        "Training loss",
+        "Parts of the loss",
+        "Clusters and identities",
+        "Samples left out as noise",
+        "Clusters against identities: ARI",
+        "Matching across modalities",
+    } <= charts
+    assert "loss, epoch 5: 1 " in page.words  # 2 epochs of stage one, then the third of stage two
+    assert "visible, epoch 2: 15 " in page.words  # noise in per cent
+    assert "true identities, epoch 1: 4 " in page.words
+
+
+def expected_list(run, key, length=10):
+    """The head of one query's ranking, straight from the files."""
+    rows = [line.split(",") for line in (run / "test_tracks.csv").read_text().splitlines()[1:]]
+    features = load_file(run / "test_features.safetensors")["features"]
+    query = next(row for row in rows if row[1] == key)
+    others = [row for row in rows if row[3] != query[3]]
+    similarity = {r[1]: float(features[int(r[0])] @ features[int(query[0])]) for r in others}
+    entries = []
+    for row in sorted(others, key=lambda r: -similarity[r[1]])[:length]:
+        same, seen_here = row[5] == query[5], row[4] == query[4]
+        verdict = "ignored" if same and seen_here else "right" if same else "wrong"
+        entries.append((row[1], verdict, f"track {verdict}"))
+    return entries
+
+
+def test_marks_agree_with_the_features(run):
+    page = Page(write_report(run).read_text(encoding="utf-8"))
+    assert len(page.lists) == 12  # both directions, two queries of each of three grades
+    for key, entries in page.lists.items():
+        assert entries == expected_list(run, key)
+    verdicts = {verdict for entries in page.lists.values() for _, verdict, _ in entries}
+    assert verdicts == {"right", "wrong", "ignored"}
+    for mark, verdict in (("✓", "right"), ("✗", "wrong"), ("\u2013", "ignored")):
+        count = sum(v == verdict for entries in page.lists.values() for _, v, _ in entries)
+        assert page.words.count(mark) >= count > 0
+
+
+def test_the_best_and_the_worst_queries_are_the_ones_shown(run):
+    rows = [line.split(",") for line in (run / "test_tracks.csv").read_text().splitlines()[1:]]
+    features = load_file(run / "test_features.safetensors")["features"]
+    infrared = [r for r in rows if r[3] == Modality.INFRARED.name.lower()]
+    visible = [r for r in rows if r not in infrared]
+    labels = [
+        torch.tensor([int(r[column]) for r in side])
+        for column in (5, 4)
+        for side in (infrared, visible)
+    ]
+    scores = per_query_metrics(features[: len(infrared)] @ features[len(infrared) :].T, *labels)
+    order = scores.ap.argsort(descending=True, stable=True).tolist()
+    page = Page(write_report(run).read_text(encoding="utf-8"))
+    shown = [key for key in page.lists if key.startswith("infrared")]
+    assert shown == [infrared[i][1] for i in (*order[:2], *order[5:7], *order[-2:])]
+
+
+def test_pictures_are_strips_of_the_frames(run):
+    page = Page(write_report(run).read_text(encoding="utf-8"))
+    pictures = [a for a in page.addresses if a.startswith("data:image/jpeg;base64,")]
+    assert len(pictures) == 12 * 11
+    for address in pictures[:3]:
+        with Image.open(io.BytesIO(base64.b64decode(address.partition(",")[2]))) as image:
+            assert image.size == (TILE[0] * 3, TILE[1])
+
+
+def test_missing_pieces_become_sentences(run):
+    metrics = run / "metrics.jsonl"
+    metrics.write_text(metrics.read_text() + '{"kind": "tra')
+    shutil.rmtree(run.parent / "data set ä")
+    page = Page(write_report(run).read_text(encoding="utf-8"))
+    assert "the ranked lists show the names of the tracks instead" in page.words
+    assert "The last line of metrics.jsonl was cut off" in page.words
+    assert len(page.lists) == 12
+    assert not [a for a in page.addresses if a.startswith("data:")]
+
+    (run / "test_features.safetensors").unlink()
+    shutil.rmtree(run.parent / "stage-one")
+    page = Page(write_report(run).read_text(encoding="utf-8"))
+    assert "No ranked lists: test_features.safetensors is not in the run folder" in page.words
+    assert "stage-one is not there" in page.words
+    assert page.lists == {}
+
+    metrics.write_text("")
+    (run / "config.yaml").unlink()
+    page = Page(write_report(run).read_text(encoding="utf-8"))
+    for words in ("No evaluation was recorded", "there are no curves", "config.yaml is not there"):
+        assert words in page.words
+
+
+def test_tracks_without_identities_are_no_error(run):
+    table = run / "test_tracks.csv"
+    table.write_text(re.sub(r"(visible,\d+),\d+,", r"\1,,", table.read_text()))
+    words = Page(write_report(run).read_text(encoding="utf-8")).words
+    assert "No ranked lists for hitsz-vcm/v2i: 12 of 12 tracks have no identity" in words
+
+
+def test_comparison_shows_differing_settings(run, tmp_path):
+    out = write_report(run, tmp_path / "beside.html", compare=[tmp_path / "stage-one"])
+    page = Page(out.read_text(encoding="utf-8"))
+    assert "Settings that differ" in page.words
+    assert "lr 0.2 0.1" in page.words
+    assert "mmm MMM 41.00 40.00 20.00 41.00 40.00 20.00 40.00" in page.words

@@ -1,0 +1,233 @@
+"""The two steps, end to end, on a tiny synthetic set."""
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file
+from vireid.baselines.config import BaselineConfig
+from vireid.baselines.train import run_baseline
+from vireid.cli import main
+from vireid.mmm.config import MMMConfig
+from vireid.mmm.train import run_mmm
+
+DATA = {
+    "dataset": "hitsz-vcm",
+    "img_h": 64,
+    "img_w": 32,
+    "num_frames": 2,
+    "test_frames": 4,
+    "cache": "memory",
+    "workers": 0,
+    "backbone": "thin-16",
+    "augmentation": "recolour",
+    "optimiser": "adamw",
+    "schedule": "cosine",
+    "k1": 6,
+    "k2": 3,
+    "eps": 0.5,
+    "min_samples": 2,
+    "camera_mean": True,
+    "memory_temperature": 0.1,
+    "memory_momentum": 0.8,
+    "memory_weight": 0.3,
+    "contrast_weight": 1.0,
+    "on_collapse": "relax",
+    "p_num": 3,
+    "k_num": 4,
+    "lr": 5e-4,
+    "device": "cpu",
+    "precision": "fp32",
+}
+BASELINE = {
+    **DATA,
+    "weights": "none",
+    "warmup_epochs": 2,
+    "warmup_steps": 12,
+    "warmup_tracks": 8,
+    "within_epochs": 2,
+    "across_epochs": 1,
+    "steps": 4,
+    "joint_k1": 8,
+    "joint_k2": 4,
+    "joint_eps": 0.6,
+}
+MMM = {**DATA, "epochs": 2, "steps": 6, "intra_weight": 0.1, "inter_weight": 0.05, "inter_from": 1}
+
+
+def records(run: Path, kind: str) -> list[dict]:
+    lines = (run / "metrics.jsonl").read_text(encoding="utf-8").splitlines()
+    return [record for record in map(json.loads, lines) if record["kind"] == kind]
+
+
+def mean_map(run: Path, stage: str) -> float:
+    found = [r["mAP"] for r in records(run, "evaluation") if r["stage"] == stage][-2:]
+    assert len(found) == 2
+    return sum(found) / 2
+
+
+@pytest.fixture(scope="module")
+def baseline(tiny_set, tmp_path_factory) -> Path:
+    output = tmp_path_factory.mktemp("runs") / "baseline"
+    run_baseline(BaselineConfig(data_dir=tiny_set, output=output, **BASELINE))
+    return output
+
+
+@pytest.fixture(scope="module")
+def mmm(tiny_set, baseline) -> Path:
+    output = baseline.parent / "mmm"
+    run_mmm(MMMConfig(data_dir=tiny_set, output=output, baseline=baseline, **MMM))
+    return output
+
+
+def test_stage_one_leaves_a_complete_artefact(baseline):
+    wanted = {
+        "config.yaml",
+        "encoder.safetensors",
+        "features.safetensors",
+        "log.txt",
+        "metrics.json",
+        "metrics.jsonl",
+        "test_features.safetensors",
+        "test_tracks.csv",
+        "tracks.csv",
+    }
+    assert wanted <= {path.name for path in baseline.iterdir()}
+    assert not list(baseline.rglob("*.part"))
+    stages = [record["stage"] for record in records(baseline, "evaluation")]
+    assert stages == [s for s in ("untrained", "warm-up", "within", "across") for _ in range(2)]
+
+
+def test_learning_without_labels_beats_the_untrained_network(baseline, mmm):
+    untrained = mean_map(baseline, "untrained")
+    assert mean_map(mmm, "mmm") > untrained + 0.1
+    assert mean_map(baseline, "warm-up") > untrained
+
+
+def test_both_directions_are_reported_with_sizes(mmm):
+    found = records(mmm, "evaluation")
+    assert [r["protocol"] for r in found] == ["hitsz-vcm/v2i", "hitsz-vcm/i2v"]
+    v2i, i2v = found
+    assert (v2i["query"], v2i["gallery"]) == (i2v["gallery"], i2v["query"])
+    assert all(0 < r["rank1"] <= r["rank5"] <= r["rank20"] <= 1 for r in found)
+
+
+def test_matching_and_labels_are_measured(mmm):
+    matching = records(mmm, "matching")
+    assert len(matching) == MMM["epochs"]
+    assert all(0 <= r["accuracy"] <= 1 for r in matching)
+    found = records(mmm, "pseudo_labels")
+    assert {r["modality"] for r in found} == {"visible", "infrared", "joint"}
+    assert all(r["identities"] == 6 for r in found)
+
+
+def test_two_runs_of_one_seed_are_identical(tiny_set, baseline, mmm, tmp_path):
+    output = tmp_path / "again"
+    run_mmm(MMMConfig(data_dir=tiny_set, output=output, baseline=baseline, **MMM))
+    first, second = (load_file(run / "model.safetensors") for run in (mmm, output))
+    assert first.keys() == second.keys()
+    assert all(torch.equal(first[name], second[name]) for name in first)
+
+
+class Killed(BaseException):
+    """Stands for kill -9: nothing in the program catches it."""
+
+
+@pytest.mark.parametrize("batch", [3, 14, 21, 27])
+def test_a_killed_run_that_goes_on_equals_an_uninterrupted_one(
+    tiny_set, baseline, tmp_path, monkeypatch, batch
+):
+    from vireid.engine.augment import Augmenter
+
+    config = BaselineConfig(data_dir=tiny_set, output=tmp_path / "run", **BASELINE)
+    calls = 0
+    original = Augmenter.__call__
+
+    def dies(self, *arguments):
+        nonlocal calls
+        calls += 1
+        if calls == batch:
+            raise Killed
+        return original(self, *arguments)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Augmenter, "__call__", dies)
+        with pytest.raises(Killed):
+            run_baseline(config)
+    run_baseline(BaselineConfig(**{**vars(config), "resume": "output"}))
+    first, second = (load_file(run / "encoder.safetensors") for run in (baseline, config.output))
+    assert all(torch.equal(first[name], second[name]) for name in first)
+
+    def measured(run):
+        timing = {"seconds", "clips_per_second"}
+        kinds = ("evaluation", "pseudo_labels", "train")
+        return [
+            {key: value for key, value in record.items() if key not in timing}
+            for kind in kinds
+            for record in records(run, kind)
+        ]
+
+    assert measured(config.output) == measured(baseline)
+
+
+def test_identities_never_reach_training(tiny_set, baseline, tmp_path):
+    """Poisons the identity column of the training split: only the scores may change."""
+    poisoned = tmp_path / "data"
+    shutil.copytree(tiny_set, poisoned)
+    info = poisoned / "info" / "track_train_info.txt"
+    rows = [line.split() for line in info.read_text().splitlines()]
+    for number, row in enumerate(rows):
+        row[3] = str(1 + number % 3)
+    info.write_text("\n".join(" ".join(row) for row in rows) + "\n")
+    output = tmp_path / "run"
+    config = {**BASELINE, "allow_incomplete": True}
+    run_baseline(BaselineConfig(data_dir=poisoned, output=output, **config))
+    first, second = (load_file(run / "encoder.safetensors") for run in (baseline, output))
+    assert all(torch.equal(first[name], second[name]) for name in first)
+    assert records(baseline, "pseudo_labels") != records(output, "pseudo_labels")
+
+
+def test_supervised_trains_evaluates_and_its_checkpoint_gives_the_same_numbers(
+    tiny_set, tmp_path, capsys
+):
+    output = tmp_path / "supervised"
+    settings = {**MMM, "epochs": 3, "steps": 12, "separation_weight": 1.0, "lr": 1e-3}
+    settings |= {"weights": "none", "sampler": "modality-ratio"}
+    run_mmm(MMMConfig(data_dir=tiny_set, output=output, supervised=True, **settings))
+    assert mean_map(output, "supervised") > mean_map(output, "untrained")
+    again = tmp_path / "evaluation"
+    arguments = ["--dataset", "hitsz-vcm", "--data-dir", str(tiny_set), "--workers", "0"]
+    code = main(["evaluate", *arguments, "--checkpoint", str(output), "--output", str(again)])
+    assert code == 0
+    names = ("rank1", "rank5", "rank10", "rank20", "mAP", "mINP", "valid_queries")
+    last = records(output, "evaluation")[-2:]
+    for before, after in zip(last, records(again, "evaluation")):
+        assert [before[n] for n in names] == pytest.approx([after[n] for n in names], abs=1e-6)
+
+
+def test_stage_two_refuses_the_artefact_of_other_data(tiny_set, baseline, tmp_path, capsys):
+    from vireid.datasets.synthetic import render_dataset
+
+    other = tmp_path / "other"
+    render_dataset(other, preset="tiny", seed=1, workers=1, progress=False)
+    arguments = ["--dataset", "hitsz-vcm", "--data-dir", str(other), "--backbone", "thin-16"]
+    code = main(["mmm", *arguments, "--baseline", str(baseline), "--output", str(tmp_path / "run")])
+    assert code == 2
+    assert "belongs to other data" in capsys.readouterr().err
+
+
+def test_an_existing_run_is_not_overwritten(tiny_set, baseline, capsys):
+    arguments = ["--dataset", "hitsz-vcm", "--data-dir", str(tiny_set), "--weights", "none"]
+    assert main(["baseline", *arguments, "--output", str(baseline)]) == 2
+    assert "--resume" in capsys.readouterr().err
+
+
+def test_the_report_is_one_page(mmm, capsys):
+    assert main(["report", str(mmm)]) == 0
+    page = Path(capsys.readouterr().out.strip().splitlines()[-1])
+    text = page.read_text(encoding="utf-8")
+    assert page.parent == mmm
+    assert "<html" in text
+    assert 'src="http' not in text
