@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import os
 import sys
-from collections.abc import Callable, Sequence
+import warnings
+from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
 from typing import Any, Literal
 
 from . import __version__
+from .engine.errors import UserError
 from .engine.settings import parse, setting
 
 
@@ -43,14 +46,15 @@ class ReportConfig:
 def _synth(config: SynthConfig) -> int:
     from .datasets.synthetic import render_dataset
 
-    render_dataset(
+    rendered = render_dataset(
         config.output,
         layout=config.layout,
         preset=config.preset,
         seed=config.seed,
         workers=config.workers,
     )
-    print(f"rendered {config.preset} (seed {config.seed}) into {config.output}")
+    done = "was rendered before, in" if rendered.reused else "rendered into"
+    print(f"{config.preset}, seed {config.seed}: {done} {config.output}")
     return 0
 
 
@@ -65,7 +69,10 @@ def _verify(config: VerifyConfig) -> int:
 def _report(config: ReportConfig) -> int:
     from .evaluation.report import write_report
 
-    print(write_report(config.run, config.output))
+    try:
+        print(write_report(config.run, config.output))
+    except (FileNotFoundError, ValueError) as error:
+        raise UserError(str(error)) from error
     return 0
 
 
@@ -106,6 +113,12 @@ COMMANDS = {
         ".engine.evaluate:EvaluateConfig",
         ".engine.evaluate:run_evaluation",
     ),
+    "cluster": Command(
+        "cluster stored features, once or for a grid of eps (--scan)",
+        ".engine.cluster_command:ClusterConfig",
+        ".engine.cluster_command:run_cluster",
+        "input",
+    ),
     "report": Command("write a run as one HTML page", ".cli:ReportConfig", ".cli:_report", "run"),
 }
 
@@ -136,7 +149,6 @@ def usage() -> str:
 def _expected_errors() -> tuple[type[Exception], ...]:
     from .clustering.pseudo_labels import DegenerateClustering
     from .datasets.errors import DatasetError
-    from .engine.errors import UserError
 
     return (UserError, DatasetError, DegenerateClustering)
 
@@ -150,6 +162,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Returns:
         0 on success, 2 on an error that the user can mend, 130 after Ctrl-C.
     """
+    if arguments is None and not sys.warnoptions:
+        # Of libraries, about libraries; -W and PYTHONWARNINGS show them.
+        warnings.simplefilter("ignore")
     given = list(sys.argv[1:] if arguments is None else arguments)
     if not given or given[0] in ("-h", "--help", "help"):
         print(usage())
@@ -166,8 +181,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         rest = [f"--{command.positional}={rest[0]}", *rest[1:]]
     elif command.positional and len(rest) > 1 and _dangling(rest):
         rest = [*rest[:-1], f"--{command.positional}={rest[-1]}"]
-    config = parse(_named(command.config), rest, program=f"vireid {name}", description=command.help)
-    return _run(_named(command.run), config)
+    return _run(command, name, rest)
 
 
 def _dangling(arguments: Sequence[str]) -> bool:
@@ -176,13 +190,25 @@ def _dangling(arguments: Sequence[str]) -> bool:
     return not last.startswith("-") and (not before.startswith("-") or "=" in before)
 
 
-def _run(function: Callable[[Any], Any], config: Any) -> int:
+def _run(command: Command, name: str, arguments: Sequence[str]) -> int:
     try:
-        result = function(config)
+        program = f"vireid {name}"
+        kind = _named(command.config)
+        config = parse(kind, arguments, program=program, description=command.help)
+        result = _named(command.run)(config)
     except KeyboardInterrupt:
-        print("\nvireid: stopped. The same command with --resume goes on.", file=sys.stderr)
+        way_on = " The same command with --resume goes on." if name in ("baseline", "mmm") else ""
+        print(f"\nvireid: stopped.{way_on}", file=sys.stderr)
         return 130
+    except BrokenPipeError:
+        # The reader of our output, for instance `head`, has had enough.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
     except _expected_errors() as error:
         print(f"vireid: {error}", file=sys.stderr)
+        return 2
+    except OSError as error:
+        # The disk, a permission, the network: no fault of the program either.
+        print(f"vireid: {error.filename or 'system'}: {error.strerror or error}", file=sys.stderr)
         return 2
     return result if isinstance(result, int) else 0

@@ -62,6 +62,7 @@ setup(
             "ruff>=0.6",
             "mypy>=1.11",
             "types-PyYAML",
+            "types-setuptools",
             "types-tqdm",
         ],
     },

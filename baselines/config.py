@@ -18,6 +18,7 @@ class BaselineConfig(UnsupervisedConfig):
     )
     warmup_steps: int = setting("batches in a warm-up epoch", 30)
     warmup_tracks: int = setting("tracks of each modality in a warm-up batch", 32)
+    warmup_frames: int | None = setting("frames of a warm-up clip; unset: --num-frames", None)
     warmup_lr: float = setting("learning rate of the warm-up", 1e-3)
     within_epochs: int = setting("epochs of stage 1a, within the modalities", 50)
     across_epochs: int = setting("epochs of stage 1b, across the modalities", 50)
@@ -29,9 +30,11 @@ class BaselineConfig(UnsupervisedConfig):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        for name in ("within_epochs", "across_epochs"):
-            if getattr(self, name) < 0:
+        for name in ("warmup_epochs", "within_epochs", "across_epochs"):
+            if (getattr(self, name) or 0) < 0:
                 raise ValueError(f"--{name.replace('_', '-')} is not negative")
+        if self.joint_eps is not None and not 0 < self.joint_eps < 1:
+            raise ValueError(f"--joint-eps lies between 0 and 1; got {self.joint_eps}")
         for name in ("steps", "warmup_steps", "warmup_tracks", "joint_k1", "joint_k2"):
             if getattr(self, name) < 1:
                 raise ValueError(f"--{name.replace('_', '-')} is at least 1")

@@ -55,7 +55,9 @@ class WarmUp:
         """Each track of a batch twice, as two random clips."""
         self.sampler.set_epoch(epoch)
         twice = [batch + batch for batch in self.sampler]
-        return self.session.training_clips(twice, (self.config.seed, STREAM, epoch))
+        return self.session.training_clips(
+            twice, (self.config.seed, STREAM, epoch), self.config.warmup_frames
+        )
 
     def losses(self, clips: Tensor, index: Tensor, step: int) -> dict[str, Tensor]:
         """InfoNCE within each modality (each of which is one camera in a batch)."""

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import numpy as np
-import torch
 from numpy.typing import ArrayLike, NDArray
 from scipy import sparse
 from torch import Tensor
 
 from . import jaccard_kernels as kernels
-from .features import exact_matmul, unit_rows
+from .features import unit_rows
 from .neighbours import nearest_neighbours
+from .reciprocal import entries, reciprocal_weights
 from .threads import run_rows
 
 BLOCK_ENTRIES = 1 << 22
-BLOCK_VALUES = 1 << 24
 
 
 def jaccard_distance(
@@ -48,93 +47,75 @@ def jaccard_distance(
     Raises:
         ValueError: bad features (see ``unit_rows``), k1 or k2 below 1, modality of another length.
     """
+    _check_lengths(k1, k2)
+    unit = unit_rows(features)
+    group = _groups(modality, len(unit))
+    return _distance(unit, *nearest_neighbours(unit, k1), k1, k2, group)
+
+
+def jaccard_of_neighbours(
+    features: Tensor | ArrayLike,
+    similarity: Tensor,
+    index: Tensor,
+    k1: int = 30,
+    k2: int = 6,
+    *,
+    modality: Tensor | ArrayLike | None = None,
+) -> sparse.csr_array:
+    """``jaccard_distance`` from neighbour lists that are there already.
+
+    Args:
+        features: ``[N, D]``, those that were searched.
+        similarity: ``[N, min(k1, N)]``, as ``nearest_neighbours`` returns it.
+        index: the same shape, as it returns it.
+        k1: see ``jaccard_distance``.
+        k2: see ``jaccard_distance``.
+        modality: see ``jaccard_distance``.
+
+    Returns:
+        See ``jaccard_distance``.
+
+    Raises:
+        ValueError: see ``jaccard_distance``; lists of another shape.
+    """
+    _check_lengths(k1, k2)
+    unit = unit_rows(features)
+    shape = (len(unit), min(k1, len(unit)))
+    if similarity.shape != shape or index.shape != shape:
+        raise ValueError(
+            f"expected similarity and index {list(shape)}, found {list(similarity.shape)} and "
+            f"{list(index.shape)}"
+        )
+    return _distance(unit, similarity, index, k1, k2, _groups(modality, len(unit)))
+
+
+def _check_lengths(k1: int, k2: int) -> None:
     if k1 < 1 or k2 < 1:
         raise ValueError(f"expected k1 and k2 of at least 1, found k1 = {k1}, k2 = {k2}")
-    unit = unit_rows(features)
-    count = len(unit)
-    groups, group = _groups(modality, count)
-    similarity, index = nearest_neighbours(unit, k1)
-    ranks = index.to(torch.int32).cpu().numpy()
-    half = min(round(k1 / 2) + 1, ranks.shape[1])  # Python rounds ties to even, as wanted
-    pointer, column, value = _reciprocal_sets(ranks, similarity.cpu().numpy(), half)
-    _fill_similarities(unit, pointer, column, value)
-    run_rows(kernels.weigh, count, pointer, value)
-    k2 = min(k2, ranks.shape[1])
-    if k2 > 1:
-        pointer, column, value = _expand_queries(ranks, k2, group, groups, pointer, column, value)
-    return _distances(pointer, column, value)
 
 
-def _groups(modality: Tensor | ArrayLike | None, count: int) -> tuple[int, NDArray[np.int32]]:
-    """Number of modalities and the modality of each row as 0, 1, …"""
+def _distance(
+    unit: Tensor,
+    similarity: Tensor,
+    index: Tensor,
+    k1: int,
+    k2: int,
+    group: NDArray[np.int32] | None,
+) -> sparse.csr_array:
+    half = round(k1 / 2) + 1  # Python rounds ties to even, as wanted
+    return _distances(*reciprocal_weights(unit, similarity, index, k1, half, k2, group=group))
+
+
+def _groups(modality: Tensor | ArrayLike | None, count: int) -> NDArray[np.int32] | None:
+    """The modality of each row as 0, 1, …"""
     if modality is None:
-        return 1, np.zeros(count, np.int32)
+        return None
     codes = modality.cpu().numpy() if isinstance(modality, Tensor) else np.asarray(modality)
     if codes.shape != (count,):
         raise ValueError(
             f"modality: expected one code for each of the {count} rows, found shape {codes.shape}"
         )
-    names, group = np.unique(codes, return_inverse=True)
-    return len(names), group.astype(np.int32)
-
-
-def _reciprocal_sets(
-    ranks: NDArray[np.int32], similarity: NDArray[np.float32], half: int
-) -> tuple[NDArray[np.int64], NDArray[np.int32], NDArray[np.float32]]:
-    """Expanded k-reciprocal sets in CSR form, with similarities where the lists hold them."""
-    count, length = ranks.shape
-    near, near_count = np.empty((count, length), np.int32), np.empty(count, np.int32)
-    run_rows(kernels.reciprocal, count, ranks, length, near, near_count)
-    half_near, half_count = np.empty((count, half), np.int32), np.empty(count, np.int32)
-    run_rows(kernels.reciprocal, count, ranks, half, half_near, half_count)
-    sets = (ranks, similarity, near, near_count, half_near, half_count)
-    pointer, column, value = np.zeros(count + 1, np.int64), *_entries(0)
-    run_rows(kernels.expand, count, *sets, pointer, column, value, False)
-    np.cumsum(pointer, out=pointer)
-    column, value = _entries(pointer[-1])
-    run_rows(kernels.expand, count, *sets, pointer, column, value, True)
-    return pointer, column, value
-
-
-def _fill_similarities(
-    unit: Tensor,
-    pointer: NDArray[np.int64],
-    column: NDArray[np.int32],
-    value: NDArray[np.float32],
-) -> None:
-    """Computes the similarities that no neighbour list holds, on the device of the features."""
-    missing = np.flatnonzero(np.isnan(value))
-    left = (np.searchsorted(pointer, missing, side="right") - 1).astype(np.int32)
-    right = column[missing]
-    found = np.empty(len(missing), np.float32)
-    if unit.device.type == "cpu":
-        run_rows(kernels.pair_similarity, len(missing), unit.numpy(), left, right, found)
-    else:
-        step = max(1, BLOCK_VALUES // unit.shape[1])
-        rows, columns = (torch.from_numpy(a).to(unit.device) for a in (left, right))
-        with exact_matmul(unit.device):
-            for a in range(0, len(missing), step):
-                pairs = unit[rows[a : a + step]] * unit[columns[a : a + step]]
-                found[a : a + step] = pairs.sum(1).cpu().numpy()
-    value[missing] = found
-
-
-def _expand_queries(
-    ranks: NDArray[np.int32],
-    k2: int,
-    group: NDArray[np.int32],
-    groups: int,
-    *weights: NDArray[np.generic],
-) -> tuple[NDArray[np.int64], NDArray[np.int32], NDArray[np.float32]]:
-    """Mean weight rows of the first k2 neighbours, in CSR form."""
-    count = len(ranks)
-    pointer, column, value = np.zeros(count + 1, np.int64), *_entries(0)
-    given = (ranks, k2, group, groups, *weights)
-    run_rows(kernels.average, count, *given, pointer, column, value, False)
-    np.cumsum(pointer, out=pointer)
-    column, value = _entries(pointer[-1])
-    run_rows(kernels.average, count, *given, pointer, column, value, True)
-    return pointer, column, value
+    return np.unique(codes, return_inverse=True)[1].astype(np.int32)
 
 
 def _distances(
@@ -147,7 +128,7 @@ def _distances(
     """
     count = len(pointer) - 1
     column_pointer = np.zeros(count + 1, np.int64)
-    row, weight = _entries(pointer[-1])
+    row, weight = entries(pointer[-1])
     place = np.empty(pointer[-1], np.int64)
     work = np.zeros(count + 1, np.int64)
     kernels.invert(pointer, column, value, column_pointer, row, weight, place, work)
@@ -162,7 +143,7 @@ def _distances(
     while first < count:
         last = int(np.searchsorted(room, room[first] + BLOCK_ENTRIES, side="right")) - 1
         last = min(max(last, first + 1), count)
-        other, distance = _entries(room[last] - room[first])
+        other, distance = entries(room[last] - room[first])
         weights = (pointer, column, place, column_pointer, row, weight)
         run_rows(
             kernels.overlap,
@@ -176,7 +157,7 @@ def _distances(
             work=work[first : last + 1],
         )
         own = counts[first:last]
-        packed = _entries(own.sum())
+        packed = entries(own.sum())
         kernels.pack(room, first, own, other, distance, *packed, smaller)
         blocks.append((first, own, *packed))
         first = last
@@ -193,7 +174,7 @@ def _assemble(
     count = len(counts)
     indptr = np.zeros(count + 1, np.int64)
     np.cumsum(counts + 1 + smaller, out=indptr[1:])
-    indices, data = _entries(indptr[-1])
+    indices, data = entries(indptr[-1])
     following = indptr[:-1].copy()
     blocks.reverse()
     while blocks:
@@ -204,8 +185,3 @@ def _assemble(
     distance = sparse.csr_array((data, indices, indptr), shape=(count, count))
     distance.has_sorted_indices = True
     return distance
-
-
-def _entries(size: int | np.int64) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
-    """Room for the columns and the values of so many entries."""
-    return np.empty(int(size), np.int32), np.empty(int(size), np.float32)

@@ -1,18 +1,24 @@
-"""Exact nearest neighbours by cosine, the first station of clustering."""
+"""Nearest neighbours by cosine, the first station of clustering."""
 
 from __future__ import annotations
 
+import logging
 from typing import Literal, get_args
 
 import torch
 from numpy.typing import ArrayLike
 from torch import Tensor
 
+from .bf16_search import bf16_neighbours, has_bf16_units
+from .faiss_search import flat_neighbours, gpu_trial, ivf_neighbours
 from .features import exact_matmul, unit_rows
 from .tiled_search import tiled_neighbours
 
-Backend = Literal["auto", "tiled", "torch", "faiss"]
+Backend = Literal["auto", "tiled", "bf16", "torch", "faiss", "ivf"]
+ANY_DEVICE = ("torch", "faiss")
 BLOCK_SIMILARITIES = 1 << 26
+
+logger = logging.getLogger(__name__)
 
 
 def nearest_neighbours(
@@ -20,16 +26,19 @@ def nearest_neighbours(
 ) -> tuple[Tensor, Tensor]:
     """Finds for every row the k rows of highest cosine, the row itself first.
 
-    All back ends are exact and name the same neighbours where no two similarities are equal up
-    to float32 rounding. ``tiled`` gives ties to the lower index; the others order the list so,
-    but leave open which of several equal rows at its end they take. No N×N array is formed.
+    All back ends but ``ivf`` are exact and name the same neighbours where no two similarities are
+    equal up to float32 rounding. ``tiled`` gives ties to the lower index; the others order the list
+    so, but leave open which of several equal rows at its end they take. No N×N array is formed.
 
     Args:
         features: ``[N, D]`` floating point tensor or array, scaled to unit rows here.
         k: list length, at least 1; shorter lists come back where N < k.
-        backend: ``tiled`` (CPU, half the products), ``torch`` (matmul + top-k on any device),
-            ``faiss`` (faiss-cpu's flat index, CPU); ``auto`` is ``tiled`` on the CPU and
-            ``torch`` elsewhere, where nothing leaves the device.
+        backend: ``tiled`` (CPU, half the products), ``bf16`` (the same, chosen in bf16 and decided
+            in float32), ``torch`` (matmul + top-k on any device), ``faiss`` (flat index; on
+            CUDA only where faiss-gpu passes a trial, else ``torch`` and a line in the log);
+            ``ivf`` is approximate (FAISS's inverted lists, CPU), for more than about a million
+            rows, and logs its measured recall. ``auto`` is ``tiled`` on the CPU (``bf16`` where it
+            has matrix units for that) and ``torch`` elsewhere, where nothing leaves the device.
 
     Returns:
         Similarity ``[N, min(k, N)]`` float32, falling, and indices of the same shape, int64;
@@ -47,23 +56,27 @@ def nearest_neighbours(
     k = min(k, len(unit))
     on_cpu = unit.device.type == "cpu"
     if backend == "auto":
-        backend = "tiled" if on_cpu else "torch"
-    if backend != "torch" and not on_cpu:
+        backend = ("bf16" if has_bf16_units() else "tiled") if on_cpu else "torch"
+    if backend not in ANY_DEVICE and not on_cpu:
         raise ValueError(
             f"backend {backend!r} runs on the CPU, the features lie on {unit.device}; use 'torch'"
         )
+    if backend == "faiss" and not on_cpu and (reason := gpu_trial()) is not None:
+        logger.warning("faiss-gpu does not work (%s): matmul + top-k of torch is used", reason)
+        backend = "torch"
     own = torch.arange(len(unit), device=unit.device)[:, None]
     own_similarity = torch.linalg.vector_norm(unit, dim=1, keepdim=True).square()
     if k == 1:
         return own_similarity, own
     with exact_matmul(unit.device):
-        search = {"tiled": tiled_neighbours, "torch": _torch_neighbours, "faiss": _faiss_neighbours}
-        similarity, index = search[backend](unit, k)
+        similarity, index = SEARCH[backend](unit, k)
+    if backend not in ("tiled", "bf16"):
+        similarity, index = _ordered(similarity, index)
     return torch.cat([own_similarity, similarity], 1), torch.cat([own, index], 1)
 
 
 def _torch_neighbours(features: Tensor, k: int) -> tuple[Tensor, Tensor]:
-    """Blocked matmul + top-k; same result as ``tiled_neighbours``, on any device."""
+    """Blocked matmul + top-k, on any device."""
     count = len(features)
     step = max(1, BLOCK_SIMILARITIES // count)
     similarities, indices = [], []
@@ -74,21 +87,16 @@ def _torch_neighbours(features: Tensor, k: int) -> tuple[Tensor, Tensor]:
         similarity, index = block.topk(k - 1)
         similarities.append(similarity)
         indices.append(index)
-    return _ordered(torch.cat(similarities), torch.cat(indices))
+    return torch.cat(similarities), torch.cat(indices)
 
 
-def _faiss_neighbours(features: Tensor, k: int) -> tuple[Tensor, Tensor]:
-    """FAISS flat inner-product search; same result as ``tiled_neighbours``."""
-    import faiss
-
-    index = faiss.IndexFlatIP(features.shape[1])
-    index.add(features.numpy())
-    found, names = (torch.from_numpy(a) for a in index.search(features.numpy(), k))
-    own = names == torch.arange(len(features))[:, None]
-    # Among more than k duplicates the row itself may be missing: the last one makes room.
-    own[:, -1] |= ~own.any(1)
-    shape = (len(features), k - 1)
-    return _ordered(found[~own].view(shape), names[~own].view(shape))
+SEARCH = {
+    "tiled": tiled_neighbours,
+    "bf16": bf16_neighbours,
+    "torch": _torch_neighbours,
+    "faiss": flat_neighbours,
+    "ivf": ivf_neighbours,
+}
 
 
 def _ordered(similarity: Tensor, index: Tensor) -> tuple[Tensor, Tensor]:

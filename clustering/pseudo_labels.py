@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from scipy import sparse
 from torch import Tensor
 
 from .dbscan import dbscan
@@ -45,6 +46,8 @@ class ClusterResult:
     @property
     def problem(self) -> str | None:
         """Why this clustering cannot be trained on, None if it can."""
+        if len(self.labels) == 0:
+            return "there is no sample to cluster"
         if self.num_clusters == 0:
             return "no cluster was found"
         if self.num_clusters == 1:
@@ -52,6 +55,23 @@ class ClusterResult:
         if self.noise_share > MOST_NOISE:
             return f"{self.noise_share:.0%} of the samples are noise (at most {MOST_NOISE:.0%})"
         return None
+
+    @property
+    def advice(self) -> str:
+        """Counts, distance quantiles and the suggested ε as one sentence for people."""
+        if len(self.labels) == 0:
+            return "Training without labels needs both modalities."
+        quantiles = ", ".join(f"{q:.0%}: {d:.3f}" for q, d in self.distance_quantiles.items())
+        way_on = (
+            "no ε separates these samples: train the features longer or take a smaller k1"
+            if self.suggested_eps is None
+            else f"try ε = {self.suggested_eps:.2f}"
+        )
+        return (
+            f"{len(self.labels)} samples, {self.num_clusters} clusters, largest {self.largest}, "
+            f"ε = {self.eps}; ε at which a share of the samples is dense enough to found a "
+            f"cluster: {quantiles}; {way_on}."
+        )
 
 
 def cluster(
@@ -74,12 +94,31 @@ def cluster(
         modality: see ``jaccard_distance``.
 
     Returns:
-        Labels and counts; a degenerate clustering comes back too, for ``check_clustering``.
+        Labels and counts; a degenerate clustering comes back too, for ``check_clustering``, also
+        that of no sample at all.
 
     Raises:
         ValueError: see ``jaccard_distance`` and ``dbscan``.
     """
-    graph = jaccard_distance(features, k1, k2, modality=modality)
+    if len(np.shape(features)) and np.shape(features)[0] == 0:
+        return ClusterResult(np.empty(0, np.int64), 0, 0.0, 0, eps, {})
+    return cluster_graph(jaccard_distance(features, k1, k2, modality=modality), eps, min_samples)
+
+
+def cluster_graph(graph: sparse.csr_array, eps: float = 0.6, min_samples: int = 4) -> ClusterResult:
+    """``cluster`` from a distance graph that is there already.
+
+    Args:
+        graph: ``[N, N]``, as ``jaccard_distance`` returns it.
+        eps: see ``dbscan``.
+        min_samples: see ``dbscan``.
+
+    Returns:
+        See :func:`cluster`.
+
+    Raises:
+        ValueError: see ``dbscan``.
+    """
     labels = dbscan(graph, eps, min_samples)
     counts = cluster_counts(labels)
     quantiles = distance_quantiles(graph, min_samples)
@@ -97,19 +136,8 @@ def check_clustering(result: ClusterResult, name: str = "clustering") -> None:
         name: what was clustered, for the message ("infrared").
 
     Raises:
-        DegenerateClustering: no cluster, one cluster, or more than 80 % noise; the message gives
-            the distance quantiles and a suggested ε.
+        DegenerateClustering: no sample, no cluster, one cluster, or more than 80 % noise; the
+            message gives the distance quantiles and a suggested ε.
     """
-    if result.problem is None:
-        return
-    quantiles = ", ".join(f"{q:.0%}: {d:.3f}" for q, d in result.distance_quantiles.items())
-    advice = (
-        "no ε separates these samples: train the features longer or take a smaller k1"
-        if result.suggested_eps is None
-        else f"try ε = {result.suggested_eps:.2f}"
-    )
-    raise DegenerateClustering(
-        f"{name}: {result.problem} ({len(result.labels)} samples, {result.num_clusters} clusters, "
-        f"largest {result.largest}, ε = {result.eps}). ε at which a share of the samples is dense "
-        f"enough to found a cluster: {quantiles}; {advice}."
-    )
+    if result.problem is not None:
+        raise DegenerateClustering(f"{name}: {result.problem}. {result.advice}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from pathlib import Path
 from typing import Literal
 
 import torch
@@ -10,9 +11,13 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
 
 from .clip_reader import ClipReader
+from .errors import CorruptFrames
 
 Mode = Literal["train", "test"]
 Request = tuple[int, list[int], tuple[int, ...]]
+# Clips, track indices and newly met unreadable frames; or an error, which a data loader would
+# otherwise rebuild from its text.
+Answer = tuple[Tensor, Tensor, list[Path]] | CorruptFrames
 
 
 class ClipLoader:
@@ -29,6 +34,7 @@ class ClipLoader:
         seed: int | tuple[int, ...] = 0,
         mode: Mode = "train",
         workers: int = 0,
+        num_frames: int | None = None,
         start_method: str | None = None,
     ) -> None:
         """Joins a reader and a batch sampler.
@@ -39,6 +45,7 @@ class ClipLoader:
             seed: one or several non-negative integers.
             mode: "train" for random frames, "test" for evenly spaced ones.
             workers: worker processes; 0 reads in this process.
+            num_frames: frames of a clip; None takes the reader's.
             start_method: how workers start ("spawn", "fork", …); None takes the platform's way.
 
         Raises:
@@ -50,8 +57,9 @@ class ClipLoader:
             raise ValueError(f"workers is at least 0; got {workers}")
         self._batches = batches
         self._requests = _Requests(batches, (seed,) if isinstance(seed, int) else tuple(seed))
-        self._clips = _ClipBatches(reader, mode)
-        self._loader: DataLoader[tuple[Tensor, Tensor]] | None = None
+        self._reader = reader
+        self._clips = _ClipBatches(reader, mode, num_frames)
+        self._loader: DataLoader[Answer] | None = None
         if workers:
             self._loader = DataLoader(
                 self._clips,
@@ -78,12 +86,22 @@ class ClipLoader:
         return len(self._requests)
 
     def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
-        """Yields clips, [B, T, 3, H, W], uint8, and their track indices, [B], int64."""
+        """Yields clips, [B, T, 3, H, W], uint8, and their track indices, [B], int64.
+
+        Unreadable frames that worker processes met are added to the reader's `corrupt`.
+
+        Raises:
+            CorruptFrames: if a frame is unreadable and the reader does not skip it.
+        """
+        answers: Iterable[Answer] = (self._clips[request] for request in self._requests)
         if self._loader is not None:
-            yield from self._loader
-        else:
-            for request in self._requests:
-                yield self._clips[request]
+            answers = self._loader
+        for answer in answers:
+            if isinstance(answer, CorruptFrames):
+                raise answer
+            clips, indices, corrupt = answer
+            self._reader.corrupt += [path for path in corrupt if path not in self._reader.corrupt]
+            yield clips, indices
 
 
 class _Requests(Sampler[Request]):
@@ -102,17 +120,22 @@ class _Requests(Sampler[Request]):
         return len(self.batches)  # type: ignore[arg-type]
 
 
-class _ClipBatches(Dataset[tuple[Tensor, Tensor]]):
+class _ClipBatches(Dataset[Answer]):
     """Answers requests; this is what travels to a worker process."""
 
-    def __init__(self, reader: ClipReader, mode: Mode) -> None:
+    def __init__(self, reader: ClipReader, mode: Mode, num_frames: int | None) -> None:
         self.reader = reader
         self.mode = mode
+        self.num_frames = num_frames
 
-    def __getitem__(self, request: Request) -> tuple[Tensor, Tensor]:
+    def __getitem__(self, request: Request) -> Answer:
         number, indices, seed = request
-        if self.mode == "train":
-            clips = self.reader.train_clips(indices, (*seed, number))
-        else:
-            clips = self.reader.test_clips(indices)
-        return clips, torch.tensor(indices, dtype=torch.int64)
+        known = len(self.reader.corrupt)
+        try:
+            if self.mode == "train":
+                clips = self.reader.train_clips(indices, (*seed, number), self.num_frames)
+            else:
+                clips = self.reader.test_clips(indices, self.num_frames)
+        except CorruptFrames as error:
+            return error
+        return clips, torch.tensor(indices, dtype=torch.int64), self.reader.corrupt[known:]

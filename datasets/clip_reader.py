@@ -35,7 +35,7 @@ class ClipReader:
         num_frames: frames T of a clip.
         corrupt: unreadable frames met so far.
         lost: indices of tracks without any readable frame; known at once only with the cache.
-            Reading such a track raises `CorruptFrames`, so samplers must leave it out.
+            Reading such a track raises `CorruptFrames`; `leave_out_lost` takes them out.
     """
 
     def __init__(
@@ -97,32 +97,58 @@ class ClipReader:
         """Number of tracks."""
         return len(self.tracks)
 
-    def train_clips(self, indices: Sequence[int], seed: Sequence[int]) -> Tensor:
+    def leave_out_lost(self) -> list[int]:
+        """Takes the tracks without any readable frame out; the others move up.
+
+        Without a cache, frames of every track are decoded until one is readable.
+
+        Returns:
+            Indices, ascending, that the tracks taken out had before.
+        """
+        lost = list(self.lost)
+        if self._cache is None:
+            with ThreadPoolExecutor(self.workers) as pool:
+                readable = pool.map(self._has_readable_frame, range(len(self.tracks)))
+                lost = [i for i, found in enumerate(readable) if not found]
+        keep = np.ones(len(self.tracks), dtype=bool)
+        keep[lost] = False
+        self.tracks = tuple(track for track, kept in zip(self.tracks, keep) if kept)
+        self._lengths, self._starts = self._lengths[keep], self._starts[keep]
+        self.lost = ()
+        return lost
+
+    def train_clips(
+        self, indices: Sequence[int], seed: Sequence[int], num_frames: int | None = None
+    ) -> Tensor:
         """One random clip of each track: a random frame of each of its T segments.
 
         Args:
             indices: tracks, length B; a track may occur more than once.
             seed: non-negative integers. The draw of entry i depends on them and on i only.
+            num_frames: frames T of these clips; None takes the reader's.
 
         Returns:
             Pixels, [B, T, 3, H, W], uint8.
         """
         rows = self._checked(indices)
         generator = np.random.default_rng(tuple(seed))
-        return self._gather(rows, random_frames(self._lengths[rows], self.num_frames, generator))
+        length = num_frames or self.num_frames
+        return self._gather(rows, random_frames(self._lengths[rows], length, generator))
 
-    def test_clips(self, indices: Sequence[int]) -> Tensor:
+    def test_clips(self, indices: Sequence[int], num_frames: int | None = None) -> Tensor:
         """The evenly spaced clip of each track.
 
         Args:
             indices: tracks, length B.
+            num_frames: frames T of these clips; None takes the reader's.
 
         Returns:
             Pixels, [B, T, 3, H, W], uint8.
         """
         rows = self._checked(indices)
-        frames = [evenly_spaced_frames(int(n), self.num_frames) for n in self._lengths[rows]]
-        return self._gather(rows, np.array(frames, dtype=np.int64).reshape(-1, self.num_frames))
+        length = num_frames or self.num_frames
+        frames = [evenly_spaced_frames(int(n), length) for n in self._lengths[rows]]
+        return self._gather(rows, np.array(frames, dtype=np.int64).reshape(-1, length))
 
     def all_clips(self, index: int) -> Tensor:
         """Clips that together show every frame of one track.
@@ -184,7 +210,14 @@ class ClipReader:
                     self.corrupt.append(paths[i])
         if self.skip_corrupt:
             self._raise_lost(row)
-        raise CorruptFrames(failures, _ADVICE)
+        raise CorruptFrames(failures, f"Reading stopped there; more may follow. {_ADVICE}")
+
+    def _has_readable_frame(self, row: int) -> bool:
+        try:
+            self._decode_near((row, 0))
+        except CorruptFrames:
+            return False
+        return True
 
     def _raise_lost(self, row: int) -> None:
         track = self.tracks[row]

@@ -103,7 +103,7 @@ def _read_split(root: Path, split: str, scan: Scan, problems: Problems) -> list[
         tracks.append(track)
     if covered < len(names):
         scan.suspicions.append(
-            f"{root / rows_file}:{len(rows)}: the last track ends at line {covered} of "
+            f"{root / rows_file}:{max(1, len(rows))}: the last track ends at line {covered} of "
             f"{names_file}, which has {len(names)}; the track list looks cut off, copy it again"
         )
     return tracks

@@ -50,7 +50,14 @@ def check_layout(root: Path, name: str, needed: tuple[str, ...], problems: Probl
     Returns:
         Whether everything needed is there.
     """
-    if not root.is_dir():
+    try:
+        is_folder = root.is_dir()
+        if is_folder:
+            next(root.iterdir(), None)
+    except OSError as error:
+        problems.add(f"{root} cannot be listed ({error.strerror}); make it readable")
+        return False
+    if not is_folder:
         found = "is a file" if root.exists() else "does not exist"
         problems.add(f"{root} {found}; give the folder that holds the {name} data set (--data-dir)")
         return False
@@ -58,7 +65,9 @@ def check_layout(root: Path, name: str, needed: tuple[str, ...], problems: Probl
     if not missing:
         return True
     listed = ", ".join(n.replace("|", " or ") for n in missing)
-    problems.add(f"{root} is not a complete {name} folder: {listed} missing.{_hint(root, name)}")
+    problems.add(
+        f"{root} does not hold a complete {name} data set: {listed} missing.{_hint(root, name)}"
+    )
     return False
 
 

@@ -67,8 +67,9 @@ def load_dataset(name: str, root: str | Path, **options: object) -> Dataset:
         if not tracks:
             dropped = len(scan.listed[split])
             reason = f"all {dropped} listed ones are too short" if dropped else "none are listed"
+            advice = ", or lower the reader's min_frames" if dropped else ""
             raise DatasetError(
                 f"{root}: the {split} split of {name} has no tracks ({reason}); "
-                "complete the data set or lower the reader's min_frames"
+                f"complete the data set{advice}"
             )
     return Dataset(name, root, tuple(train), tuple(query), tuple(gallery), dict(options))

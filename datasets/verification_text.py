@@ -30,6 +30,8 @@ def render_verification(verification: Verification) -> str:
         lines += _table([*HEADER, *map(_cells, verification.rows)])
     lines += _list("problem", verification.problems)
     lines += _list("notice", verification.notices)
+    if not verification.rows:
+        return "\n".join(lines)
     if verification.ok:
         lines.append("complete" if verification.source else "no problems found")
     else:

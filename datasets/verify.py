@@ -125,8 +125,10 @@ def require_complete(verification: Verification, allow_incomplete: bool = False)
 
     Raises:
         DatasetError: if the copy has problems and they are not accepted; the message is the whole
-            verification.
+            verification. A folder in which nothing was found is never accepted.
     """
+    if not verification.rows:
+        raise DatasetError(verification.text())
     if not verification.ok and not allow_incomplete:
         raise DatasetError(
             f"{verification.text()}\n"
@@ -169,7 +171,7 @@ def _find_missing(root: Path, scan: Scan, problems: Problems) -> None:
                 total += 1
                 names = content.get(frame.parent)
                 if names is None:
-                    names = content[frame.parent] = _names_in(frame.parent)
+                    names = content[frame.parent] = _names_in(frame.parent, problems)
                 if frame.name not in names:
                     missing.append((frame, _origin(scan, track, i)))
     if missing:
@@ -181,10 +183,13 @@ def _find_missing(root: Path, scan: Scan, problems: Problems) -> None:
         )
 
 
-def _names_in(folder: Path) -> set[str]:
+def _names_in(folder: Path, problems: Problems) -> set[str]:
     try:
         return {entry.name for entry in folder.iterdir()}
-    except OSError:
+    except (FileNotFoundError, NotADirectoryError):
+        return set()
+    except OSError as error:
+        problems.add(f"{folder} cannot be listed ({error.strerror}); make it readable")
         return set()
 
 

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
@@ -104,7 +105,13 @@ def read_artefact(folder: Path) -> Artefact:
         labels = np.array([int(row["pseudo_label"]) for row in rows], dtype=np.int64)
     except ValueError as error:
         raise UserError(f"{folder / 'tracks.csv'}: a pseudo-label is no number: {error}") from error
-    tensors = load_file(folder / "features.safetensors")
+    try:
+        tensors = load_file(folder / "features.safetensors")
+    except SafetensorError as error:
+        raise UserError(
+            f"{folder / 'features.safetensors'} is damaged ({error}); "
+            "`vireid baseline --resume` on that folder writes it again"
+        ) from error
     visible = sum(row["modality"] == "visible" for row in rows)
     wanted = {"visible": visible, "infrared": len(rows) - visible}
     for name, count in wanted.items():

@@ -10,7 +10,13 @@ import torch
 from safetensors.torch import load_file, safe_open, save_file
 
 from ..models import M3ReID
+from ..models.state_files import check_state
 from .errors import UserError
+
+CHECKPOINT_KEYS = (
+    *("stage", "epoch", "step", "stage_step", "tracks"),
+    *("model", "optimiser", "stage_state", "metrics_size"),
+)
 
 
 def save_checkpoint(path: Path, state: dict[str, Any]) -> None:
@@ -24,15 +30,25 @@ def load_checkpoint(path: Path) -> dict[str, Any]:
     """Reads what :func:`save_checkpoint` wrote, tensors on the CPU.
 
     Raises:
-        UserError: the file is missing or is no checkpoint.
+        UserError: the file is missing, damaged, or not the checkpoint of a run.
     """
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)
     except FileNotFoundError:
         raise UserError(f"no checkpoint at {path}; start without --resume") from None
     except Exception as error:
-        raise UserError(f"{path} is not a readable checkpoint: {error}") from error
-    return dict(state)
+        # Damaged bytes make the reader fail in many ways, some of them at length.
+        reason = (str(error).splitlines() or [type(error).__name__])[0].split(". ")[0]
+        raise UserError(
+            f"{path} is not a readable checkpoint ({reason}). "
+            "Without this file, --resume trains from the beginning."
+        ) from error
+    if not isinstance(state, dict) or not set(CHECKPOINT_KEYS) <= set(state):
+        raise UserError(
+            f"{path} is not a checkpoint of a run: expected {', '.join(CHECKPOINT_KEYS)}. "
+            "Without this file, --resume trains from the beginning."
+        )
+    return state
 
 
 def save_model(path: Path, model: M3ReID, meta: dict[str, Any]) -> None:
@@ -61,9 +77,16 @@ def read_meta(path: Path) -> dict[str, Any]:
         with safe_open(path, framework="pt") as file:
             metadata = file.metadata() or {}
     except Exception as error:
-        raise UserError(f"{path} is not a safetensors file: {error}") from error
+        raise UserError(
+            f"{path} is not a readable safetensors file ({error}). Wanted is the "
+            "model.safetensors or encoder.safetensors of a finished run, or its folder."
+        ) from error
     if "vireid" not in metadata:
-        raise UserError(f"{path} holds weights but not the facts that vireid stores beside them")
+        raise UserError(
+            f"{path} was not written as a network by vireid: it does not say which network its "
+            "weights belong to. Wanted is the model.safetensors or encoder.safetensors of a "
+            "finished run, or its folder."
+        )
     return dict(json.loads(metadata["vireid"]))
 
 
@@ -74,11 +97,18 @@ def load_model(path: Path) -> tuple[M3ReID, dict[str, Any]]:
         UserError: the file is missing, foreign, or does not fit the network it names.
     """
     meta = read_meta(path)
-    model = M3ReID(
-        int(meta["num_identities"]), num_frames=int(meta["num_frames"]), backbone=meta["backbone"]
-    )
     try:
-        model.load_state_dict(load_file(path))
-    except RuntimeError as error:
-        raise UserError(f"{path} does not fit the network that it names: {error}") from error
+        model = M3ReID(
+            int(meta["num_identities"]),
+            num_frames=int(meta["num_frames"]),
+            backbone=meta["backbone"],
+        )
+        state = load_file(path)
+        check_state(state, model.state_dict(), layout=f"a {meta['backbone']} M3-ReID as now built")
+    except (KeyError, ValueError) as error:
+        raise UserError(
+            f"{path} does not fit the network that it names ({error}). It was written by another "
+            "version of vireid: train again, or use that version."
+        ) from error
+    model.load_state_dict(state)
     return model, meta

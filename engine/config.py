@@ -20,8 +20,9 @@ class DataConfig:
     img_h: int = setting("height of a frame for the network, pixels", 288)
     img_w: int = setting("width of a frame for the network, pixels", 144)
     num_frames: int = setting("frames of a training clip", 6)
-    test_frames: int = setting("frames of a test clip, evenly spaced", 6)
+    test_frames: int = setting("frames of a clip for clustering and testing, evenly spaced", 6)
     flip: bool = setting("average a clip and its mirror at test time", False)
+    rerank: bool = setting("evaluate with k-reciprocal re-ranking over the test split", False)
     cache: Literal["memory", "none"] = setting(
         "keep the resized frames in memory, or decode them each time", "none"
     )
@@ -37,8 +38,13 @@ class DataConfig:
         for name in ("img_h", "img_w", "num_frames", "test_frames", "batch_size"):
             if getattr(self, name) < 1:
                 raise ValueError(f"--{name.replace('_', '-')} is at least 1")
-        if self.workers < 0:
-            raise ValueError("--workers is at least 0")
+        for name in ("workers", "seed"):
+            if getattr(self, name) < 0:
+                raise ValueError(f"--{name} is at least 0")
+
+
+def _same(one: Path, other: Path) -> bool:
+    return one.absolute() == other.absolute()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,7 +53,7 @@ class TrainingConfig(DataConfig):
 
     output: Path = setting("run folder to write")
     resume: str | None = setting(
-        "go on with the run in --output; with a path, start from that checkpoint",
+        "go on with the run in --output; a path must be that folder (see --weights)",
         None,
         bare="output",
     )
@@ -75,6 +81,12 @@ class TrainingConfig(DataConfig):
         for name in ("p_num", "k_num", "log_interval", "save_interval"):
             if getattr(self, name) < 1:
                 raise ValueError(f"--{name.replace('_', '-')} is at least 1")
+        if self.resume not in (None, "output") and not _same(Path(self.resume), self.output):
+            raise ValueError(
+                f"--resume goes on with the run in --output, {self.output}, and takes no other "
+                f"path; got {self.resume}. A new run starts from trained weights with --weights "
+                "FILE, stage two from stage one with --baseline RUN"
+            )
         if self.test_interval < 0:
             raise ValueError("--test-interval is at least 0")
         for name in ("lr", "wd"):
@@ -109,5 +121,10 @@ class UnsupervisedConfig(TrainingConfig):
         for name in ("k1", "k2", "min_samples"):
             if getattr(self, name) < 1:
                 raise ValueError(f"--{name} is at least 1".replace("_", "-"))
+        for name in ("memory_temperature", "contrast_temperature"):
+            if getattr(self, name) <= 0:
+                raise ValueError(f"--{name.replace('_', '-')} is above 0")
+        if not 0 <= self.memory_momentum <= 1:
+            raise ValueError("--memory-momentum lies between 0 and 1")
         if not 0 < self.eps < 1:
             raise ValueError(f"--eps lies between 0 and 1, as Jaccard distances do; got {self.eps}")

@@ -28,6 +28,7 @@ class EvaluateConfig:
     allow_incomplete: bool = setting("go on although the data set fails its verification", False)
     skip_corrupt: bool = setting("leave unreadable frames out instead of stopping", False)
     flip: bool | None = setting("average a clip and its mirror; unset: as in training", None)
+    rerank: bool = setting("k-reciprocal re-ranking over the test split", False)
     batch_size: int = setting("clips in a batch", 32)
     workers: int = setting("processes that decode frames; 0 decodes in this process", 4)
     device: Literal["auto", "cpu", "cuda"] = setting("where to compute", "auto")
@@ -78,6 +79,7 @@ def run_evaluation(config: EvaluateConfig) -> list[dict[str, Any]]:
         num_frames=meta["num_frames"],
         test_frames=meta["test_frames"],
         flip=meta["flip"] if config.flip is None else config.flip,
+        rerank=config.rerank,
         batch_size=config.batch_size,
         workers=config.workers,
         device=config.device,
@@ -85,7 +87,7 @@ def run_evaluation(config: EvaluateConfig) -> list[dict[str, Any]]:
     )
     run = None
     if config.output is not None:
-        run = RunFolder(config.output, to_yaml(config), resume=False)
+        run = RunFolder(config.output, to_yaml(config), resume=None)
     try:
         session = Session(data, "evaluate", run, labelled=True)
         model = place(model, session.runtime)

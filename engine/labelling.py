@@ -43,8 +43,15 @@ def _cluster(
     try:
         check_clustering(result, what)
     except DegenerateClustering as degenerate:
-        if config.on_collapse == "stop" or result.suggested_eps is None:
-            raise
+        if result.suggested_eps is None:
+            raise DegenerateClustering(
+                f"{degenerate} The settings are --k1, --min-samples and the epochs before."
+            ) from None
+        if config.on_collapse == "stop":
+            raise DegenerateClustering(
+                f"{degenerate} Start again with another --eps, or go on with this run, letting "
+                "degenerate clusterings take the suggested value: --resume --on-collapse relax."
+            ) from None
         session.say(f"{degenerate} Going on with eps {result.suggested_eps:.3f}.")
         result = cluster(
             features,
@@ -112,10 +119,14 @@ def joint_labels(
         min_samples=config.min_samples,
         modality=session.modalities,
     )
+    if result.problem is not None:
+        session.say(f"joint: {result.problem}. {result.advice}")
     both = np.ones(result.num_clusters, bool)
     for modality in Modality:
         members = result.labels[(session.modalities == modality) & (result.labels >= 0)]
         both &= np.bincount(members, minlength=result.num_clusters) > 0
+    if result.num_clusters and not both.any():
+        session.say(f"joint: none of the clusters holds both modalities. {result.advice}")
     # The last entry stands for noise, which indexes it as -1.
     dense = np.append(np.where(both, np.cumsum(both) - 1, -1), -1)
     return dense[result.labels]

@@ -44,7 +44,9 @@ def build_network(config: TrainingConfig, runtime: Runtime, num_identities: int 
                 backbone=config.backbone,
             )
         except (ValueError, RuntimeError, OSError) as error:
-            raise UserError(str(error)) from error
+            raise UserError(
+                f"--backbone {config.backbone}, --weights {config.weights}: {error}"
+            ) from error
     return place(model, runtime)
 
 

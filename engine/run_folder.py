@@ -11,6 +11,7 @@ from typing import Any
 from tqdm import tqdm
 
 from .errors import UserError
+from .resume import check_same_settings
 
 LOGGER = logging.getLogger("vireid")
 
@@ -35,27 +36,48 @@ class RunFolder:
     Args:
         path: the folder; made if missing.
         config: resolved settings as YAML, kept as ``config.yaml``.
-        resume: go on with a run that is there.
+        resume: go on with a run that is there; from the beginning, if it was stopped before its
+            first checkpoint. None for a command whose runs cannot go on.
 
     Raises:
-        UserError: ``path`` holds a run and ``resume`` is off, or the reverse.
+        UserError: ``path`` holds a run and ``resume`` is off, or the reverse, or the run has other
+            settings; or the folder cannot be written.
     """
 
-    def __init__(self, path: Path, config: str, *, resume: bool) -> None:
+    def __init__(self, path: Path, config: str, *, resume: bool | None) -> None:
         self.path = path
-        self.resumed = resume and self.checkpoint.exists()
-        if not resume and (path / "metrics.jsonl").exists():
+        self.resumed = bool(resume) and self.checkpoint.exists()
+        self._check(resume)
+        if self.resumed:
+            check_same_settings(path / "config.yaml", config)
+        try:
+            (path / "checkpoints").mkdir(parents=True, exist_ok=True)
+            if not self.resumed:
+                self.metrics.write_text("", encoding="utf-8")
+            write_text(path / "config.yaml", config)
+        except OSError as error:
             raise UserError(
-                f"{path} already holds a run. Add --resume to go on with it, "
-                "or choose another --output."
-            )
-        (path / "checkpoints").mkdir(parents=True, exist_ok=True)
-        if not self.resumed:
-            self.metrics.write_text("", encoding="utf-8")
-        write_text(path / "config.yaml", config)
+                f"--output {path} cannot be written: {error.strerror} ({error.filename}). "
+                "Choose another folder."
+            ) from error
         self._writer: Any = None
         self._handlers: list[logging.Handler] = []
         self._start_log()
+
+    def _check(self, resume: bool | None) -> None:
+        if self.path.exists() and not self.path.is_dir():
+            raise UserError(f"--output {self.path} is a file; wanted is a folder, new or empty")
+        if resume and not self.metrics.exists():
+            raise UserError(
+                f"--resume: {self.path} holds no run. Leave out --resume to start one there."
+            )
+        if not resume and (self.checkpoint.exists() or self._was_evaluated()):
+            way_on = "Choose" if resume is None else "Add --resume to go on with it, or choose"
+            raise UserError(f"{self.path} already holds a run. {way_on} another --output.")
+
+    def _was_evaluated(self) -> bool:
+        """Whether there are results; a command that failed at its start leaves none."""
+        return self.metrics.exists() and b'"kind": "evaluation"' in self.metrics.read_bytes()
 
     @property
     def checkpoint(self) -> Path:
@@ -116,9 +138,19 @@ class RunFolder:
         return self.metrics.stat().st_size
 
     def rewind_metrics(self, size: int) -> None:
-        """Forgets what was recorded after the checkpoint from which a run goes on."""
+        """Forgets what was recorded after the checkpoint from which a run goes on.
+
+        Where the file was cut off before that, what is left of its lines is kept, and said so.
+        """
+        kept = self.metrics.read_bytes()[:size]
+        if len(kept) < size:
+            kept = kept[: kept.rfind(b"\n") + 1]
+            self.log(
+                f"{self.metrics} was cut off: {len(kept)} of {size} bytes are left. "
+                "Training goes on; the table and the report lack what is gone."
+            )
         with self.metrics.open("r+b") as file:
-            file.truncate(size)
+            file.truncate(len(kept))
 
     def close(self) -> None:
         """Flushes and closes log and TensorBoard."""

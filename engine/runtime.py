@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import platform
 import random
 from collections.abc import Iterator
 
@@ -68,6 +69,24 @@ class Runtime:
         if self.device.type == "cuda":
             return f"{torch.cuda.get_device_name(self.device)}, {self.precision}"
         return f"CPU, {torch.get_num_threads()} threads, {self.precision}"
+
+
+def versions() -> dict[str, str]:
+    """Versions of the libraries that decide a number."""
+    import faiss
+    import scipy
+    import sklearn
+    import torchvision
+
+    return {
+        "python": platform.python_version(),
+        "torch": torch.__version__,
+        "torchvision": torchvision.__version__,
+        "faiss": faiss.__version__,
+        "scikit-learn": sklearn.__version__,
+        "scipy": scipy.__version__,
+        "numpy": np.__version__,
+    }
 
 
 def generator(*key: int, device: torch.device | str = "cpu") -> torch.Generator:

@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import csv
 import dataclasses
+import hashlib
 import io
-import platform
 from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
-import torch
 from safetensors.torch import save_file
 from torch import Tensor, nn
+from tqdm import tqdm
 
 from ..datasets import load_dataset
-from ..datasets.clips import ClipLoader, ClipReader
-from ..datasets.track import Track
+from ..datasets.clips import ClipLoader
+from ..datasets.track import Dataset, Modality, Track
 from ..datasets.verify import require_complete, verify_dataset
 from ..evaluation.features import extract_features
 from ..evaluation.protocols import check_protocol, evaluate_protocol, protocols
@@ -24,26 +24,9 @@ from ..evaluation.results import evaluation_record, result_line
 from .config import DataConfig
 from .encoder import Encoder
 from .errors import UserError
+from .frame_source import FrameSource
 from .run_folder import RunFolder, write_text
-from .runtime import Runtime
-
-
-def versions() -> dict[str, str]:
-    """Versions of the libraries that decide a number."""
-    import faiss
-    import scipy
-    import sklearn
-    import torchvision
-
-    return {
-        "python": platform.python_version(),
-        "torch": torch.__version__,
-        "torchvision": torchvision.__version__,
-        "faiss": faiss.__version__,
-        "scikit-learn": sklearn.__version__,
-        "scipy": scipy.__version__,
-        "numpy": np.__version__,
-    }
+from .runtime import Runtime, versions
 
 
 class Session:
@@ -56,8 +39,9 @@ class Session:
         labelled: whether the tracks keep their identities; without, nobody downstream can see them.
 
     Raises:
-        DatasetError: the data set fails its verification.
-        UserError: see :class:`Runtime` and :class:`RunFolder`.
+        DatasetError: the data set fails its verification, or its frames cannot be read.
+        UserError: a modality has no training track, the test split cannot be ranked, or see
+            :class:`Runtime`.
     """
 
     def __init__(
@@ -69,11 +53,6 @@ class Session:
         verification = verify_dataset(config.dataset, config.data_dir)
         require_complete(verification, config.allow_incomplete)
         dataset = load_dataset(config.dataset, config.data_dir)
-        self.protocols = protocols(dataset)
-        try:
-            remarks = [note for protocol in self.protocols for note in check_protocol(protocol)]
-        except ValueError as error:
-            raise UserError(str(error)) from error
         # Lists on disk are sorted by identity; that order must not reach clustering or sampling.
         order = np.random.default_rng((config.seed, 1)).permutation(len(dataset.train))
         self.full_tracks: list[Track] = [dataset.train[i] for i in order]
@@ -82,13 +61,6 @@ class Session:
             if labelled
             else [dataclasses.replace(track, identity=None) for track in self.full_tracks]
         )
-        self.modalities = np.array([int(track.modality) for track in self.tracks])
-        self.cameras = np.array([track.camera for track in self.tracks])
-        self.test_tracks = list(
-            {t.key: t for p in self.protocols for t in (*p.query, *p.gallery)}.values()
-        )
-        self._query_keys = {track.key for track in dataset.query}
-        self._readers: dict[str, ClipReader] = {}
         if run is not None and not run.resumed:
             run.record(
                 "run",
@@ -102,8 +74,64 @@ class Session:
             )
             run.log(verification.text())
             run.log(f"device: {self.runtime.describe()}")
+        self._frames = FrameSource(config, self.say)
+        self.protocols = protocols(dataset)
+        self.test_tracks = self._test_tracks()
+        trains = command != "evaluate"
+        if config.cache == "memory" and trains:
+            # At once, so that damage stops the run before it has cost anything.
+            self._frames.reader("train", self.tracks)
+            self._frames.reader("test", self.test_tracks)
+        if config.skip_corrupt:
+            dataset = self._leave_out_lost(dataset, training=trains)
+        try:
+            remarks = [note for protocol in self.protocols for note in check_protocol(protocol)]
+        except ValueError as error:
+            raise UserError(str(error)) from error
         for note in (*remarks, *self.runtime.notes):
             self.say(note)
+        self._query_keys = {track.key for track in dataset.query}
+        self.modalities = np.array([int(track.modality) for track in self.tracks])
+        self.cameras = np.array([track.camera for track in self.tracks])
+        if trains:
+            self._need_both_modalities()
+        keys = "\n".join(track.key for track in self.tracks)
+        self.fingerprint = hashlib.blake2b(keys.encode(), digest_size=8).hexdigest()
+
+    def _test_tracks(self) -> list[Track]:
+        return list({t.key: t for p in self.protocols for t in (*p.query, *p.gallery)}.values())
+
+    def _leave_out_lost(self, dataset: Dataset, *, training: bool) -> Dataset:
+        """Drops the tracks without a readable frame before anything counts tracks."""
+        if training:
+            kept = self._frames.readable("train", self.tracks)
+            self.full_tracks = [self.full_tracks[i] for i in kept]
+            self.tracks = [self.tracks[i] for i in kept]
+        kept = self._frames.readable("test", self.test_tracks)
+        keys = {self.test_tracks[i].key for i in kept}
+        dataset = dataclasses.replace(
+            dataset,
+            query=[track for track in dataset.query if track.key in keys],
+            gallery=[track for track in dataset.gallery if track.key in keys],
+        )
+        self.test_tracks = [self.test_tracks[i] for i in kept]
+        self.protocols = protocols(dataset)
+        self._record_unreadable()
+        return dataset
+
+    def _record_unreadable(self) -> None:
+        if self.run is not None:
+            for name, files in self._frames.unreadable().items():
+                self.run.record("unreadable", split=name, count=len(files), files=files)
+
+    def _need_both_modalities(self) -> None:
+        for modality in Modality:
+            if not (self.modalities == modality).any():
+                raise UserError(
+                    f"training needs tracks of both modalities; the {len(self.tracks)} training "
+                    f"tracks of {self.config.data_dir} hold no {modality.name.lower()} one. "
+                    "Look at the counts of `vireid verify`."
+                )
 
     def say(self, message: str) -> None:
         """To the run's log, or to the terminal where there is no run."""
@@ -112,42 +140,59 @@ class Session:
         else:
             print(message)
 
-    def _reader(self, name: str, tracks: Sequence[Track], frames: int) -> ClipReader:
-        if name not in self._readers:
-            config = self.config
-            self._readers[name] = ClipReader(
-                tracks,
-                height=config.img_h,
-                width=config.img_w,
-                num_frames=frames,
-                cache=config.cache,
-                skip_corrupt=config.skip_corrupt,
-            )
-        return self._readers[name]
-
     def training_clips(
-        self, batches: Iterable[list[int]], seed: tuple[int, ...]
+        self, batches: Iterable[list[int]], seed: tuple[int, ...], num_frames: int | None = None
     ) -> Iterable[tuple[Tensor, Tensor]]:
-        """Random training clips of the given track numbers: uint8 [B, T, 3, H, W] and [B]."""
-        reader = self._reader("train", self.tracks, self.config.num_frames)
-        return ClipLoader(reader, batches, seed=seed, mode="train", workers=self.config.workers)
+        """Random training clips of the given track numbers.
 
-    def _features(
-        self, model: nn.Module, name: str, tracks: Sequence[Track], frames: int
-    ) -> Tensor:
-        reader = self._reader(name, tracks, frames)
+        Args:
+            batches: track numbers of each batch.
+            seed: what the draws depend on, beside the batch's number.
+            num_frames: frames T of a clip; None takes ``--num-frames``.
+
+        Returns:
+            uint8 clips [B, T, 3, H, W] and track numbers [B], batch by batch.
+        """
+        return ClipLoader(
+            self._frames.reader("train", self.tracks),
+            batches,
+            seed=seed,
+            mode="train",
+            workers=self.config.workers,
+            num_frames=num_frames,
+        )
+
+    def _features(self, model: nn.Module, name: str, tracks: Sequence[Track]) -> Tensor:
+        reader = self._frames.reader(name, tracks)
         size = self.config.batch_size
         batches = [
             list(range(start, min(start + size, len(tracks))))
             for start in range(0, len(tracks), size)
         ]
-        loader = ClipLoader(reader, batches, seed=(0,), mode="test", workers=self.config.workers)
+        loader = ClipLoader(
+            reader,
+            batches,
+            mode="test",
+            workers=self.config.workers,
+            num_frames=self.config.test_frames,
+        )
         encoder = Encoder(model, self.runtime, flip=self.config.flip)
-        return extract_features(encoder, loader, len(tracks))
+        bar = tqdm(
+            loader,
+            desc=f"features of the {name} tracks",
+            disable=None,
+            dynamic_ncols=True,
+            leave=False,
+            unit="batch",
+        )
+        features = extract_features(encoder, bar, len(tracks))
+        if self._frames.report():
+            self._record_unreadable()
+        return features
 
     def training_features(self, model: nn.Module) -> Tensor:
         """Unit features [N, D] of all training tracks, in evaluation mode."""
-        return self._features(model, "train", self.tracks, self.config.num_frames)
+        return self._features(model, "train", self.tracks)
 
     def evaluate(
         self, model: nn.Module, stage: str, epoch: int, step: int, *, keep: bool = False
@@ -164,13 +209,14 @@ class Session:
         Returns:
             One record for each protocol; fractions of 1.
         """
-        features = self._features(model, "test", self.test_tracks, self.config.test_frames)
+        features = self._features(model, "test", self.test_tracks)
         keys = [track.key for track in self.test_tracks]
         records = []
         for protocol in self.protocols:
-            metrics = evaluate_protocol(protocol, features, keys)
+            metrics = evaluate_protocol(protocol, features, keys, rerank=self.config.rerank)
             record = evaluation_record(protocol, metrics, stage=stage, epoch=epoch, step=step)
             record["flip"] = self.config.flip
+            record["rerank"] = self.config.rerank
             records.append(record)
             if self.run is not None:
                 self.run.record("evaluation", **record)

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
+import re
+import sys
 import typing
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, NoReturn, TypeVar
 
 import jsonargparse
+import yaml
 
 Config = TypeVar("Config")
+MOST_LINES = 12  # of a complaint
 
 # Names that other code bases of the field gave their users, beside ours.
 ALIASES = {
@@ -35,9 +40,35 @@ def setting(help: str, default: Any = dataclasses.MISSING, *, bare: str | None =
     return dataclasses.field(default=default, metadata=metadata)
 
 
+class _Parser(jsonargparse.ArgumentParser):
+    """Says what is wrong in a few lines; a hundred flags of usage would hide it."""
+
+    def error(self, message: str, ex: Exception | None = None) -> NoReturn:
+        lines = _with_flags(message).strip().splitlines()
+        if len(lines) > MOST_LINES:
+            lines = [*lines[:MOST_LINES], "..."]
+        text = "\n".join(lines)
+        sys.stderr.write(f"{self.prog}: {text}\n`{self.prog} --help` lists the settings.\n")
+        sys.exit(2)
+
+
+def _with_flags(message: str) -> str:
+    """Names settings as they are typed."""
+
+    def flag(name: str) -> str:
+        return "--" + name.replace("_", "-")
+
+    required = re.fullmatch(r"the following arguments are required: (.*)", message)
+    if required:
+        return "missing: " + ", ".join(flag(name) for name in required[1].split(", "))
+    message = re.sub(r'Parser key "(\w+)":\s*', lambda key: f"{flag(key[1])}: ", message)
+    message = re.sub(r"a typing\.Literal\[(.*?)\]", r"one of \1", message)
+    return re.sub(r"a <class '(.*?)'>", r"\1", message)
+
+
 def build_parser(config: type, program: str, description: str) -> jsonargparse.ArgumentParser:
     """A parser with the fields of ``config`` as flags, ``--config`` and ``--print_config``."""
-    parser = jsonargparse.ArgumentParser(prog=program, description=description)
+    parser = _Parser(prog=program, description=description)
     parser.add_argument(
         "--config", action="config", help="YAML file with any of the settings below"
     )
@@ -78,7 +109,14 @@ def parse(
         SystemExit: with code 2 and a message on a bad or missing setting; 0 after ``--help``.
     """
     parser = build_parser(config, program, description)
-    values = parser.parse_args(normalise_flags(arguments)).as_dict()
+    flags = normalise_flags(arguments)
+    names = {field.name for field in dataclasses.fields(config)}  # type: ignore[arg-type]
+    for before, flag in itertools.pairwise(["", *flags]):
+        if before == "--config" or flag.startswith("--config="):
+            complaint = _complaint_about(Path(flag.removeprefix("--config=")), names)
+            if complaint:
+                parser.error(complaint)
+    values = parser.parse_args(flags).as_dict()
     values.pop("config", None)
     try:
         return config(**values)
@@ -86,13 +124,31 @@ def parse(
         parser.error(str(error))
 
 
+def _complaint_about(file: Path, names: set[str]) -> str | None:
+    """What is wrong with a ``--config`` file as a whole; its values are checked as flags are."""
+    try:
+        settings = yaml.safe_load(file.read_text(encoding="utf-8"))
+    except OSError as error:
+        return f"--config {file}: {error.strerror}"
+    except UnicodeDecodeError as error:
+        return f"--config {file}: expected UTF-8 text ({error.reason} at byte {error.start})"
+    except yaml.YAMLError as error:
+        return f"--config {file} is no YAML: {error}"
+    if not isinstance(settings, dict):
+        found = "nothing" if settings is None else type(settings).__name__
+        return f"--config {file}: expected lines like `lr: 0.001`; found {found}"
+    unknown = [str(name) for name in settings if str(name).replace("-", "_") not in names]
+    if unknown:
+        return f"--config {file}: unknown settings: {', '.join(unknown)}"
+    return None
+
+
 def to_yaml(config: Any) -> str:
-    """The resolved settings as YAML that ``--config`` reads back."""
-    import yaml
+    """The resolved settings as YAML that ``--config`` reads back, from any folder."""
 
     def plain(value: Any) -> Any:
         if isinstance(value, Path):
-            return str(value)
+            return str(value.absolute())
         return list(value) if isinstance(value, tuple) else value
 
     fields = {f.name: plain(getattr(config, f.name)) for f in dataclasses.fields(config)}

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from .checkpoint import load_checkpoint, save_checkpoint
 from .config import TrainingConfig
+from .errors import UserError
 from .run_folder import RunFolder
 from .session import Session
 from .training import Position, Schedule, make_optimiser, train_epoch
@@ -68,20 +69,35 @@ def run_stages(
 
     Returns:
         Steps of the whole run.
+
+    Raises:
+        UserError: the checkpoint of a resumed run is damaged, or belongs to other data.
     """
     first_stage = first_epoch = step = stage_step = 0
     saved: dict[str, Any] = {}
     if run.resumed:
         saved = load_checkpoint(run.checkpoint)
+        if saved["tracks"] != session.fingerprint:
+            raise UserError(
+                f"--resume: the training tracks are not those with which {run.path} started. "
+                "Restore the data set as it was, or train anew with another --output."
+            )
         first_stage, first_epoch = saved["stage"], saved["epoch"]
         step, stage_step = saved["step"], saved["stage_step"]
-        model.load_state_dict(saved["model"])
+        try:
+            model.load_state_dict(saved["model"])
+        except RuntimeError as error:
+            raise UserError(
+                f"{run.checkpoint} holds another network than this version of vireid builds; "
+                "train anew with another --output"
+            ) from error
         run.rewind_metrics(saved["metrics_size"])
         run.log(f"resumed: {sum(s.epochs for s in stages[:first_stage]) + first_epoch} epochs done")
     else:
         if untrained:
             session.evaluate(model, "untrained", 0, 0)
-        _save(run, model, {"stage": 0, "epoch": 0, "step": 0, "stage_step": 0}, None, {})
+        start = {"stage": 0, "epoch": 0, "step": 0, "stage_step": 0}
+        _save(session, run, model, start, None, {})
     for number, stage in enumerate(stages[first_stage:], first_stage):
         if stage.epochs == 0:
             continue
@@ -121,15 +137,16 @@ def run_stages(
                 seconds = time.perf_counter() - started
                 run.record("stage_time", stage=stage.name, seconds=seconds, steps=stage_step)
                 where = {"stage": number + 1, "epoch": 0, "step": step, "stage_step": 0}
-                _save(run, model, where, None, {})
+                _save(session, run, model, where, None, {})
             elif (epoch + 1) % config.save_interval == 0:
                 where = {"stage": number, "epoch": epoch + 1, "step": step}
                 where["stage_step"] = stage_step
-                _save(run, model, where, optimiser, stage.state())
+                _save(session, run, model, where, optimiser, stage.state())
     return step
 
 
 def _save(
+    session: Session,
     run: RunFolder,
     model: nn.Module,
     where: dict[str, int],
@@ -140,6 +157,7 @@ def _save(
         run.checkpoint,
         {
             **where,
+            "tracks": session.fingerprint,
             "model": model.state_dict(),
             "optimiser": optimiser.state_dict() if optimiser is not None else {},
             "stage_state": stage_state,

@@ -60,9 +60,6 @@ def score_block(
 ) -> BlockScores:
     """Ranks the gallery for a block of queries, without waiting for the device.
 
-    Only the positions of a query's own identity matter, so one sort and one binary search for each
-    of those few items replace the passes over the whole sorted block.
-
     Args:
         similarity: [B, G] floating, larger is more similar, without NaN.
         query_ids: [B] int64.
@@ -75,9 +72,41 @@ def score_block(
     Returns:
         The scores of the B queries, in their order.
     """
-    gallery_size = similarity.shape[1]
     similarity = similarity + 0.0  # -0.0 becomes 0.0: device sorts differ in their view of the two
     ordered, order = similarity.sort(dim=1, descending=True, stable=True)
+    return score_sorted(
+        similarity, ordered, order, query_ids, query_cameras, index, distinct=distinct
+    )
+
+
+def score_sorted(
+    similarity: Tensor,
+    ordered: Tensor,
+    order: Tensor,
+    query_ids: Tensor,
+    query_cameras: Tensor | None,
+    index: GalleryIndex,
+    *,
+    distinct: bool,
+) -> BlockScores:
+    """``score_block`` after its sort.
+
+    Only the positions of a query's own identity matter, so one binary search for each of those few
+    items replaces the passes over the whole sorted block.
+
+    Args:
+        similarity: [B, G] as for ``score_block``, without -0.0.
+        ordered: [B, G] its rows, falling.
+        order: [B, G] item at each place; equal values stand in rising order of items.
+        query_ids: as for ``score_block``, as is all that follows.
+        query_cameras: [B] or None.
+        index: the G gallery items.
+        distinct: count identities.
+
+    Returns:
+        The scores of the B queries, in their order.
+    """
+    gallery_size = similarity.shape[1]
     members = index.members_of(query_ids)
     present = members >= 0
     members = members.clamp_(min=0)

@@ -106,6 +106,7 @@ def rank_metrics_from_features(
     *,
     protocol: Rule = "standard",
     max_rank: int = 20,
+    rerank: bool = False,
 ) -> RankMetrics:
     """``rank_metrics`` of the inner products of features, multiplied block by block.
 
@@ -120,6 +121,7 @@ def rank_metrics_from_features(
         gallery_cameras: [G] or None.
         protocol: see ``rank_metrics``.
         max_rank: length of the CMC curve.
+        rerank: rank by the k-reciprocal distance of ``rerank.rerank`` (its defaults) instead.
 
     Returns:
         See ``rank_metrics``.
@@ -128,7 +130,14 @@ def rank_metrics_from_features(
         ValueError: as ``rank_metrics``; also if ``query`` or ``gallery`` holds NaN.
     """
     scores = per_query_metrics_from_features(
-        query, gallery, query_ids, gallery_ids, query_cameras, gallery_cameras, protocol=protocol
+        query,
+        gallery,
+        query_ids,
+        gallery_ids,
+        query_cameras,
+        gallery_cameras,
+        protocol=protocol,
+        rerank=rerank,
     )
     return mean_metrics(scores, max_rank)
 

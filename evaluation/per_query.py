@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from .match_ranks import GalleryIndex, score_block
+from .rerank import rerank as reranked
 
 Rule = Literal["standard", "sysu", "sysu-symmetric", "all"]
 RULES: tuple[str, ...] = get_args(Rule)
@@ -70,6 +71,7 @@ def per_query_metrics_from_features(
     gallery_cameras: Tensor | None = None,
     *,
     protocol: Rule = "standard",
+    rerank: bool = False,
 ) -> PerQueryMetrics:
     """``per_query_metrics`` of inner products of features; arguments as their mean's."""
     query, gallery = _matrix(query, "query"), _matrix(gallery, "gallery")
@@ -93,6 +95,9 @@ def per_query_metrics_from_features(
         gallery_cameras,
         protocol,
     )
+    if rerank and len(query) and len(gallery):
+        distance = reranked(query, gallery)
+        return _score(lambda rows: -distance.rows(rows), labels, protocol, "re-ranked distance")
     return _score(lambda rows: query[rows] @ gallery.T, labels, protocol, "query @ gallery.T")
 
 

@@ -152,13 +152,16 @@ def check_protocol(protocol: Protocol) -> list[str]:
     return notes
 
 
-def evaluate_protocol(protocol: Protocol, features: Tensor, keys: Sequence[str]) -> RankMetrics:
+def evaluate_protocol(
+    protocol: Protocol, features: Tensor, keys: Sequence[str], *, rerank: bool = False
+) -> RankMetrics:
     """Ranking metrics of one direction from the features of all test tracks.
 
     Args:
         protocol: one direction.
         features: [N, D] floating, unit rows.
         keys: the N track keys, in the order of ``features``.
+        rerank: rank by the k-reciprocal distance over query and gallery tracks.
 
     Returns:
         Means over the queries that have a match left.
@@ -177,6 +180,7 @@ def evaluate_protocol(protocol: Protocol, features: Tensor, keys: Sequence[str])
         query_cameras,
         gallery_cameras,
         protocol=protocol.rule,
+        rerank=rerank,
     )
 
 

@@ -67,9 +67,10 @@ def result_line(record: Record) -> str:
         record: a dict of ``evaluation_record``.
     """
     scores = "  ".join(f"{HEADS[name]} {percent(record.get(name))}" for name in SCORES)
+    reranked = ", re-ranked" if record.get("rerank") else ""
     return (
         f"{record['protocol']} ({record['rule']}, {record['query']} x {record['gallery']}, "
-        f"{record['valid_queries']} valid)  {scores}"
+        f"{record['valid_queries']} valid{reranked})  {scores}"
     )
 
 
@@ -139,7 +140,7 @@ def summary_table(records: Sequence[Record]) -> str:
         lines.append(
             f"{name.rpartition('/')[2].upper()}: {name}, {last['query']} queries "
             f"({last['valid_queries']} with a match) x {last['gallery']} gallery tracks, "
-            f"camera rule {last['rule']}, in per cent"
+            f"camera rule {last['rule']}, {'re-ranked, ' if last.get('rerank') else ''}in per cent"
         )
     return "\n".join(lines)
 

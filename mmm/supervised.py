@@ -19,6 +19,7 @@ from ..datasets.samplers import (
     ModalityRatioBatchSampler,
 )
 from ..engine.augment import Augmenter
+from ..engine.errors import UserError
 from ..engine.session import Session
 from ..losses import ContrastiveLoss, ModalityAlignmentLoss, SeparationLoss
 from ..models import M3ReID
@@ -54,7 +55,10 @@ class Supervised:
         self.alignment = ModalityAlignmentLoss()
         self.separation = SeparationLoss()
         self.contrast = ContrastiveLoss(config.contrast_temperature)
-        self.sampler = self._sampler()
+        try:
+            self.sampler = self._sampler()
+        except ValueError as error:
+            raise UserError(f"--supervised, --sampler {config.sampler}: {error}") from error
         self.milestones = tuple(self.steps * epoch for epoch in config.lr_steps)
 
     def _sampler(self) -> EpochBatchSampler:

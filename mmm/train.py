@@ -45,6 +45,11 @@ def run_mmm(config: MMMConfig) -> RunFolder:
             if unknown:
                 raise UserError(f"--supervised: {unknown} training tracks have no identity")
             classes = relabel(np.array([track.identity for track in session.tracks]))
+            if classes.max() < 1:
+                raise UserError(
+                    f"--supervised needs at least 2 identities to tell apart; the "
+                    f"{len(classes)} training tracks of {config.data_dir} show one"
+                )
             model = build_network(config, session.runtime, int(classes.max()) + 1)
             stage = Supervised(session, config, model, classes)
         else:

@@ -11,10 +11,12 @@ from torch import Tensor, nn
 from torchvision.models.resnet import BasicBlock, Bottleneck
 
 from .state_files import check_state, read_state_dict
+from .stripe_windows import StripeWindows
 
 RESNETS = ("resnet18", "resnet34", "resnet50")
 THIN_WIDTH = 32
 THIN_STRIDES = (1, 2, 2, 1)
+STRIPES = 4
 
 
 class Backbone(nn.Module):
@@ -60,7 +62,8 @@ def build_backbone(
     Args:
         name: ``resnet18``, ``resnet34``, ``resnet50``; or ``thin``, a small network for 64 × 32
             pixels (3×3 stem with stride 2 and no pooling, four stages of one basic block with
-            strides 1, 2, 2, 1 and channels 32, 64, 128, 256), ``thin-W`` for another first width.
+            strides 1, 2, 2, 1 and channels 32, 64, 128, 256, the last map once through each of 4
+            horizontal windows: 1,024 channels), ``thin-W`` for another first width.
         last_stride: stride of the last stage, 1 or 2; None keeps the network's own (2 for the
             ResNets, 1 for thin).
         weights: ``imagenet`` (torchvision's IMAGENET1K_V1, downloaded once), a file with a state
@@ -117,7 +120,8 @@ def _thin(width: int) -> Backbone:
             )
         layers.append(nn.Sequential(BasicBlock(before, after, stride, shortcut)))
         before = after
-    backbone = Backbone(stem, layers, channels)
+    layers[-1].append(StripeWindows(STRIPES))
+    backbone = Backbone(stem, layers, (*channels[:-1], STRIPES * channels[-1]))
     for part in backbone.modules():
         if isinstance(part, nn.Conv2d):
             nn.init.kaiming_normal_(part.weight, mode="fan_out", nonlinearity="relu")

@@ -1,6 +1,7 @@
 """A synthetic visible-infrared data set of walking people, the same on every machine."""
 
 from .contact_sheet import contact_sheet
+from .errors import SyntheticError
 from .marker import MARKER
 from .presets import PRESETS, Preset
 from .render import LAYOUTS, SyntheticSummary, render_dataset
@@ -10,6 +11,7 @@ __all__ = [
     "MARKER",
     "PRESETS",
     "Preset",
+    "SyntheticError",
     "SyntheticSummary",
     "contact_sheet",
     "render_dataset",

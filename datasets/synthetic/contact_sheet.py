@@ -6,6 +6,7 @@ from pathlib import Path
 
 from PIL import Image
 
+from .errors import SyntheticError
 from .tracklet import FRAME_HEIGHT, FRAME_WIDTH
 
 _GAP = 2
@@ -23,12 +24,12 @@ def contact_sheet(root: Path, out: Path, identities: int = 10) -> None:
         identities: number of rows.
 
     Raises:
-        FileNotFoundError: the folder has no such test people.
+        SyntheticError: the folder has no such test people.
     """
     test = Path(root) / "Test"
     people = sorted(test.iterdir())[:identities] if test.is_dir() else []
     if not people:
-        raise FileNotFoundError(
+        raise SyntheticError(
             f"{test} holds no people: a contact sheet needs a set in the hitsz-vcm layout"
         )
     columns: list[tuple[str, str]] = []

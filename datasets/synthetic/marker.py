@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
+from .errors import SyntheticError
 from .layout_bupt_campus import BuptCampus
 from .plan import Layout, PlannedTrack, count_tracks
 from .presets import Preset
@@ -50,19 +51,19 @@ def holds(
     if not out.exists():
         return False
     if not out.is_dir():
-        raise FileExistsError(f"{out} is a file: give a folder that does not exist yet")
+        raise SyntheticError(f"{out} is a file: give a folder that does not exist yet")
     if not any(out.iterdir()):
         return False
     marker = out / MARKER
     if not marker.is_file():
-        raise FileExistsError(
+        raise SyntheticError(
             f"{out} is not empty and holds no synthetic set (no {MARKER}): "
             "give a new folder, or empty this one yourself"
         )
     try:
         found = json.loads(marker.read_text(encoding="utf-8"))
     except ValueError as error:
-        raise FileExistsError(f"{marker} cannot be read ({error}): remove {out} yourself") from None
+        raise SyntheticError(f"{marker} cannot be read ({error}): remove {out} yourself") from None
     if found != description:
         keys = ("version", "layout", "preset", "seed", "identities")
         found = found if isinstance(found, dict) else {}
@@ -71,13 +72,13 @@ def holds(
             for key in keys
             if found.get(key) != description[key]
         ]
-        raise FileExistsError(
+        raise SyntheticError(
             f"{out} holds another synthetic set ({'; '.join(differences) or 'other counts'}): "
             "give a new folder, or remove this one yourself"
         )
     for relative in _files(layout, tracks):
         if not (out / relative).is_file():
-            raise FileExistsError(
+            raise SyntheticError(
                 f"{out} holds this set, but {relative} is missing: remove the folder and render "
                 "it again"
             )

@@ -17,6 +17,7 @@ from tqdm import tqdm
 
 from ..track import Modality
 from .camera import Camera, draw_camera
+from .errors import SyntheticError
 from .layout_bupt_campus import BuptCampus
 from .layout_hitsz_vcm import HitszVcm
 from .marker import MARKER, describe, holds, identities_of
@@ -79,7 +80,7 @@ def render_dataset(
         preset: a key of `PRESETS`.
         seed: any number from 0; people, cameras and walks change with it.
         workers: processes; default: one for each core.
-        progress: show a progress bar.
+        progress: show a progress bar, if there is a terminal.
         train_identities: people to train on, instead of the preset's number.
         test_identities: people to test on, instead of the preset's number.
 
@@ -87,8 +88,8 @@ def render_dataset(
         What the folder holds.
 
     Raises:
-        ValueError: unknown layout or preset, or a number out of range.
-        FileExistsError: `out` holds something else, or an incomplete copy of this set.
+        SyntheticError: unknown layout or preset, a number out of range, or `out` holds something
+            else or an incomplete copy of this set.
     """
     chosen = _check(layout, preset, seed, workers, train_identities, test_identities)
     sizes = PRESETS[preset]
@@ -123,11 +124,11 @@ def _check(
     test_identities: int | None,
 ) -> Layout:
     if layout not in LAYOUTS:
-        raise ValueError(f"unknown layout {layout!r}: choose one of {', '.join(LAYOUTS)}")
+        raise SyntheticError(f"unknown layout {layout!r}: choose one of {', '.join(LAYOUTS)}")
     if preset not in PRESETS:
-        raise ValueError(f"unknown preset {preset!r}: choose one of {', '.join(PRESETS)}")
+        raise SyntheticError(f"unknown preset {preset!r}: choose one of {', '.join(PRESETS)}")
     if seed < 0:
-        raise ValueError(f"the seed must be 0 or more, but it is {seed}")
+        raise SyntheticError(f"the seed must be 0 or more, but it is {seed}")
     numbers = {
         "workers": workers,
         "train_identities": train_identities,
@@ -135,7 +136,7 @@ def _check(
     }
     for name, number in numbers.items():
         if number is not None and number < 1:
-            raise ValueError(f"{name} must be 1 or more, but it is {number}")
+            raise SyntheticError(f"{name} must be 1 or more, but it is {number}")
     return LAYOUTS[layout]
 
 
@@ -178,7 +179,8 @@ def _render_people(
     people = [list(group) for _, group in groupby(tracks, key=lambda track: track.person)]
     workers = min(workers or os.cpu_count() or 1, len(people))
     total = sum(track.frames for track in tracks)
-    with tqdm(total=total, desc="rendering", unit="frame", disable=not progress) as bar:
+    hidden = None if progress else True  # None: hidden where there is no terminal
+    with tqdm(total=total, desc="rendering", unit="frame", disable=hidden) as bar:
         if workers == 1:
             for person in people:
                 bar.update(render_person(root, layout.name, seed, person))

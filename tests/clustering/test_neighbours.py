@@ -5,10 +5,11 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from vireid.clustering import tiled_search
+from vireid.clustering import bf16_search, faiss_search, neighbours, tiled_search
+from vireid.clustering.bf16_search import search_rows
 from vireid.clustering.neighbours import nearest_neighbours
 
-BACKENDS = ("tiled", "torch", "faiss")
+BACKENDS = ("tiled", "bf16", "torch", "faiss")
 
 
 def plain_neighbours(unit, k):
@@ -130,6 +131,81 @@ def test_integers_are_no_features():
         nearest_neighbours(torch.ones(4, 2, dtype=torch.int64), 2)
 
 
+def people(count, each, width, spread, seed):
+    """Rows in tight groups, where bf16 cannot tell the members apart."""
+    generator = torch.Generator().manual_seed(seed)
+    centre = torch.randn(count, width, generator=generator).repeat_interleave(each, 0)
+    return centre + spread * torch.randn(len(centre), width, generator=generator)
+
+
+@pytest.mark.parametrize("spread", [0.005, 0.1, 1.0])
+@pytest.mark.parametrize("spare", [16, -13])
+def test_bf16_finds_the_neighbours_of_float32(spread, spare, monkeypatch):
+    """Few candidates (spare −13: as many as wanted) and tight groups: proofs fail, lists do not."""
+    monkeypatch.setattr(bf16_search, "SPARE", spare)
+    searched = []
+    monkeypatch.setattr(
+        bf16_search,
+        "search_rows",
+        lambda features, rows, k: searched.append(len(rows)) or search_rows(features, rows, k),
+    )
+    features = people(15, 20, 64, spread, 0)
+    similarity, index = nearest_neighbours(features, 13, backend="bf16")
+    unit = torch.nn.functional.normalize(features.double(), dim=1)
+    cosine = (unit @ unit.T).fill_diagonal_(2)
+    # The best possible lists, up to the rounding of float32.
+    best = cosine.sort(descending=True).values[:, 1:13]
+    torch.testing.assert_close(cosine.gather(1, index)[:, 1:], best, atol=1e-6, rtol=0)
+    torch.testing.assert_close(similarity[:, 1:].double(), best, atol=1e-6, rtol=0)
+    assert all(len(set(row)) == 13 for row in index.tolist())
+    if spread == 0.005 and spare == -13:
+        assert searched[0] > 0
+    if spread == 1.0 and spare == 16:
+        assert searched[0] < len(features)
+
+
+@pytest.mark.parametrize(("units", "wanted"), [(True, "bf16"), (False, "tiled")])
+def test_bf16_is_chosen_only_where_the_cpu_has_units_for_it(units, wanted, monkeypatch):
+    used = []
+    for name in ("bf16", "tiled"):
+        monkeypatch.setitem(
+            neighbours.SEARCH,
+            name,
+            lambda unit, k, name=name: used.append(name) or tiled_search.tiled_neighbours(unit, k),
+        )
+    monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda: units, raising=False)
+    nearest_neighbours(torch.eye(5), 3)
+    assert used == [wanted]
+
+
+def test_inverted_lists_say_their_recall(caplog):
+    features = people(40, 20, 16, 0.5, 1)
+    similarity, index = nearest_neighbours(features, 10, backend="ivf")
+    _, wanted = nearest_neighbours(features, 10)
+    hits = (index[:, 1:, None] == wanted[:, None, 1:]).any(2)
+    said = float(caplog.text.split("recall ")[1].split()[0])
+    assert said == pytest.approx(hits.double().mean().item(), abs=0.02)
+    assert said > 0.9
+    assert torch.equal(index[:, 0], torch.arange(len(features)))
+    assert (similarity.diff(dim=1) <= 0).all()
+
+
+def test_lists_that_inverted_lists_leave_short_are_filled(monkeypatch, caplog):
+    monkeypatch.setattr(faiss_search, "PROBED", 1)
+    monkeypatch.setattr(faiss_search, "ROWS_PER_LIST", 10)
+    features = people(20, 10, 16, 0.1, 2)
+    _, index = nearest_neighbours(features, 40, backend="ivf")
+    assert (index >= 0).all()
+    assert all(len(set(row)) == 40 for row in index.tolist())
+    assert "recall" in caplog.text
+
+
+def test_a_faiss_without_gpu_is_found_out_by_a_trial(monkeypatch):
+    assert "GpuIndexFlatIP" in faiss_search.gpu_trial.__wrapped__()
+    monkeypatch.setattr(faiss_search, "TRIAL", "import os; os.abort()")
+    assert "code" in faiss_search.gpu_trial.__wrapped__()
+
+
 @pytest.mark.gpu
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
 def test_cuda_finds_the_same_neighbours():
@@ -138,3 +214,13 @@ def test_cuda_finds_the_same_neighbours():
     assert index.is_cuda
     assert torch.equal(index.cpu(), nearest_neighbours(features, 20)[1])
     torch.testing.assert_close(similarity.cpu(), nearest_neighbours(features, 20)[0])
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+def test_a_broken_faiss_gpu_is_replaced_by_torch_with_one_line(monkeypatch, caplog):
+    monkeypatch.setattr(neighbours, "gpu_trial", lambda: "wrong CUDA")
+    features = torch.randn(50, 8, generator=torch.Generator().manual_seed(0)).cuda()
+    _, index = nearest_neighbours(features, 5, backend="faiss")
+    assert torch.equal(index, nearest_neighbours(features, 5)[1])
+    assert "faiss-gpu does not work (wrong CUDA)" in caplog.text

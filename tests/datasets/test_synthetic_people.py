@@ -85,7 +85,8 @@ def test_a_pattern_closes_around_the_body_and_has_two_colours(kind):
     second = pattern.second(angle, height)
     assert second.shape == (300, 1024)
     assert second.dtype == np.bool_
-    np.testing.assert_array_equal(second, pattern.second(angle + np.float32(1), height))
+    # points on the very edge of a stripe may round either way
+    assert (second != pattern.second(angle + np.float32(1), height)).mean() < 1e-3
     assert second.any() == (kind is not PatternKind.PLAIN)
     assert not second.all()
 

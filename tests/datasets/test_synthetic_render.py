@@ -13,6 +13,7 @@ from vireid.datasets.synthetic import (
     LAYOUTS,
     MARKER,
     PRESETS,
+    SyntheticError,
     contact_sheet,
     render,
     render_dataset,
@@ -147,16 +148,17 @@ def test_a_tracklet_is_a_function_of_its_arguments(modality, channels):
 
 
 def test_two_sensors_at_one_place_see_the_same_walk():
-    # edges of the figure lie in the same places although brightness is unrelated
+    # what moves from frame to frame moves in both, although brightness is unrelated
     def motion(frames):
         grey = frames.astype(np.float64).mean(axis=3)
-        return np.abs(np.diff(grey, axis=0)).mean(axis=0)
+        coarse = grey.reshape(len(grey), 32, 4, 16, 4).mean(axis=(2, 4))
+        change = np.abs(np.diff(coarse, axis=0))
+        return (change - change.mean(axis=0)).ravel()
 
-    same = [motion(tracklet(modality, frames=16)).ravel() for modality in Modality]
-    other = motion(tracklet(Modality.INFRARED, frames=16, track=2)).ravel()
-    agreement = np.corrcoef(same[0], same[1])[0, 1]
-    assert agreement > 0.4
-    assert agreement > np.corrcoef(same[0], other)[0, 1] + 0.1
+    visible, infrared = (motion(tracklet(modality, frames=16)) for modality in Modality)
+    other = motion(tracklet(Modality.INFRARED, frames=16, track=2))
+    assert np.corrcoef(visible, infrared)[0, 1] > 0.25
+    assert abs(np.corrcoef(visible, other)[0, 1]) < 0.15
 
 
 def test_the_background_does_not_tell_the_person():
@@ -194,13 +196,13 @@ def test_an_empty_folder_is_filled(tmp_path):
 
 def test_other_contents_are_left_alone(small_set, tmp_path):
     (tmp_path / "notes.txt").write_text("mine")
-    with pytest.raises(FileExistsError, match="is not empty"):
+    with pytest.raises(SyntheticError, match="is not empty"):
         render_dataset(tmp_path, **SMALL)
     assert [path.name for path in tmp_path.iterdir()] == ["notes.txt"]
-    with pytest.raises(FileExistsError, match="seed 0 instead of 1"):
+    with pytest.raises(SyntheticError, match="seed 0 instead of 1"):
         render_dataset(small_set, seed=1, **SMALL)
     file = tmp_path / "notes.txt"
-    with pytest.raises(FileExistsError, match="is a file"):
+    with pytest.raises(SyntheticError, match="is a file"):
         render_dataset(file, **SMALL)
 
 
@@ -209,10 +211,10 @@ def test_an_incomplete_copy_is_named(small_set, tmp_path):
     shutil.copytree(small_set, root)
     lost = sorted(root.rglob("*.jpg"))[5]
     lost.unlink()
-    with pytest.raises(FileExistsError, match=lost.relative_to(root).as_posix()):
+    with pytest.raises(SyntheticError, match=lost.relative_to(root).as_posix()):
         render_dataset(root, **SMALL)
     (root / MARKER).write_text("{")
-    with pytest.raises(FileExistsError, match=MARKER):
+    with pytest.raises(SyntheticError, match=MARKER):
         render_dataset(root, **SMALL)
 
 
@@ -244,7 +246,7 @@ def test_an_interrupted_render_leaves_nothing(tmp_path, monkeypatch, error):
     ],
 )
 def test_wrong_arguments_are_named(tmp_path, wrong, message):
-    with pytest.raises(ValueError, match=message):
+    with pytest.raises(SyntheticError, match=message):
         render_dataset(tmp_path / "set", **wrong)
     assert not (tmp_path / "set").exists()
 
@@ -257,7 +259,7 @@ def test_contact_sheet(tiny_set, tmp_path):
     grey = (picture[:, 6 * 66 :] == picture[:, 6 * 66 :, :1]).all()
     assert grey  # the right half is infrared
     assert not (picture[:, : 6 * 66] == picture[:, : 6 * 66, :1]).all()
-    with pytest.raises(FileNotFoundError, match="hitsz-vcm layout"):
+    with pytest.raises(SyntheticError, match="hitsz-vcm layout"):
         contact_sheet(tmp_path, tmp_path / "none.png")
 
 
@@ -266,3 +268,21 @@ def test_every_layout_is_registered_under_its_name():
         "hitsz-vcm": "hitsz-vcm",
         "bupt-campus": "bupt-campus",
     }
+
+
+@pytest.mark.parametrize(
+    "modality, expected",
+    [
+        (Modality.VISIBLE, "35befb39656087dfdbb54c07eca6ea09ff5a8918313efab98483b11847316774"),
+        (Modality.INFRARED, "79cb321b2c692c70c55b142febc55185053092bbe29381c5380192b9cdeb851a"),
+    ],
+)
+def test_pixels_are_the_same_on_every_machine(modality, expected):
+    # Whoever changes a picture on purpose raises VERSION in marker.py and puts the new sum here.
+    digest = hashlib.sha256()
+    for number in range(6):
+        camera = draw_camera(0, number + 1, modality, number)
+        person, other = draw_person(0, number), draw_person(0, number + 50)
+        frames = render_tracklet(Sighting(0, number, number + 1, 1, 3), person, camera, other)
+        digest.update(frames.tobytes())
+    assert digest.hexdigest() == expected

@@ -14,24 +14,9 @@ from vireid.mmm.config import MMMConfig
 REQUIRED = ["--dataset", "hitsz-vcm", "--data-dir", "data", "--output", "out"]
 
 UPSTREAM = [
-    "dataset",
-    "data-dir",
-    "dataset-dir",
-    "img-h",
-    "img-w",
-    "p-num",
-    "k-num",
-    "batch-size",
-    "workers",
-    "lr",
-    "wd",
-    "fp16",
-    "resume",
-    "seed",
-    "desc",
-    "log-interval",
-    "test-interval",
-    "save-interval",
+    *("dataset", "data-dir", "dataset-dir", "img-h", "img-w", "p-num", "k-num", "batch-size"),
+    *("workers", "lr", "wd", "fp16", "resume", "seed", "desc"),
+    *("log-interval", "test-interval", "save-interval"),
 ]
 
 
@@ -66,7 +51,7 @@ def test_file_and_flags_mix_in_the_order_given(tmp_path):
 
 
 def test_what_is_written_is_read_back(tmp_path):
-    before = Small(data_dir=Path("a b"), rate=1e-4, loud=True, marks=(4, 5), resume="x")
+    before = Small(data_dir=tmp_path / "a b", rate=1e-4, loud=True, marks=(4, 5), resume="x")
     file = tmp_path / "config.yaml"
     file.write_text(to_yaml(before), encoding="utf-8")
     assert small("--config", str(file)) == before
@@ -81,7 +66,7 @@ def test_a_bare_flag_takes_its_stand_in():
 @pytest.mark.parametrize(
     ("arguments", "named"),
     [
-        ([], "data_dir"),
+        ([], "--data-dir"),
         (["--data-dir", "x", "--rate", "fast"], "rate"),
         (["--data-dir", "x", "--kind", "c"], "kind"),
         (["--data-dir", "x", "--unknown", "1"], "unknown"),

@@ -1,5 +1,7 @@
 """Schedules and the stop on a loss that is not finite."""
 
+import itertools
+
 import pytest
 import torch
 from vireid.engine.run_folder import RunFolder
@@ -18,8 +20,9 @@ def test_cosine_schedule_ramps_up_and_ends_at_its_floor():
     assert rates[0] < 0.1
     top = rates.index(max(rates))
     assert 20 <= top <= 40
-    assert all(a <= b for a, b in zip(rates[:top], rates[1 : top + 1]))
-    assert all(a >= b for a, b in zip(rates[top:], rates[top + 1 :]))
+    steps = list(itertools.pairwise(rates))
+    assert all(a <= b for a, b in steps[:top])
+    assert all(a >= b for a, b in steps[top:])
     assert rates[-1] == pytest.approx(0.1)
 
 

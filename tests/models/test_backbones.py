@@ -17,10 +17,10 @@ def count(module):
 def test_thin_shapes_and_size(name, width):
     backbone = build_backbone(name)
     features = backbone(torch.randn(2, 3, 64, 32))
-    assert features.shape == (2, 8 * width, 8, 4)
-    assert backbone.out_channels == 8 * width
-    assert backbone.stage_channels == (width, 2 * width, 4 * width, 8 * width)
-    assert [len(layer) for layer in backbone.layers] == [1, 1, 1, 1]
+    assert features.shape == (2, 4 * 8 * width, 8, 4)
+    assert backbone.out_channels == 32 * width
+    assert backbone.stage_channels == (width, 2 * width, 4 * width, 32 * width)
+    assert [len(layer) for layer in backbone.layers] == [1, 1, 1, 2]  # the last has windows
     # 3×3 stem and, in each stage, two 3×3 convolutions and a 1×1 shortcut where channels change.
     expected = 27 * width + 2 * width + (18 * width**2 + 4 * width)
     for before in (width, 2 * width, 4 * width):

@@ -1,0 +1,105 @@
+"""Ranking metrics: the part after the sort beside a per-query loop, and large sets streamed."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from vireid.evaluation.match_ranks import BlockScores, GalleryIndex, score_sorted
+from vireid.evaluation.metrics import RankMetrics, rank_metrics, rank_metrics_from_features
+
+from . import plain
+from .measure import Measured, measure
+from .people import people
+from .table import Table, devices, parser
+
+BLOCK = 1024
+REPEAT = 3
+CPU = torch.device("cpu")
+
+
+def compare(table: Table, queries: int, items: int, width: int) -> None:
+    """Our pass over a sorted matrix beside a loop over its rows."""
+    device = table.device
+    features, ids, cameras = people(queries + items, width)
+    query, gallery = features[:queries].to(device), features[queries:].to(device)
+    own, others = ids[:queries].to(device), ids[queries:].to(device)
+    own_cameras, other_cameras = cameras[:queries].to(device), cameras[queries:].to(device)
+    table.section(f"{queries:,} x {items:,}, {width}-d, standard camera rule")
+    similarity = measure(lambda: query @ gallery.T, device)
+    table.row("similarity", similarity)
+    sort = measure(lambda: similarity.result.sort(dim=1, descending=True, stable=True), device)
+    table.row("sort", sort)
+    ordered, order = sort.result
+
+    def after() -> list[BlockScores]:
+        index = GalleryIndex(others, other_cameras)
+        return [
+            score_sorted(
+                similarity.result[a : a + BLOCK],
+                ordered[a : a + BLOCK],
+                order[a : a + BLOCK],
+                own[a : a + BLOCK],
+                own_cameras[a : a + BLOCK],
+                index,
+                distinct=False,
+            )
+            for a in range(0, queries, BLOCK)
+        ]
+
+    after()
+    ours = measure(after, device, repeat=REPEAT)
+    arrays = [t.cpu().numpy() for t in (order, own, others, own_cameras, other_cameras)]
+    loop = measure(lambda: plain.rank_metrics(*arrays), CPU)
+    table.row("per-query loop after the sort (numpy, CPU)", loop)
+    table.row("ours after the sort", ours, loop)
+    labels = (own, others, own_cameras, other_cameras)
+    whole = measure(lambda: rank_metrics(similarity.result, *labels), device)
+    table.row("rank_metrics: sort, rest and means", whole)
+    table.remark(
+        f"mAP {whole.result.mAP:.6f} (loop: {loop.result[1]:.6f}), mINP "
+        f"{whole.result.mINP:.6f} ({loop.result[2]:.6f})."
+    )
+    if device.type == "cuda":
+        here = rank_metrics(similarity.result.cpu(), *(label.cpu() for label in labels))
+        same = here.mAP == whole.result.mAP and torch.equal(here.cmc, whole.result.cmc.cpu())
+        table.remark(f"The same bits on CPU and CUDA: {'yes' if same else 'NO'}.")
+
+
+def stream(table: Table, queries: int, items: int, width: int) -> None:
+    """A set too large for a matrix of all pairs."""
+    features, ids, cameras = (part.to(table.device) for part in people(queries + items, width))
+    sides: list[Tensor] = [features[:queries], features[queries:], ids[:queries], ids[queries:]]
+    sides += [cameras[:queries], cameras[queries:]]
+    table.section(f"{queries:,} x {items:,}, {width}-d, streamed")
+    found: Measured[RankMetrics] = measure(lambda: rank_metrics_from_features(*sides), table.device)
+    table.row("products, sort and metrics", found)
+    table.remark(
+        f"mAP {found.result.mAP:.6f}; the matrix of all pairs alone would take "
+        f"{queries * items * 4 / 2**30:.1f} GiB."
+    )
+
+
+def main() -> None:
+    """Runs the benchmark."""
+    flags = parser(__doc__)
+    flags.add_argument("--queries", type=int, default=4_584)
+    flags.add_argument("--items", type=int, default=5_099)
+    flags.add_argument("--width", type=int, default=2048)
+    flags.add_argument("--stream", type=int, nargs=2, default=[50_000, 100_000])
+    flags.add_argument("--stream-width", type=int, default=64)
+    flags.add_argument("--no-stream", action="store_true", help="leave the large set out")
+    given = flags.parse_args()
+    if given.quick:
+        given.queries, given.items, given.width = 800, 900, 256
+        given.stream, given.stream_width = [1_000, 20_000], 16
+    for device in devices(given.device):
+        table = Table("ranking", device)
+        compare(table, given.queries, given.items, given.width)
+        if not given.no_stream:
+            stream(table, *given.stream, given.stream_width)
+        if given.write:
+            table.write(given.note)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,122 @@
+"""Flags, machine description and tables that the benchmarks share."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import platform
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+
+from .measure import Measured
+
+RESULTS = Path(__file__).parent / "results"
+
+
+def parser(description: str | None) -> argparse.ArgumentParser:
+    """Flags of every benchmark.
+
+    Args:
+        description: first line of the help.
+    """
+    flags = argparse.ArgumentParser(description=description)
+    flags.add_argument("--quick", action="store_true", help="small sizes, for a look in seconds")
+    flags.add_argument(
+        "--device",
+        choices=("all", "cpu", "cuda"),
+        default="all",
+        help="where to compute; all: the CPU, and CUDA where there is one",
+    )
+    flags.add_argument(
+        "--write", action="store_true", help="write benchmarks/results/<part>-<device>.md"
+    )
+    flags.add_argument("--note", default="", help="a remark on the conditions, kept in the file")
+    return flags
+
+
+def devices(wanted: str) -> list[torch.device]:
+    """Devices to measure on."""
+    found = ["cpu", *(["cuda"] if torch.cuda.is_available() else [])]
+    if wanted != "all" and wanted not in found:
+        raise SystemExit(f"--device {wanted}: this machine has {' and '.join(found)}")
+    return [torch.device(name) for name in found if wanted in ("all", name)]
+
+
+class Table:
+    """Rows of measurements, printed as they come and written as Markdown.
+
+    Args:
+        part: name of the benchmark.
+        device: where it computes.
+    """
+
+    head = ("what", "time", "peak extra memory", "against plain")
+
+    def __init__(self, part: str, device: torch.device) -> None:
+        self.part, self.device = part, device
+        self._lines: list[str] = []
+        print(f"\n{part} on {describe(device)}\n", flush=True)
+
+    def section(self, title: str) -> None:
+        """Starts a new table."""
+        self._say("", f"**{title}**", "", _row(self.head), "| --- | ---: | ---: | ---: |")
+
+    def row(
+        self, what: str, found: Measured[object], plain: Measured[object] | None = None
+    ) -> None:
+        """Adds a measurement and, where ``plain`` is given, how many times faster it is."""
+        memory = "-" if found.mebibytes is None else f"{found.mebibytes:,.0f} MiB"
+        ratio = "-" if plain is None else f"{plain.seconds / found.seconds:,.1f} times as fast"
+        self._say(_row((what, duration(found.seconds), memory, ratio)))
+
+    def remark(self, text: str) -> None:
+        """Adds a line of text."""
+        self._say("", text)
+
+    def write(self, note: str) -> None:
+        """Writes ``benchmarks/results/<part>-<device>.md``."""
+        command = " ".join(["python -m benchmarks." + self.part, *sys.argv[1:]])
+        threads = os.environ.get("OMP_NUM_THREADS")
+        head = [
+            f"# {self.part} on {describe(self.device)}",
+            "",
+            f"`{'' if threads is None else f'OMP_NUM_THREADS={threads} '}{command}`, "
+            f"Python {platform.python_version()}, torch {torch.__version__}.",
+            *([note] if note else []),
+        ]
+        memory = (
+            "Memory is the peak of the allocator above what was held before the call."
+            if self.device.type == "cuda"
+            else "Memory is the kernel's high-water mark of resident memory (VmHWM), reset before "
+            "the call, minus what was resident then; results count."
+        )
+        RESULTS.mkdir(exist_ok=True)
+        path = RESULTS / f"{self.part}-{self.device.type}.md"
+        path.write_text("\n".join([*head, "", memory, *self._lines]) + "\n", encoding="utf-8")
+        print(f"\nwritten to {path}")
+
+    def _say(self, *lines: str) -> None:
+        self._lines += lines
+        print("\n".join(lines), flush=True)
+
+
+def _row(cells: Sequence[str]) -> str:
+    return "| " + " | ".join(cells) + " |"
+
+
+def duration(seconds: float) -> str:
+    """Seconds for people, three digits."""
+    return f"{seconds:.3g} s" if seconds >= 1 else f"{1000 * seconds:.3g} ms"
+
+
+def describe(device: torch.device) -> str:
+    """The device in words."""
+    if device.type == "cuda":
+        return torch.cuda.get_device_name()
+    info = Path("/proc/cpuinfo")
+    names = info.read_text().splitlines() if info.exists() else []
+    model = next((line.split(":")[1].strip() for line in names if "model name" in line), "")
+    return f"{torch.get_num_threads()} threads of {model or platform.processor()}"

@@ -1,0 +1,125 @@
+"""Weights of the expanded k-reciprocal sets, sparse: what Jaccard distance and re-ranking share."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from . import jaccard_kernels as kernels
+from .features import exact_matmul
+from .threads import run_rows
+
+BLOCK_VALUES = 1 << 24
+
+
+def reciprocal_weights(
+    unit: Tensor,
+    similarity: Tensor,
+    index: Tensor,
+    k1: int,
+    half: int,
+    k2: int,
+    *,
+    group: NDArray[np.int32] | None = None,
+    scale: NDArray[np.float32] | None = None,
+) -> tuple[NDArray[np.int64], NDArray[np.int32], NDArray[np.float32]]:
+    """Weight rows of the expanded k-reciprocal sets, averaged over the first k2 neighbours.
+
+    Args:
+        unit: unit rows ``[N, D]``.
+        similarity: ``[N, L]`` of the neighbour lists.
+        index: ``[N, L]`` neighbour lists, the row itself first.
+        k1: length of the lists that make the sets, at most L.
+        half: length of the lists that sets are expanded with.
+        k2: lists whose weights are averaged, at most L; 1: none.
+        group: ``[N]`` codes 0, 1, … that weigh the same in an average.
+        scale: ``[N]`` divisor of each row's distances, 1 if None.
+
+    Returns:
+        CSR form: pointer ``[N + 1]``, columns (in no order), weights; rows sum to 1.
+    """
+    ranks = index.to(torch.int32).cpu().numpy()
+    count, length = ranks.shape
+    k1, k2 = min(k1, length), min(k2, length)
+    pointer, column, value = _reciprocal_sets(
+        np.ascontiguousarray(ranks[:, :k1]),
+        np.ascontiguousarray(similarity[:, :k1].cpu().numpy()),
+        min(half, k1),
+    )
+    _fill_similarities(unit, pointer, column, value)
+    if scale is not None:
+        value -= 1
+        value /= np.repeat(scale, np.diff(pointer))
+        value += 1
+    run_rows(kernels.weigh, count, pointer, value)
+    if k2 == 1:
+        return pointer, column, value
+    if group is None:
+        group = np.zeros(count, np.int32)
+    return _expand_queries(ranks, k2, group, int(group.max()) + 1, pointer, column, value)
+
+
+def _reciprocal_sets(
+    ranks: NDArray[np.int32], similarity: NDArray[np.float32], half: int
+) -> tuple[NDArray[np.int64], NDArray[np.int32], NDArray[np.float32]]:
+    """Expanded k-reciprocal sets in CSR form, with similarities where the lists hold them."""
+    count, length = ranks.shape
+    near, near_count = np.empty((count, length), np.int32), np.empty(count, np.int32)
+    run_rows(kernels.reciprocal, count, ranks, length, near, near_count)
+    half_near, half_count = np.empty((count, half), np.int32), np.empty(count, np.int32)
+    run_rows(kernels.reciprocal, count, ranks, half, half_near, half_count)
+    sets = (ranks, similarity, near, near_count, half_near, half_count)
+    pointer, column, value = np.zeros(count + 1, np.int64), *entries(0)
+    run_rows(kernels.expand, count, *sets, pointer, column, value, False)
+    np.cumsum(pointer, out=pointer)
+    column, value = entries(pointer[-1])
+    run_rows(kernels.expand, count, *sets, pointer, column, value, True)
+    return pointer, column, value
+
+
+def _fill_similarities(
+    unit: Tensor,
+    pointer: NDArray[np.int64],
+    column: NDArray[np.int32],
+    value: NDArray[np.float32],
+) -> None:
+    """Computes the similarities that no neighbour list holds, on the device of the features."""
+    missing = np.flatnonzero(np.isnan(value))
+    left = (np.searchsorted(pointer, missing, side="right") - 1).astype(np.int32)
+    right = column[missing]
+    found = np.empty(len(missing), np.float32)
+    if unit.device.type == "cpu":
+        run_rows(kernels.pair_similarity, len(missing), unit.numpy(), left, right, found)
+    else:
+        step = max(1, BLOCK_VALUES // unit.shape[1])
+        rows, columns = (torch.from_numpy(a).to(unit.device) for a in (left, right))
+        with exact_matmul(unit.device):
+            for a in range(0, len(missing), step):
+                pairs = unit[rows[a : a + step]] * unit[columns[a : a + step]]
+                found[a : a + step] = pairs.sum(1).cpu().numpy()
+    value[missing] = found
+
+
+def _expand_queries(
+    ranks: NDArray[np.int32],
+    k2: int,
+    group: NDArray[np.int32],
+    groups: int,
+    *weights: NDArray[np.generic],
+) -> tuple[NDArray[np.int64], NDArray[np.int32], NDArray[np.float32]]:
+    """Mean weight rows of the first k2 neighbours, in CSR form."""
+    count = len(ranks)
+    pointer, column, value = np.zeros(count + 1, np.int64), *entries(0)
+    given = (ranks, k2, group, groups, *weights)
+    run_rows(kernels.average, count, *given, pointer, column, value, False)
+    np.cumsum(pointer, out=pointer)
+    column, value = entries(pointer[-1])
+    run_rows(kernels.average, count, *given, pointer, column, value, True)
+    return pointer, column, value
+
+
+def entries(size: int | np.int64) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
+    """Room for the columns and the values of so many entries."""
+    return np.empty(int(size), np.int32), np.empty(int(size), np.float32)

@@ -1,0 +1,104 @@
+"""The clip readers of a session, and what they cannot read."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from tqdm import tqdm
+
+from ..datasets.clips import ClipReader
+from ..datasets.errors import DatasetError
+from ..datasets.track import Track
+from ..datasets.wording import shorten
+from .config import DataConfig
+
+SHOWN = 5
+
+
+class FrameSource:
+    """One reader for the training tracks, one for the test tracks, each made when it is needed.
+
+    Args:
+        config: image size, cache, what to do with unreadable frames.
+        say: tells the person at the keyboard.
+    """
+
+    def __init__(self, config: DataConfig, say: Callable[[str], None]) -> None:
+        self._config = config
+        self._say = say
+        self._readers: dict[str, ClipReader] = {}
+        self._reported: dict[str, int] = {}
+
+    def reader(self, name: str, tracks: Sequence[Track]) -> ClipReader:
+        """The reader called ``name``, made of ``tracks`` where there is none yet."""
+        if name not in self._readers:
+            config = self._config
+            cached = config.cache == "memory"
+            with tqdm(
+                total=sum(len(track.frames) for track in tracks),
+                desc=f"reading the {name} frames",
+                disable=None if cached else True,
+                dynamic_ncols=True,
+                leave=False,
+                unit="frame",
+            ) as bar:
+                self._readers[name] = ClipReader(
+                    tracks,
+                    height=config.img_h,
+                    width=config.img_w,
+                    num_frames=config.num_frames,
+                    cache=config.cache,
+                    skip_corrupt=config.skip_corrupt,
+                    progress=bar.update,
+                )
+        return self._readers[name]
+
+    def readable(self, name: str, tracks: Sequence[Track]) -> list[int]:
+        """Leaves the tracks without any readable frame out of a reader, and says so.
+
+        Args:
+            name: the reader.
+            tracks: its tracks.
+
+        Returns:
+            Positions in ``tracks`` of those that stay, ascending.
+
+        Raises:
+            DatasetError: none stays.
+        """
+        lost = self.reader(name, tracks).leave_out_lost()
+        self.report()
+        if len(lost) == len(tracks):
+            raise DatasetError(
+                f"no {name} track has a readable frame left; look for the reason in one of them: "
+                f"{tracks[0].frames[0]}"
+            )
+        if lost:
+            self._say(
+                f"{name}: left out without a readable frame: {len(lost)} of {len(tracks)} tracks: "
+                f"{shorten([tracks[i].key for i in lost])}"
+            )
+        gone = set(lost)
+        return [i for i in range(len(tracks)) if i not in gone]
+
+    def unreadable(self) -> dict[str, list[str]]:
+        """Files of each reader that could not be read so far."""
+        return {n: [str(path) for path in r.corrupt] for n, r in self._readers.items() if r.corrupt}
+
+    def report(self) -> bool:
+        """Names and counts the unreadable frames that were met since the last report.
+
+        Returns:
+            Whether there were any.
+        """
+        found = False
+        for name, files in self.unreadable().items():
+            new = files[self._reported.get(name, 0) :]
+            self._reported[name] = len(files)
+            if new:
+                found = True
+                listed = "\n".join(f"  {file}" for file in new[:SHOWN])
+                more = f"\n  and {len(new) - SHOWN} more" if len(new) > SHOWN else ""
+                what = "1 frame is" if len(new) == 1 else f"{len(new)} frames are"
+                self._say(f"{name}: {what} unreadable and left out:\n{listed}{more}")
+        return found

@@ -1,0 +1,77 @@
+"""Whether a run may go on with the settings at hand."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from ..datasets.wording import shorten
+from .errors import UserError
+
+# Where the run lies, how it is computed, what is said about it: none of it changes what is learned,
+# or something else watches over it (the training tracks are compared with the checkpoint's).
+FREE = frozenset(
+    {
+        *("allow_incomplete", "skip_corrupt", "batch_size", "cache", "data_dir", "desc", "device"),
+        *("log_interval", "on_collapse", "output", "precision", "resume", "save_interval"),
+        *("test_interval", "workers"),
+    }
+)
+SHOWN = 12
+
+
+def check_same_settings(written: Path, config: str) -> None:
+    """Compares the settings of a run with those that would go on with it.
+
+    Args:
+        written: ``config.yaml`` of the run.
+        config: resolved settings as YAML.
+
+    Raises:
+        UserError: ``written`` is missing or damaged, or a setting outside ``FREE`` differs.
+    """
+    before, now = _read(written), yaml.safe_load(config)
+    if before.keys() != now.keys():
+        raise UserError(
+            f"--resume: {written.parent} was started by another command or another version of "
+            f"vireid: one of the two has no {shorten(sorted(before.keys() ^ now.keys()))}. "
+            "Go on with that one, or choose another --output."
+        )
+    changed = [name for name in sorted(before.keys() - FREE) if before[name] != now[name]]
+    if not changed:
+        return
+    lines = [
+        f"  --{name.replace('_', '-')}: {_said(before[name])} then, {_said(now[name])} now"
+        for name in changed[:SHOWN]
+    ]
+    if len(changed) > SHOWN:
+        lines.append(f"  and {len(changed) - SHOWN} more")
+    listed = "\n".join(lines)
+    free = ", ".join("--" + name.replace("_", "-") for name in sorted(FREE - {"output", "resume"}))
+    raise UserError(
+        f"--resume: {written.parent} was started with other settings:\n{listed}\n"
+        "Give those of the start (`--config` with its config.yaml does), or choose another "
+        f"--output. These may change: {free}."
+    )
+
+
+def _said(value: Any) -> str:
+    return "unset" if value is None else str(value)
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        settings = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        settings = None
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise UserError(
+            f"--resume: {path} is damaged ({error}); choose another --output"
+        ) from error
+    if not isinstance(settings, dict):
+        raise UserError(
+            f"--resume: {path} does not hold the settings of a run; choose another --output"
+        )
+    return settings
