@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 import warnings
@@ -162,9 +163,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Returns:
         0 on success, 2 on an error that the user can mend, 130 after Ctrl-C.
     """
-    if arguments is None and not sys.warnoptions:
-        # Of libraries, about libraries; -W and PYTHONWARNINGS show them.
-        warnings.simplefilter("ignore")
+    if arguments is None:
+        _prepare_terminal()
     given = list(sys.argv[1:] if arguments is None else arguments)
     if not given or given[0] in ("-h", "--help", "help"):
         print(usage())
@@ -182,6 +182,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     elif command.positional and len(rest) > 1 and _dangling(rest):
         rest = [*rest[:-1], f"--{command.positional}={rest[-1]}"]
     return _run(command, name, rest)
+
+
+def _prepare_terminal() -> None:
+    if not sys.warnoptions:
+        # Libraries warn about libraries; -W and PYTHONWARNINGS show it.
+        warnings.simplefilter("ignore")
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            # A folder's name, or an epsilon, may be more than the terminal can show.
+            stream.reconfigure(errors="backslashreplace")
 
 
 def _dangling(arguments: Sequence[str]) -> bool:

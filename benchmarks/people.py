@@ -40,7 +40,7 @@ def people(count: int, width: int, seed: int = 0) -> tuple[Tensor, Tensor, Tenso
     for start in range(0, count, BLOCK):
         rows = slice(start, start + BLOCK)
         who = identity[rows]
-        block = own[who] + 0.8 * clothes[who // ALIKE] + 0.4 * cameras[camera[rows]]
-        block += 0.5 * poses[pose[rows]] + 0.9 * directions(len(who))
+        block = own[who] + clothes[who // ALIKE] + 0.6 * cameras[camera[rows]]
+        block += 0.8 * poses[pose[rows]] + 1.4 * directions(len(who))
         features[rows] = torch.nn.functional.normalize(block, dim=1)
     return features, identity, camera

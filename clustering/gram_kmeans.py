@@ -20,7 +20,7 @@ def gram_kmeans(points: Tensor, mask: Tensor, k: int, seed: int) -> Tensor:
     """Splits each set of points into k parts of least total squared distance to their means.
 
     Args:
-        points: ``[B, n, D]`` floating point, padding rows zero; best centred on 0.
+        points: ``[B, n, D]`` floating point, anything where padded; best centred on 0.
         mask: ``[B, n]`` bool, False for padding; every set has a point.
         k: number of parts.
         seed: of the starts; every set gets the same random numbers.
@@ -30,6 +30,7 @@ def gram_kmeans(points: Tensor, mask: Tensor, k: int, seed: int) -> Tensor:
         where a set has fewer than k different points.
     """
     gram = (points @ points.mT).double()
+    gram *= mask[:, None] & mask[..., None]
     square = gram.diagonal(dim1=1, dim2=2).contiguous()
     parts = _start(gram, square, mask, k, seed)
     active = torch.arange(len(points), device=points.device)

@@ -16,7 +16,9 @@ from .gram_kmeans import RESTARTS, gram_kmeans
 
 # Beyond this many members the n × n products cost more than they save.
 LARGEST_GRAM = 3000
-BUCKET_VALUES = 1 << 24
+# What stays in the cache of a CPU core, and what keeps a GPU busy.
+BUCKET_VALUES = 1 << 21
+DEVICE_BUCKET_VALUES = 1 << 26
 
 
 def subcluster_centres(
@@ -62,13 +64,16 @@ def subcluster_centres(
     members = members[cluster.argsort(stable=True)]
     counts = torch.bincount(cluster, minlength=len(names))
     with exact_matmul(matrix.device):
-        for bucket in _buckets(counts.cpu(), matrix.shape[1], k):
+        room = BUCKET_VALUES if matrix.device.type == "cpu" else DEVICE_BUCKET_VALUES
+        for bucket in _buckets(counts.cpu(), matrix.shape[1], k, room):
             bucket = bucket.to(matrix.device)
             rows, mask = _member_table(members, counts, bucket)
-            points = matrix[rows] * mask[..., None]
+            # Padding holds rows of the same cluster; only weights of 0 keep it out.
+            points = matrix.index_select(0, rows.flatten()).view(*rows.shape, -1)
             # Distances do not change when a cluster is moved to its mean; their rounding does.
-            mean = points.sum(1, keepdim=True) / mask.sum(1)[:, None, None]
-            points = (points - mean) * mask[..., None]
+            share = (mask / mask.sum(1, keepdim=True)).to(points.dtype)
+            mean = share[:, None] @ points
+            points -= mean
             part = _split(points, mask, k, seed)
             weight = torch.nn.functional.one_hot(part, k).to(points.dtype) * mask[..., None]
             size = weight.sum(1)
@@ -95,7 +100,7 @@ def _split(points: Tensor, mask: Tensor, k: int, seed: int) -> Tensor:
     return torch.where(too_few[:, None], torch.zeros_like(part), part).view(count, largest)
 
 
-def _buckets(counts: Tensor, width: int, k: int) -> Iterator[Tensor]:
+def _buckets(counts: Tensor, width: int, k: int, room: int) -> Iterator[Tensor]:
     """Clusters of similar size together, within a bound on the memory that a bucket takes."""
     order = counts.argsort(stable=True)
     sizes = counts[order].tolist()
@@ -105,7 +110,7 @@ def _buckets(counts: Tensor, width: int, k: int) -> Iterator[Tensor]:
         # Padding to the largest of the bucket wastes at most a quarter.
         while stop < len(sizes) and sizes[stop] <= max(1.25 * sizes[start], k):
             values = (stop + 1 - start) * sizes[stop] * (2 * sizes[stop] + 8 * RESTARTS * k + width)
-            if values > BUCKET_VALUES:
+            if values > room:
                 break
             stop += 1
         yield order[start:stop]

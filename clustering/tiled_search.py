@@ -11,7 +11,7 @@ from torch import Tensor
 from .threads import run_rows
 
 TILE = 2048  # 16 MiB of float32: what lies in the last-level cache while it is scanned
-LANE = 16
+LANE = 64  # compared at once; a fixed number, so that the compiler makes vectors of it
 
 
 @njit(cache=True, nogil=True)
@@ -63,10 +63,13 @@ def _scan_rows(
         while column < width:
             end = min(column + LANE, width)
             worst = best[0]
-            hit = False
-            for c in range(column, end):
-                hit |= tile[r, c] >= worst
-            if hit:
+            hits = 1
+            if end - column == LANE:
+                lane = tile[r, column:end]
+                hits = 0
+                for c in range(LANE):
+                    hits += lane[c] >= worst
+            if hits > 0:
                 for c in range(column, end):
                     value = tile[r, c]
                     if value > best[0] or (value == best[0] and column0 + c < names[0]):
@@ -93,10 +96,14 @@ def _scan_columns(
         column = max(start, row + 1 - column0)
         while column < stop:
             end = min(column + LANE, stop)
-            hit = False
-            for c in range(column, end):
-                hit |= tile[r, c] >= worst[c - start]
-            if hit:
+            hits = 1
+            if end - column == LANE:
+                lane = tile[r, column:end]
+                lowest = worst[column - start : end - start]
+                hits = 0
+                for c in range(LANE):
+                    hits += lane[c] >= lowest[c]
+            if hits > 0:
                 for c in range(column, end):
                     value = tile[r, c]
                     if value < worst[c - start]:

@@ -63,6 +63,8 @@ class RunFolder:
         self._writer: Any = None
         self._handlers: list[logging.Handler] = []
         self._start_log()
+        if resume and not self.resumed:
+            self.log(f"{path} has no checkpoint yet: it starts from the beginning")
 
     def _check(self, resume: bool | None) -> None:
         if self.path.exists() and not self.path.is_dir():

@@ -73,6 +73,8 @@ class Session:
                 verification=verification.text(),
             )
             run.log(verification.text())
+            if not verification.ok:
+                run.log("going on all the same: --allow-incomplete")
             run.log(f"device: {self.runtime.describe()}")
         self._frames = FrameSource(config, self.say)
         self.protocols = protocols(dataset)

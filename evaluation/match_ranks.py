@@ -7,6 +7,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from .counted_positions import counted_positions
+
 # Average precisions are summed as integers in units of 2^-40: integer sums do not depend on the
 # order of summation, so every device gives the same bits. 2^-40 is far below float32's resolution,
 # and 2^40 leaves room for eight million matches of one query.
@@ -14,13 +16,17 @@ UNIT = 2.0**40
 
 
 class BlockScores(NamedTuple):
-    """Scores of the queries of one block; all [B], see ``PerQueryMetrics`` for their meaning."""
+    """Scores of the queries of one block; all [B], see ``PerQueryMetrics`` for their meaning.
+
+    ``broken`` marks queries whose similarities hold NaN; their scores mean nothing.
+    """
 
     valid: Tensor
     ap: Tensor
     inp: Tensor
     first_rank: Tensor
     ranked: Tensor
+    broken: Tensor
 
 
 class GalleryIndex:
@@ -60,8 +66,12 @@ def score_block(
 ) -> BlockScores:
     """Ranks the gallery for a block of queries, without waiting for the device.
 
+    Only the places of a query's own identity matter. On the CPU they are counted in one pass; on
+    other devices the block is sorted, and a binary search for each of those few items replaces
+    further passes. All that follows is the same arithmetic on [B, M].
+
     Args:
-        similarity: [B, G] floating, larger is more similar, without NaN.
+        similarity: [B, G] floating, larger is more similar.
         query_ids: [B] int64.
         query_cameras: [B] int64; items with the query's identity and camera are left out. None:
             nothing is left out.
@@ -72,46 +82,15 @@ def score_block(
     Returns:
         The scores of the B queries, in their order.
     """
-    similarity = similarity + 0.0  # -0.0 becomes 0.0: device sorts differ in their view of the two
-    ordered, order = similarity.sort(dim=1, descending=True, stable=True)
-    return score_sorted(
-        similarity, ordered, order, query_ids, query_cameras, index, distinct=distinct
-    )
-
-
-def score_sorted(
-    similarity: Tensor,
-    ordered: Tensor,
-    order: Tensor,
-    query_ids: Tensor,
-    query_cameras: Tensor | None,
-    index: GalleryIndex,
-    *,
-    distinct: bool,
-) -> BlockScores:
-    """``score_block`` after its sort.
-
-    Only the positions of a query's own identity matter, so one binary search for each of those few
-    items replaces the passes over the whole sorted block.
-
-    Args:
-        similarity: [B, G] as for ``score_block``, without -0.0.
-        ordered: [B, G] its rows, falling.
-        order: [B, G] item at each place; equal values stand in rising order of items.
-        query_ids: as for ``score_block``, as is all that follows.
-        query_cameras: [B] or None.
-        index: the G gallery items.
-        distinct: count identities.
-
-    Returns:
-        The scores of the B queries, in their order.
-    """
     gallery_size = similarity.shape[1]
     members = index.members_of(query_ids)
+    if similarity.device.type == "cpu":
+        position, broken = counted_positions(similarity, members)
+    else:
+        position = sorted_positions(similarity, members)
+        broken = similarity.amax(1).isnan()  # a maximum passes NaN on
     present = members >= 0
     members = members.clamp_(min=0)
-    member_similarity = similarity.gather(1, members)
-    position = _position(ordered, order, member_similarity, members)
     if query_cameras is None or index.cameras is None:
         left_out = torch.zeros_like(present)
     else:
@@ -142,24 +121,28 @@ def score_sorted(
         inp.masked_fill_(~valid, nan),
         first.masked_fill(~valid, 0),
         ranked,
+        broken,
     )
 
 
-def _position(ordered: Tensor, order: Tensor, values: Tensor, items: Tensor) -> Tensor:
-    """Place of each item in its sorted row, by binary search over (value falling, item rising).
+def sorted_positions(similarity: Tensor, members: Tensor) -> Tensor:
+    """``counted_positions`` by a sort of the block, on any device.
 
     Args:
-        ordered: [B, G] values, falling.
-        order: [B, G] item at each place; equal values stand in rising order of items.
-        values: [B, M] values of the items that are looked for.
-        items: [B, M] the items.
+        similarity: [B, G] floating.
+        members: [B, M] int64 items, padded with -1.
 
     Returns:
-        [B, M] int64, places counted from 0.
+        [B, M] int64 places from 0; of no meaning for the padding.
     """
-    gallery_size = ordered.shape[1]
+    similarity = similarity + 0.0  # -0.0 becomes 0.0: device sorts differ in their view of the two
+    ordered, order = similarity.sort(dim=1, descending=True, stable=True)
+    items = members.clamp(min=0)
+    values = similarity.gather(1, items)
+    gallery_size = similarity.shape[1]
     low = torch.zeros_like(items)
     high = torch.full_like(items, gallery_size)
+    # A binary search over (value falling, item rising).
     for _ in range(gallery_size.bit_length()):
         middle = (low + high).div_(2, rounding_mode="floor").clamp_(max=gallery_size - 1)
         there = ordered.gather(1, middle)

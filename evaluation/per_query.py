@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Literal, get_args
 
 import torch
@@ -175,8 +175,8 @@ def _score(
             if queries_of_group is not None:
                 rows = queries_of_group[rows]
             part = similarity_of(rows)
-            bad_rows += part.isnan().any(1).sum()
             if items is not None:
+                bad_rows += part.amax(1).isnan().sum()  # a maximum passes NaN on
                 part = part[:, items]
             scores = score_block(
                 part,
@@ -185,8 +185,10 @@ def _score(
                 index,
                 distinct=protocol.startswith("sysu"),
             )
-            for field in scores._fields:
-                getattr(result, field)[rows] = getattr(scores, field)
+            if items is None:
+                bad_rows += scores.broken.sum()
+            for field in fields(result):
+                getattr(result, field.name)[rows] = getattr(scores, field.name)
     if count := int(bad_rows):
         raise ValueError(f"`{name}` holds NaN in {count} of {queries} rows")
     return result

@@ -1,0 +1,17 @@
+#!/usr/bin/env bash
+# What the demo's stage two is compared with: stage one trained on for as many steps, and training
+# from labels on as many frames as both stages together. Run after scripts/demo.sh.
+#
+#   bash scripts/demo_references.sh [OUT]      OUT and SEED as for the demo
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+. scripts/environment.sh
+out="${1:-runs/demo}"
+seed="${SEED:-0}"
+
+# 6 epochs of 2 x 25 steps of 64 clips, as stage two has 12 epochs of 25 steps of 64 clips.
+vireid baseline --config configs/demo_baseline.yaml --data-dir "$out/data" --seed "$seed" \
+    --weights "$out/baseline/encoder.safetensors" --warmup-epochs 0 --within-epochs 0 \
+    --across-epochs 6 --output "$out/control"
+vireid mmm --config configs/demo_supervised.yaml --data-dir "$out/data" --seed "$seed" \
+    --output "$out/supervised"
