@@ -14,7 +14,7 @@ from vireid.clustering.jaccard import jaccard_of_neighbours
 from vireid.clustering.neighbours import nearest_neighbours
 
 from . import plain
-from .measure import Measured, measure
+from .measure import Measured, measure, together
 from .people import people
 from .table import Table, devices, duration, parser
 
@@ -62,12 +62,10 @@ def compare(table: Table, count: int, width: int) -> None:
     rows, ranks = features.cpu().numpy(), search.result[1].cpu().numpy()
     distance = measure(lambda: plain.jaccard(rows, ranks, K2), torch.device("cpu"))
     labels = measure(lambda: plain.dbscan(distance.result, EPS, MIN_SAMPLES), torch.device("cpu"))
-    total = Measured(
-        distance.seconds + labels.seconds,
-        None if distance.mebibytes is None else distance.mebibytes + (labels.mebibytes or 0),
-        labels.result,
-    )
-    table.row("plain dense Jaccard + DBSCAN (CPU)", total)
+    total = together(distance, labels, result=labels.result)
+    table.row("plain dense Jaccard (CPU)", distance)
+    table.row("scikit-learn's DBSCAN on it", labels)
+    table.row("both together", total)
     table.row("ours after the search", ours, total)
     agreement = adjusted_rand_score(ours.result[1], total.result)
     table.remark(f"Agreement of both clusterings (ARI): {agreement:.6f}.")

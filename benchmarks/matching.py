@@ -8,7 +8,7 @@ from vireid.clustering.subclusters import subcluster_centres
 from vireid.mmm.matching import match, matching_cost
 
 from . import plain
-from .measure import Measured, measure
+from .measure import Measured, measure, together
 from .people import people
 from .table import Table, devices, parser
 
@@ -51,24 +51,28 @@ def compare(table: Table, clusters: int, rows: tuple[int, int], width: int) -> N
     given = [tuple(part.to(device) for part in one) for one in (visible, infrared)]
     learn_and_match(*given)  # type: ignore[arg-type]
     ours = measure(lambda: learn_and_match(*given), device, repeat=REPEAT)  # type: ignore[arg-type]
-    arrays = [[part.numpy() for part in one] for one in (visible, infrared)]
-    centres = [measure(lambda a=a: plain.subcluster_centres(*a, K, STARTS), CPU) for a in arrays]
-    few = [measure(lambda a=a: plain.subcluster_centres(*a, K, 1), CPU) for a in arrays]
+
+    def learn(one: Side, starts: int) -> Measured[tuple[plain.Floats, float]]:
+        rows, labels = (part.numpy() for part in one)
+        return measure(lambda: plain.subcluster_centres(rows, labels, K, starts), CPU)
+
+    centres = [learn(one, STARTS) for one in (visible, infrared)]
+    few = [learn(one, 1) for one in (visible, infrared)]
     cost = measure(lambda: plain.matching_cost(*(found.result[0] for found in centres)), CPU)
     for name, found in (("visible", centres[0]), ("infrared", centres[1])):
         table.row(f"scikit-learn K-means a cluster, {STARTS} starts, {name}", found)
     table.row("looped distances", cost)
-    loops = Measured(sum(part.seconds for part in (*centres, cost)), None, None)
+    loops = together(*centres, cost, result=None)
     table.row("loops together", loops)
     table.row("ours together: K-means, cost, match", ours, loops)
-    single = Measured(sum(part.seconds for part in (*few, cost)), None, None)
+    single = together(*few, cost, result=None)
     table.row("loops together with one start, not ten", single)
     table.row("ours together, ten starts, against that", ours, single)
-    wanted = sum(found.result[1] for found in centres)
-    found = sum(inertia(o, c.cpu()) for o, c in zip((visible, infrared), ours.result[:2]))
+    wanted = sum(one.result[1] for one in centres)
+    reached = sum(inertia(o, c.cpu()) for o, c in zip((visible, infrared), ours.result[:2]))
     table.remark(
-        f"Inertia: ours {found:.4f}, scikit-learn with {STARTS} starts {wanted:.4f} "
-        f"({found / wanted - 1:+.3%}), with one {sum(f.result[1] for f in few):.4f}."
+        f"Inertia: ours {reached:.4f}, scikit-learn with {STARTS} starts {wanted:.4f} "
+        f"({reached / wanted - 1:+.3%}), with one {sum(f.result[1] for f in few):.4f}."
     )
 
 

@@ -13,25 +13,29 @@ from typing import Generic, TypeVar
 import torch
 
 Result = TypeVar("Result")
+Kept = TypeVar("Kept", covariant=True)
 STATUS = Path("/proc/self/status")
 CLEAR = Path("/proc/self/clear_refs")
 RESET_PEAK = "5"
 
 
 @dataclass(frozen=True)
-class Measured(Generic[Result]):
+class Measured(Generic[Kept]):
     """What a call took.
 
     Attributes:
-        seconds: shortest of the repetitions.
+        seconds: wall clock, shortest of the repetitions.
+        cpu_seconds: time of all threads on cores, the least of the repetitions; on a machine that
+            is shared with other work this says more than the wall clock.
         mebibytes: largest peak above what was held before the call, its result included; None
             where the system cannot tell.
         result: of the last repetition.
     """
 
     seconds: float
+    cpu_seconds: float
     mebibytes: float | None
-    result: Result
+    result: Kept
 
 
 def measure(
@@ -52,21 +56,35 @@ def measure(
     Returns:
         Time, memory and result.
     """
-    seconds, peaks = [], []
+    seconds, cpu_seconds, peaks = [], [], []
     for _ in range(repeat):
         result = None
         gc.collect()
         before = _held(device)
         _reset_peak(device)
-        start = time.perf_counter()
+        start, cpu_start = time.perf_counter(), time.process_time()
         result = call()
         if device.type == "cuda":
             torch.cuda.synchronize()
         seconds.append(time.perf_counter() - start)
+        cpu_seconds.append(time.process_time() - cpu_start)
         peak = _peak(device)
         if peak is not None and before is not None:
             peaks.append((peak - before) / 2**20)
-    return Measured(min(seconds), max(peaks, default=None), result)  # type: ignore[arg-type]
+    memory = max(peaks, default=None)
+    return Measured(min(seconds), min(cpu_seconds), memory, result)  # type: ignore[arg-type]
+
+
+def together(*parts: Measured[object], result: Result) -> Measured[Result]:
+    """Steps that follow each other as one; what they hold at the same time is not known.
+
+    Args:
+        parts: the steps.
+        result: of all of them.
+    """
+    return Measured(
+        sum(part.seconds for part in parts), sum(part.cpu_seconds for part in parts), None, result
+    )
 
 
 def _held(device: torch.device) -> float | None:

@@ -7,7 +7,7 @@ from torch import Tensor
 from vireid.evaluation.metrics import RankMetrics, rank_metrics, rank_metrics_from_features
 
 from . import plain
-from .measure import Measured, measure
+from .measure import Measured, measure, together
 from .people import people
 from .table import Table, devices, parser
 
@@ -28,15 +28,17 @@ def compare(table: Table, queries: int, items: int, width: int) -> None:
     sort = measure(lambda: similarity.result.sort(dim=1, descending=True, stable=True), device)
     table.row("sort", sort)
     order = sort.result[1]
-    arrays = [t.cpu().numpy() for t in (order, own, others, own_cameras, other_cameras)]
-    loop = measure(lambda: plain.rank_metrics(*arrays), CPU)
+    ranked, *arrays = (t.cpu().numpy() for t in (order, own, others, own_cameras, other_cameras))
+    loop = measure(
+        lambda: plain.rank_metrics(ranked, arrays[0], arrays[1], arrays[2], arrays[3]), CPU
+    )
     table.row("per-query loop after the sort (numpy, CPU)", loop)
-    together = Measured(sort.seconds + loop.seconds, None, None)
-    table.row("sort and loop together", together)
+    both = together(sort, loop, result=None)
+    table.row("sort and loop together", both)
     labels = (own, others, own_cameras, other_cameras)
     whole = measure(lambda: rank_metrics(similarity.result, *labels), device, repeat=REPEAT)
     table.row("ours from the similarity on, against the loop alone", whole, loop)
-    table.row("ours from the similarity on, against sort and loop", whole, together)
+    table.row("ours from the similarity on, against sort and loop", whole, both)
     table.remark(
         f"mAP {whole.result.mAP:.6f} (loop: {loop.result[1]:.6f}), mINP "
         f"{whole.result.mINP:.6f} ({loop.result[2]:.6f})."
@@ -47,8 +49,9 @@ def compare(table: Table, queries: int, items: int, width: int) -> None:
         table.remark(f"The same bits on CPU and CUDA: {'yes' if same else 'NO'}.")
 
 
-def stream(table: Table, queries: int, items: int, width: int) -> None:
+def stream(table: Table, size: tuple[int, int], width: int) -> None:
     """A set too large for a matrix of all pairs."""
+    queries, items = size
     features, ids, cameras = (part.to(table.device) for part in people(queries + items, width))
     sides: list[Tensor] = [features[:queries], features[queries:], ids[:queries], ids[queries:]]
     sides += [cameras[:queries], cameras[queries:]]
@@ -78,7 +81,7 @@ def main() -> None:
         table = Table("ranking", device)
         compare(table, given.queries, given.items, given.width)
         if not given.no_stream:
-            stream(table, *given.stream, given.stream_width)
+            stream(table, tuple(given.stream), given.stream_width)
         if given.write:
             table.write(given.note)
 

@@ -53,7 +53,7 @@ class Table:
         device: where it computes.
     """
 
-    head = ("what", "time", "peak extra memory", "against plain")
+    head = ("what", "time", "CPU time", "peak extra memory", "against plain", "in CPU time")
 
     def __init__(self, part: str, device: torch.device) -> None:
         self.part, self.device = part, device
@@ -62,15 +62,20 @@ class Table:
 
     def section(self, title: str) -> None:
         """Starts a new table."""
-        self._say("", f"**{title}**", "", _row(self.head), "| --- | ---: | ---: | ---: |")
+        self._say("", f"**{title}**", "", _row(self.head), "| --- " + 5 * "| ---: " + "|")
 
     def row(
         self, what: str, found: Measured[object], plain: Measured[object] | None = None
     ) -> None:
         """Adds a measurement and, where ``plain`` is given, how many times faster it is."""
         memory = "-" if found.mebibytes is None else f"{found.mebibytes:,.0f} MiB"
-        ratio = "-" if plain is None else f"{plain.seconds / found.seconds:,.1f} times as fast"
-        self._say(_row((what, duration(found.seconds), memory, ratio)))
+        ratios = ["-", "-"]
+        if plain is not None:
+            ratios[0] = f"{plain.seconds / found.seconds:,.1f} times as fast"
+            if self.device.type == "cpu":
+                ratios[1] = f"{plain.cpu_seconds / found.cpu_seconds:,.1f} times"
+        times = (duration(found.seconds), duration(found.cpu_seconds))
+        self._say(_row((what, *times, memory, *ratios)))
 
     def remark(self, text: str) -> None:
         """Adds a line of text."""

@@ -10,6 +10,7 @@ from PIL import Image, ImageOps
 from ..datasets.track import Track
 
 TILE = (40, 80)  # width and height of a frame in pixels
+MARGIN = (225, 229, 236)
 
 
 def film_strip(track: Track, *, frames: int = 6, quality: int = 72) -> str | None:
@@ -27,7 +28,8 @@ def film_strip(track: Track, *, frames: int = 6, quality: int = 72) -> str | Non
     for path in track.frames[:frames]:
         try:
             with Image.open(path) as image:
-                tiles.append(ImageOps.fit(image.convert("RGB"), TILE))
+                # Padded, not cut: narrow boxes would lose head and feet.
+                tiles.append(ImageOps.pad(image.convert("RGB"), TILE, color=MARGIN))
         except OSError:  # missing, unreadable or no picture; Pillow's own error is one too
             continue
     if not tiles:

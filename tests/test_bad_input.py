@@ -13,6 +13,7 @@ import torch
 import yaml
 from safetensors.torch import load_file, save_file
 from vireid.cli import main
+from vireid.datasets import Track, load_dataset
 from vireid.datasets.verify import verify_dataset
 
 DATA = {
@@ -300,13 +301,18 @@ def test_a_corrupt_frame_stops_a_run_by_name(vireid, damaged, tmp_path, options)
 
 @pytest.fixture
 def lossy(damaged) -> Path:
-    """One corrupt frame here and there, and a track of each split without a readable one."""
-    spoil(frames_of(damaged, "train", 1)[2])
-    spoil(frames_of(damaged, "test", 1)[6])
-    for split in ("train", "test"):
-        for frame in frames_of(damaged, split, 0):
+    """The first training and query track without a readable frame, the second with one gap."""
+    whole = load_dataset("hitsz-vcm", damaged)
+    for tracks in (whole.train, whole.query):
+        for frame in tracks[0].frames:
             spoil(frame)
+        spoil(middle(tracks[1]))
     return damaged
+
+
+def middle(track: Track) -> Path:
+    """The second of two evenly spaced frames."""
+    return track.frames[-(-len(track.frames) // 2)]
 
 
 def test_skipping_corrupt_frames_goes_on_through_the_whole_pipeline(vireid, lossy, tmp_path):
@@ -314,12 +320,13 @@ def test_skipping_corrupt_frames_goes_on_through_the_whole_pipeline(vireid, loss
     arguments = ["--data-dir", lossy, "--skip-corrupt"]
     code, said = vireid("baseline", *arguments, "--output", stage_one)
     assert code == 0, said
-    bad = [*frames_of(lossy, "train", 0), frames_of(lossy, "train", 1)[2]]
+    lost, gap, *_ = load_dataset("hitsz-vcm", lossy).train
+    bad = [*lost.frames, middle(gap)]
     assert f"train: {len(bad)} frames are unreadable and left out:" in said
     assert sum(str(frame) in said for frame in bad) == 5
     assert f"and {len(bad) - 5} more" in said
-    assert "train: left out without a readable frame: 1 of 47 tracks: train/0001" in said
-    assert "test: left out without a readable frame: 1 of 44 tracks: test/0007" in said
+    assert "train: left out without a readable frame: 1 of 47 tracks: " + lost.key in said
+    assert "test: left out without a readable frame: 1 of 44 tracks: test/" in said
     noted = next(r for r in records(stage_one, "unreadable") if r["split"] == "train")
     assert sorted(noted["files"]) == sorted(map(str, bad))
     assert len((stage_one / "tracks.csv").read_text().splitlines()) == 1 + 46
@@ -339,7 +346,7 @@ def test_frames_met_without_a_cache_are_named_too(vireid, lossy, baseline):
     arguments = ["--dataset", "hitsz-vcm", "--data-dir", lossy, "--skip-corrupt"]
     code, said = vireid("evaluate", *arguments, "--resume", baseline, "--workers", "1")
     assert code == 0, said
-    assert str(frames_of(lossy, "test", 1)[0]) in said
+    assert str(middle(load_dataset("hitsz-vcm", lossy).query[1])) in said
     assert "test: left out without a readable frame: 1 of 44 tracks" in said
 
 
