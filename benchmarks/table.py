@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 import platform
+import shlex
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -83,7 +84,8 @@ class Table:
 
     def write(self, note: str) -> None:
         """Writes ``benchmarks/results/<part>-<device>.md``."""
-        command = " ".join(["python -m benchmarks." + self.part, *sys.argv[1:]])
+        flags = [flag for flag in sys.argv[1:] if flag not in ("--note", note)]
+        command = shlex.join(["python", "-m", f"benchmarks.{self.part}", *flags])
         threads = os.environ.get("OMP_NUM_THREADS")
         head = [
             f"# {self.part} on {describe(self.device)}",
