@@ -68,5 +68,3 @@ def test_a_ranking_is_learnt_without_labels(tmp_path: Path) -> None:
     assert reached["untrained"] < 0.25
     assert reached["warm-up"] > reached["untrained"] + 0.08
     assert reached["mmm"] > reached["untrained"] + 0.12
-    matching = read_run(stage_two).of_kind("matching")
-    assert matching[-1]["accuracy"] > 0.25  # of 13 to 16 clusters by chance: 0.07

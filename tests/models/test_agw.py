@@ -26,7 +26,7 @@ MIXED = torch.tensor([0, 1, 1, 0, 1, 0])
 def test_training_output(model):
     output = model(images(), MIXED)
     assert isinstance(output, ImageOutput)
-    assert output.pooled.shape == output.embeddings.shape == (6, model.embedding_dim) == (6, 64)
+    assert output.pooled.shape == output.embeddings.shape == (6, model.embedding_dim) == (6, 4 * 64)
     assert output.logits.shape == (6, 5)
     torch.testing.assert_close(model.neck(output.pooled), output.embeddings)
 

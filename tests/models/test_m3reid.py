@@ -22,8 +22,8 @@ def clips(batch=3, frames=4):
 def test_training_output(model):
     output = model(clips())
     assert isinstance(output, ClipOutput)
-    assert model.embedding_dim == 6 * 64
-    assert output.frames.shape == (3, 4, 384)
+    assert model.embedding_dim == 6 * 4 * 64
+    assert output.frames.shape == (3, 4, 6 * 4 * 64)
     assert output.frame_logits.shape == (3, 4, 5)
     assert output.clip_logits.shape == (3, 5)
     torch.testing.assert_close(output.clips, output.frames.mean(dim=1))
@@ -48,7 +48,7 @@ def test_eval_gives_unit_vectors_for_any_number_of_frames(model):
     with torch.no_grad():
         for batch, frames in ((1, 1), (1, 4), (2, 9)):
             embeddings = model(clips(batch, frames))
-            assert embeddings.shape == (batch, 384)
+            assert embeddings.shape == (batch, 6 * 4 * 64)
             torch.testing.assert_close(embeddings.norm(dim=1), torch.ones(batch))
 
 
@@ -144,7 +144,7 @@ def test_initialisation():
         assert classifier.bias is None
         assert 0.00098 < classifier.weight.std() < 0.00102
     assert not torch.equal(model.classifier.weight, model.frame_classifier.weight)
-    assert torch.equal(model.neck.weight, torch.ones(384))
+    assert torch.equal(model.neck.weight, torch.ones(6 * 4 * 64))
     assert not model.neck.bias.requires_grad
 
 
