@@ -7,7 +7,12 @@ import torch
 from torch import Tensor
 
 from ..clustering.camera_mean import centre_by_camera
-from ..clustering.pseudo_labels import DegenerateClustering, check_clustering, cluster
+from ..clustering.pseudo_labels import (
+    ClusterResult,
+    DegenerateClustering,
+    check_clustering,
+    cluster,
+)
 from ..datasets.track import Modality
 from .config import UnsupervisedConfig
 from .session import Session
@@ -28,18 +33,14 @@ def clustering_features(features: Tensor, session: Session, config: Unsupervised
 
 
 def _cluster(
-    features: Tensor,
-    session: Session,
-    config: UnsupervisedConfig,
-    what: str,
-    k1: int,
-    k2: int,
-    eps: float,
-    modalities: np.ndarray | None = None,
+    features: Tensor, session: Session, config: UnsupervisedConfig, what: str
 ) -> np.ndarray:
-    result = cluster(
-        features, k1=k1, k2=k2, eps=eps, min_samples=config.min_samples, modality=modalities
-    )
+    def within(eps: float) -> ClusterResult:
+        return cluster(
+            features, k1=config.k1, k2=config.k2, eps=eps, min_samples=config.min_samples
+        )
+
+    result = within(config.eps)
     try:
         check_clustering(result, what)
     except DegenerateClustering as degenerate:
@@ -53,14 +54,7 @@ def _cluster(
                 "degenerate clusterings take the suggested value: --resume --on-collapse relax."
             ) from None
         session.say(f"{degenerate} Going on with eps {result.suggested_eps:.3f}.")
-        result = cluster(
-            features,
-            k1=k1,
-            k2=k2,
-            eps=result.suggested_eps,
-            min_samples=config.min_samples,
-            modality=modalities,
-        )
+        result = within(result.suggested_eps)
     return result.labels
 
 
@@ -81,13 +75,7 @@ def within_labels(features: Tensor, session: Session, config: UnsupervisedConfig
     for modality in Modality:
         chosen = session.modalities == modality
         labels[chosen] = _cluster(
-            features[torch.from_numpy(chosen)],
-            session,
-            config,
-            modality.name.lower(),
-            config.k1,
-            config.k2,
-            config.eps,
+            features[torch.from_numpy(chosen)], session, config, modality.name.lower()
         )
     return labels
 
