@@ -100,16 +100,41 @@ def cluster(
     Raises:
         ValueError: see ``jaccard_distance`` and ``dbscan``.
     """
+    graph = distance_graph(features, k1=k1, k2=k2, modality=modality)
+    return cluster_graph(graph, eps, min_samples)
+
+
+def distance_graph(
+    features: Tensor | ArrayLike,
+    *,
+    k1: int = 30,
+    k2: int = 6,
+    modality: Tensor | ArrayLike | None = None,
+) -> sparse.csr_array:
+    """``jaccard_distance`` that also knows what no sample at all gives: an empty graph.
+
+    Args:
+        features: ``[N, D]``, see ``jaccard_distance``; N may be 0.
+        k1: see ``jaccard_distance``.
+        k2: see ``jaccard_distance``.
+        modality: see ``jaccard_distance``.
+
+    Returns:
+        ``[N, N]``, for :func:`cluster_graph` at one ε after another.
+
+    Raises:
+        ValueError: see ``jaccard_distance``.
+    """
     if len(np.shape(features)) and np.shape(features)[0] == 0:
-        return ClusterResult(np.empty(0, np.int64), 0, 0.0, 0, eps, {})
-    return cluster_graph(jaccard_distance(features, k1, k2, modality=modality), eps, min_samples)
+        return sparse.csr_array((0, 0), dtype=np.float32)
+    return jaccard_distance(features, k1, k2, modality=modality)
 
 
 def cluster_graph(graph: sparse.csr_array, eps: float = 0.6, min_samples: int = 4) -> ClusterResult:
     """``cluster`` from a distance graph that is there already.
 
     Args:
-        graph: ``[N, N]``, as ``jaccard_distance`` returns it.
+        graph: ``[N, N]``, as :func:`distance_graph` returns it.
         eps: see ``dbscan``.
         min_samples: see ``dbscan``.
 
@@ -119,6 +144,8 @@ def cluster_graph(graph: sparse.csr_array, eps: float = 0.6, min_samples: int = 
     Raises:
         ValueError: see ``dbscan``.
     """
+    if graph.shape[0] == 0:
+        return ClusterResult(np.empty(0, np.int64), 0, 0.0, 0, eps, {})
     labels = dbscan(graph, eps, min_samples)
     counts = cluster_counts(labels)
     quantiles = distance_quantiles(graph, min_samples)

@@ -8,10 +8,11 @@ from torch import Tensor
 
 from ..clustering.camera_mean import centre_by_camera
 from ..clustering.pseudo_labels import (
-    ClusterResult,
     DegenerateClustering,
     check_clustering,
     cluster,
+    cluster_graph,
+    distance_graph,
 )
 from ..datasets.track import Modality
 from .config import UnsupervisedConfig
@@ -35,12 +36,8 @@ def clustering_features(features: Tensor, session: Session, config: Unsupervised
 def _cluster(
     features: Tensor, session: Session, config: UnsupervisedConfig, what: str
 ) -> np.ndarray:
-    def within(eps: float) -> ClusterResult:
-        return cluster(
-            features, k1=config.k1, k2=config.k2, eps=eps, min_samples=config.min_samples
-        )
-
-    result = within(config.eps)
+    graph = distance_graph(features, k1=config.k1, k2=config.k2)
+    result = cluster_graph(graph, config.eps, config.min_samples)
     try:
         check_clustering(result, what)
     except DegenerateClustering as degenerate:
@@ -54,7 +51,7 @@ def _cluster(
                 "degenerate clusterings take the suggested value: --resume --on-collapse relax."
             ) from None
         session.say(f"{degenerate} Going on with eps {result.suggested_eps:.3f}.")
-        result = within(result.suggested_eps)
+        result = cluster_graph(graph, result.suggested_eps, config.min_samples)
     return result.labels
 
 

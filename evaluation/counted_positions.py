@@ -40,7 +40,8 @@ def counted_positions(similarity: Tensor, members: Tensor) -> tuple[Tensor, Tens
     return position, broken
 
 
-@njit(cache=True, nogil=True)
+# "reassoc" lets the compiler add the lane's counts in any order; small whole numbers stay exact.
+@njit(cache=True, nogil=True, fastmath={"reassoc"})
 def _count(
     start: int,
     stop: int,
@@ -75,22 +76,22 @@ def _count(
             level[p] = row[item[p]]
         lowest = level[size - 1]
         count[: size + 1] = 0
-        nans = 0
         for first in range(0, items, LANE):
             last = min(first + LANE, items)
             if last - first == LANE:
                 lane = row[first:last]
-                near = 0
+                near = np.float32(0)
                 for g in range(LANE):
-                    near += lane[g] >= lowest
-                    nans += lane[g] != lane[g]
+                    # NaN is not below either, so that no lane with one is passed over.
+                    near += np.float32(not lane[g] < lowest)
                 if near == 0:
                     continue
             for g in range(first, last):
                 value = row[g]
+                if value < lowest:
+                    continue
                 if np.isnan(value):
                     broken[q] = True
-                if not value >= lowest:
                     continue
                 low, high = 0, size
                 while low < high:
@@ -100,7 +101,7 @@ def _count(
                     else:
                         high = middle
                 count[low] += 1
-        broken[q] |= nans > 0 or np.isnan(lowest)
+        broken[q] |= np.isnan(lowest)
         place = -1  # an item is counted in its own section
         for p in range(size):
             place += count[p]
