@@ -74,16 +74,18 @@ def compare(table: Table, count: int, width: int) -> None:
 def alone(table: Table, sizes: list[int], width: int) -> None:
     """Ours alone, and how it grows."""
     table.section(f"{width}-d, growing")
-    seconds = [_alone(table, count, width) for count in sizes]
-    steps = list(zip(sizes, seconds))
-    for (small, fast), (large, slow) in itertools.pairwise(steps):
+    runs = [(count, *_alone(table, count, width)) for count in sizes]
+    for (small, fast, few), (large, slow, many) in itertools.pairwise(runs):
         power = math.log(slow / fast) / math.log(large / small)
+        # Where the features grow denser with N, the graph itself grows faster than N.
+        share = math.log(slow / fast) / math.log(many / few)
         table.remark(
-            f"From {small:,} to {large:,}: {duration(fast)} to {duration(slow)}, as N^{power:.2f}."
+            f"From {small:,} to {large:,}: {duration(fast)} to {duration(slow)}, as N^{power:.2f}, "
+            f"and as (stored entries)^{share:.2f}."
         )
 
 
-def _alone(table: Table, count: int, width: int) -> float:
+def _alone(table: Table, count: int, width: int) -> tuple[float, int]:
     features, identity, _ = people(count, width)
     features = features.to(table.device)
     search = measure(lambda: nearest_neighbours(features, K1), table.device)
@@ -97,7 +99,7 @@ def _alone(table: Table, count: int, width: int) -> float:
         f"ARI {adjusted_rand_score(identity.numpy(), labels):.2f})",
         ours,
     )
-    return ours.seconds
+    return ours.seconds, stored
 
 
 def _seconds(found: Measured[object]) -> float:
@@ -108,7 +110,9 @@ def main() -> None:
     """Runs the benchmark."""
     flags = parser(__doc__)
     flags.add_argument("--dense", type=int, default=10_000, help="rows beside the dense version")
-    flags.add_argument("--wide", type=int, nargs="*", default=[34_167], help="rows of 2048")
+    flags.add_argument(
+        "--wide", type=int, nargs="*", default=[10_000, 34_167, 100_000], help="rows of 2048"
+    )
     flags.add_argument(
         "--narrow", type=int, nargs="*", default=[10_000, 34_167, 100_000], help="rows of 256"
     )
