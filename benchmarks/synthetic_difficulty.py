@@ -20,7 +20,8 @@ from vireid.datasets.clips import ClipReader
 from vireid.datasets.track import Track
 from vireid.engine.encoder import Encoder
 from vireid.engine.runtime import Runtime
-from vireid.evaluation.protocols import evaluate_protocol, protocols
+from vireid.evaluation.protocols import protocols
+from vireid.evaluation.trials import evaluate_protocol
 from vireid.models import M3ReID
 
 FRAMES = 6

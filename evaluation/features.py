@@ -9,12 +9,14 @@ from torch import Tensor
 
 
 def extract_features(
-    encode: Callable[[Tensor], Tensor], batches: Iterable[tuple[Tensor, Tensor]], count: int
+    encode: Callable[[Tensor, Tensor], Tensor],
+    batches: Iterable[tuple[Tensor, Tensor]],
+    count: int,
 ) -> Tensor:
     """Runs ``encode`` over clips and puts the rows into the order of the tracks.
 
     Args:
-        encode: uint8 clips [B, T, 3, H, W] to unit features [B, D].
+        encode: uint8 clips [B, T, 3, H, W] and their track numbers [B] to features [B, D].
         batches: pairs of clips and their track numbers [B], every track once.
         count: number of tracks, N.
 
@@ -27,7 +29,7 @@ def extract_features(
     features: Tensor | None = None
     seen = torch.zeros(count, dtype=torch.bool)
     for clips, index in batches:
-        rows = encode(clips).float().cpu()
+        rows = encode(clips, index).float().cpu()
         if features is None:
             features = rows.new_zeros(count, rows.shape[1])
         features[index] = rows

@@ -76,8 +76,7 @@ def score_block(
         query_cameras: [B] int64; items with the query's identity and camera are left out. None:
             nothing is left out.
         index: the G gallery items.
-        distinct: ``first_rank`` and ``ranked`` count distinct identities instead of items; for
-            rules that leave nothing out here (``query_cameras`` None).
+        distinct: ``first_rank`` and ``ranked`` count distinct identities instead of items.
 
     Returns:
         The scores of the B queries, in their order.
@@ -111,9 +110,10 @@ def score_block(
     first = rank.masked_fill(~kept, gallery_size + 1).amin(1)
     ranked = gallery_size - left_out.sum(1)
     if distinct:
-        best = members.gather(1, by_rank[:, :1])
+        # The first own item that counts; of equal maxima argmax takes the first.
+        best = members.gather(1, by_rank).gather(1, kept.int().argmax(1, keepdim=True))
         first = _distinct_rank(similarity, best, index)
-        ranked = torch.full_like(ranked, len(index.unique))
+        ranked = len(index.unique) - (present.any(1) & ~valid).long()
     nan = torch.nan
     return BlockScores(
         valid,
@@ -153,7 +153,10 @@ def sorted_positions(similarity: Tensor, members: Tensor) -> Tensor:
 
 
 def _distinct_rank(similarity: Tensor, best: Tensor, index: GalleryIndex) -> Tensor:
-    """Rank of each query's best own item [B, 1] among distinct identities, [B]."""
+    """Rank of each query's best own item [B, 1] among distinct identities, [B].
+
+    Own items ahead of it are such that do not count.
+    """
     best_similarity = similarity.gather(1, best)
     place = torch.arange(similarity.shape[1], device=similarity.device)
     ahead = (similarity > best_similarity) | ((similarity == best_similarity) & (place < best))
@@ -161,4 +164,5 @@ def _distinct_rank(similarity: Tensor, best: Tensor, index: GalleryIndex) -> Ten
         (len(similarity), len(index.unique)), dtype=torch.int32, device=similarity.device
     )
     counts.index_add_(1, index.group, ahead.int())
+    counts.scatter_(1, index.group[best], 0)
     return (counts > 0).sum(1) + 1

@@ -80,6 +80,8 @@ def rank_metrics(
             CMC counts distinct identities in ranked order, AP and INP count items.
             ``sysu-symmetric`` (SYSU-MM01's own rule): the same, and queries of camera 2 ignore
             camera 3.
+            ``llcm`` (LLCM's released evaluator): the query's identity in the query's camera; CMC
+            counts distinct identities in ranked order, AP and INP count items.
             ``all`` (RegDB, BUPTCampus's own evaluator): none.
         max_rank: length of the CMC curve.
 

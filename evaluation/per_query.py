@@ -12,8 +12,10 @@ from torch import Tensor
 from .match_ranks import GalleryIndex, score_block
 from .rerank import rerank as reranked
 
-Rule = Literal["standard", "sysu", "sysu-symmetric", "all"]
+Rule = Literal["standard", "sysu", "sysu-symmetric", "llcm", "all"]
 RULES: tuple[str, ...] = get_args(Rule)
+SAME_CAMERA = ("standard", "llcm")  # leave out the query's identity in the query's camera
+DISTINCT = ("sysu", "sysu-symmetric", "llcm")  # CMC counts each identity once
 
 # Entries of the similarity that one block may hold (about 32 bytes each while it is sorted).
 BLOCK_ENTRIES = 1 << 22
@@ -29,7 +31,7 @@ class PerQueryMetrics:
         inp: float64 inverse negative penalty, NaN where not valid.
         first_rank: int64 rank of the first match as CMC counts it (from 1), 0 where not valid.
         ranked: int64 length of the list that CMC counts: gallery items left for the query, or
-            distinct identities under the two SYSU-MM01 rules.
+            distinct identities under the rules of SYSU-MM01 and LLCM.
     """
 
     valid: Tensor
@@ -162,12 +164,12 @@ def _score(
     )
     bad_rows = torch.zeros((), dtype=torch.int64, device=device)
     block = max(1, BLOCK_ENTRIES // max(1, len(labels.gallery_ids)))
-    cameras = labels.query_cameras if protocol == "standard" else None
+    cameras = labels.query_cameras if protocol in SAME_CAMERA else None
     for queries_of_group, items in _groups(labels, protocol):
         gallery_ids = labels.gallery_ids if items is None else labels.gallery_ids[items]
         if len(gallery_ids) == 0:
             continue
-        gallery_cameras = labels.gallery_cameras if protocol == "standard" else None
+        gallery_cameras = labels.gallery_cameras if protocol in SAME_CAMERA else None
         index = GalleryIndex(gallery_ids, gallery_cameras)
         total = queries if queries_of_group is None else len(queries_of_group)
         for start in range(0, total, block):
@@ -183,7 +185,7 @@ def _score(
                 labels.query_ids[rows],
                 None if cameras is None else cameras[rows],
                 index,
-                distinct=protocol.startswith("sysu"),
+                distinct=protocol in DISTINCT,
             )
             if items is None:
                 bad_rows += scores.broken.sum()

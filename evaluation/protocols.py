@@ -2,185 +2,160 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import torch
 from torch import Tensor
 
 from ..datasets.track import Dataset, Modality, Track
-from .metrics import RankMetrics, Rule, rank_metrics_from_features
+from .galleries import (
+    PERMUTATIONS,
+    TRIALS,
+    official_gallery,
+    read_permutations,
+    seeded_gallery,
+)
+from .metrics import Rule
+from .protocol_names import Recipe, choose_protocols, recipes_of
 
+GalleryKind = Literal["whole", "seeded", "official"]
 DIRECTIONS = {
     "v2i": (Modality.VISIBLE, Modality.INFRARED),
     "i2v": (Modality.INFRARED, Modality.VISIBLE),
+    "v2t": (Modality.VISIBLE, Modality.INFRARED),
+    "t2v": (Modality.INFRARED, Modality.VISIBLE),
 }
-KNOWN = ("hitsz-vcm", "bupt-campus", "folder")
-SHOWN_IDS = 10
 
 
 @dataclass(frozen=True)
 class Protocol:
-    """One direction of retrieval on one test split.
+    """One direction of retrieval on one test split, with one gallery or one for each trial.
 
     Attributes:
-        name: ``<data set>/<direction>``, for instance ``hitsz-vcm/v2i``.
+        name: ``<data set>/[…/]<direction>``, for instance ``hitsz-vcm/v2i``.
         query: tracks that are looked for.
-        gallery: tracks that are ranked.
+        gallery: tracks that are ranked; with ``trials`` the candidates of which each trial ranks
+            some.
         rule: which gallery tracks a query ignores, see ``metrics.rank_metrics``.
+        trials: for each trial the positions in ``gallery`` that it ranks; empty: one ranking of the
+            whole gallery.
+        gallery_kind: how the galleries were drawn.
     """
 
     name: str
     query: Sequence[Track]
     gallery: Sequence[Track]
     rule: Rule
+    trials: Sequence[Sequence[int]] = ()
+    gallery_kind: GalleryKind = "whole"
 
     @property
     def direction(self) -> str:
-        """``v2i`` or ``i2v``."""
-        return self.name.rpartition("/")[2]
+        """``v2i`` or ``i2v``, also where the name says thermal (``v2t``, ``t2v``)."""
+        end = self.name.rpartition("/")[2]
+        return {"v2t": "v2i", "t2v": "i2v"}.get(end, end)
+
+    @property
+    def gallery_size(self) -> int:
+        """Tracks that a query is compared with in one trial."""
+        return len(self.trials[0]) if self.trials else len(self.gallery)
+
+    def trial_number(self, index: int) -> int:
+        """What the published code calls the trial: a seed from 0, or an official row from 1."""
+        return index + (self.gallery_kind == "official")
+
+    def one_trial(self, index: int = 0) -> Protocol:
+        """The protocol with the gallery of one trial as its whole gallery.
+
+        Args:
+            index: place in ``trials``; without trials the protocol itself is returned.
+        """
+        if not self.trials:
+            return self
+        ranked = [self.gallery[position] for position in self.trials[index]]
+        return Protocol(self.name, self.query, ranked, self.rule, (), self.gallery_kind)
 
 
-def protocols(dataset: Dataset) -> list[Protocol]:
-    """Both directions of a data set's test split, V2I first.
+def protocols(
+    dataset: Dataset,
+    names: str | Sequence[str] = (),
+    *,
+    gallery: str = "seeded",
+) -> list[Protocol]:
+    """The protocols of a data set's test split.
 
     HITSZ-VCM's query tracks are infrared and its gallery tracks visible: I2V ranks query → gallery,
-    V2I is the transpose. BUPTCampus has both modalities on both sides, so each direction takes the
-    tracks of its modality from each side. A ``folder`` data set with one modality on each side is
-    read as the former, any other as the latter.
+    V2I is the transpose, and so it is for the image sets. BUPTCampus has both modalities on both
+    sides, so each direction takes the tracks of its modality from each side. A ``folder`` data set
+    with one modality on each side is read as the former, any other as the latter. SYSU-MM01 and
+    LLCM draw ten galleries from all test images of the side that is ranked.
 
     Args:
-        dataset: a data set with ``query`` and ``gallery``.
+        dataset: a data set with ``query`` and ``gallery``. ``options["trial"]`` is RegDB's split,
+            ``root`` the folder in which SYSU-MM01's permutations lie.
+        names: see ``choose_protocols``.
+        gallery: for SYSU-MM01, ``seeded``, galleries from a generator as released code draws them,
+            or ``official``, the data set's own permutations.
 
     Returns:
-        ``<name>/v2i`` and ``<name>/i2v``, both under the standard camera rule.
+        One protocol for each name, in the order of the names; by default V2I before I2V.
 
     Raises:
-        ValueError: no protocol is known for the data set.
+        ValueError: no protocol is known for the data set or by a name, or the official galleries
+            are asked for and cannot be had.
     """
-    if dataset.name not in KNOWN:
+    trial = dataset.options.get("trial", 1)
+    assert isinstance(trial, int)
+    chosen = choose_protocols(dataset.name, names, trial)
+    recipes = recipes_of(dataset.name, trial)
+    if gallery not in ("seeded", "official"):
+        raise ValueError(f"`gallery` is seeded or official; got {gallery!r}")
+    if gallery == "official" and dataset.name != "sysu-mm01":
         raise ValueError(
-            f"no evaluation protocol is known for data set {dataset.name!r}; "
-            f"known: {', '.join(KNOWN)}"
+            f"--gallery official: only SYSU-MM01 comes with galleries of its own; {dataset.name} "
+            "has none. Leave the setting out."
         )
+    return [_build(dataset, name, recipes[name], gallery == "official") for name in chosen]
+
+
+def _build(dataset: Dataset, name: str, recipe: Recipe, official: bool) -> Protocol:
+    query, ranked = _sides(dataset, *DIRECTIONS[name.rpartition("/")[2]])
+    if recipe.cameras is not None:
+        query, ranked = (
+            tuple(t for t in side if t.modality != Modality.VISIBLE or t.camera in recipe.cameras)
+            for side in (query, ranked)
+        )
+    if recipe.shots is None:
+        return Protocol(name, query, ranked, recipe.rule)
+    if official:
+        permutations = read_permutations(dataset.root / PERMUTATIONS)
+        trials = [
+            official_gallery(ranked, recipe.shots, row, permutations)
+            for row in range(1, TRIALS + 1)
+        ]
+        return Protocol(name, query, ranked, recipe.rule, trials, "official")
+    trials = [seeded_gallery(ranked, recipe.shots, seed) for seed in range(TRIALS)]
+    return Protocol(name, query, ranked, recipe.rule, trials, "seeded")
+
+
+def _sides(
+    dataset: Dataset, asks: Modality, is_ranked: Modality
+) -> tuple[tuple[Track, ...], tuple[Track, ...]]:
+    """Query and gallery of a direction."""
     query, gallery = tuple(dataset.query), tuple(dataset.gallery)
     asking, ranked = (sorted({track.modality for track in side}) for side in (query, gallery))
-    forward = None  # the direction that query → gallery is, if it is only one
+    forward = None  # who asks in the one direction that query → gallery is, if it is only one
     if dataset.name == "hitsz-vcm":
-        forward = "i2v"
-    elif dataset.name == "folder" and len(asking) == len(ranked) == 1 and asking != ranked:
-        forward = "v2i" if asking == [Modality.VISIBLE] else "i2v"
-    found = []
-    for direction, (asks, is_ranked) in DIRECTIONS.items():
-        if forward is not None:
-            sides = (query, gallery) if direction == forward else (gallery, query)
-        else:
-            sides = (
-                tuple(track for track in query if track.modality == asks),
-                tuple(track for track in gallery if track.modality == is_ranked),
-            )
-        found.append(Protocol(f"{dataset.name}/{direction}", *sides, rule="standard"))
-    return found
-
-
-def check_protocol(protocol: Protocol) -> list[str]:
-    """Looks for what would spoil an evaluation, before any training.
-
-    Args:
-        protocol: one direction.
-
-    Returns:
-        Sentences about queries that the metrics will skip and about sides that mix modalities;
-        empty if there is nothing to say.
-
-    Raises:
-        ValueError: a side is empty, a test track has no identity, or no query has a valid match;
-            the message names identities and cameras.
-    """
-    name = protocol.name
-    for side, tracks in (("query", protocol.query), ("gallery", protocol.gallery)):
-        if not tracks:
-            raise ValueError(
-                f"{name}: the {side} is empty. Expected test tracks of both modalities; "
-                "look at the counts of `vireid verify`."
-            )
-        nameless = [track.key for track in tracks if track.identity is None]
-        if nameless:
-            raise ValueError(
-                f"{name}: {len(nameless)} of {len(tracks)} {side} tracks have no identity "
-                f"(first: {nameless[0]}), so their ranking cannot be scored."
-            )
-    cameras = defaultdict(set)
-    for track in protocol.gallery:
-        cameras[track.identity].add(track.camera)
-    absent = {track.identity for track in protocol.query} - cameras.keys()
-    skipped = [
-        track
-        for track in protocol.query
-        if not any(
-            not ignores(protocol.rule, track.camera, camera, same_identity=True)
-            for camera in cameras[track.identity]
-        )
-    ]
-    hidden = {track.identity for track in skipped} - absent
-    notes = [
-        f"{name}: the {side} holds tracks of both modalities"
-        for side, tracks in (("query", protocol.query), ("gallery", protocol.gallery))
-        if len({track.modality for track in tracks}) > 1
-    ]
-    if absent:
-        notes.append(
-            f"{name}: {len(absent)} query identities are not in the gallery: {_some(absent)}"
-        )
-    if hidden:
-        notes.append(
-            f"{name}: all gallery tracks of some queries are left out by the camera rule "
-            f"({protocol.rule}); identities: {_some(hidden)}"
-        )
-    if len(skipped) == len(protocol.query):
-        raise ValueError(
-            f"{name}: none of the {len(protocol.query)} queries has a match left in the gallery of "
-            f"{len(protocol.gallery)} tracks. {'. '.join(notes)}. "
-            f"Gallery identities: {_some({track.identity for track in protocol.gallery})}. "
-            "Query and gallery must show the same people, by different cameras."
-        )
-    if skipped:
-        notes.append(
-            f"{name}: {len(skipped)} of {len(protocol.query)} queries are skipped for this reason"
-        )
-    return notes
-
-
-def evaluate_protocol(
-    protocol: Protocol, features: Tensor, keys: Sequence[str], *, rerank: bool = False
-) -> RankMetrics:
-    """Ranking metrics of one direction from the features of all test tracks.
-
-    Args:
-        protocol: one direction.
-        features: [N, D] floating, unit rows.
-        keys: the N track keys, in the order of ``features``.
-        rerank: rank by the k-reciprocal distance over query and gallery tracks.
-
-    Returns:
-        Means over the queries that have a match left.
-
-    Raises:
-        ValueError: a track of the protocol has no feature.
-    """
-    query, gallery = protocol_features(protocol, features, keys)
-    query_ids, query_cameras = track_labels(protocol.query)
-    gallery_ids, gallery_cameras = track_labels(protocol.gallery)
-    return rank_metrics_from_features(
-        query,
-        gallery,
-        query_ids,
-        gallery_ids,
-        query_cameras,
-        gallery_cameras,
-        protocol=protocol.rule,
-        rerank=rerank,
+        forward = Modality.INFRARED
+    elif dataset.name != "bupt-campus" and len(asking) == len(ranked) == 1 and asking != ranked:
+        forward = asking[0]
+    if forward is not None:
+        return (query, gallery) if asks == forward else (gallery, query)
+    return (
+        tuple(track for track in query if track.modality == asks),
+        tuple(track for track in gallery if track.modality == is_ranked),
     )
 
 
@@ -229,15 +204,8 @@ def track_labels(tracks: Sequence[Track]) -> tuple[Tensor, Tensor]:
 
 def ignores(rule: str, query_camera: int, gallery_camera: int, *, same_identity: bool) -> bool:
     """Whether a query leaves a gallery item out under a camera rule of ``rank_metrics``."""
-    if rule == "standard":
+    if rule in ("standard", "llcm"):
         return same_identity and query_camera == gallery_camera
     if rule == "sysu":
         return (query_camera, gallery_camera) == (3, 2)
     return rule == "sysu-symmetric" and {query_camera, gallery_camera} == {2, 3}
-
-
-def _some(identities: Iterable[int | None]) -> str:
-    ordered = sorted(identity for identity in identities if identity is not None)
-    more = len(ordered) - SHOWN_IDS
-    shown = ", ".join(map(str, ordered[:SHOWN_IDS]))
-    return f"{shown} and {more} more" if more > 0 else shown

@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import math
+import re
+import textwrap
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from .metrics import RankMetrics
 from .protocols import Protocol
+from .spread import mean_and_std
 
 RANKS = (1, 5, 10, 20)
 SCORES = (*(f"rank{rank}" for rank in RANKS), "mAP", "mINP")
 HEADS = {f"rank{rank}": f"R{rank}" for rank in RANKS} | {"mAP": "mAP", "mINP": "mINP"}
+TABLE_SCORES = ("rank1", "rank10", "mAP", "mINP")  # the table is narrow, the records hold all
+WIDTH = 100
+MEAN_HEAD = " | mean mAP"
 STAGES = {
     "untrained": "untrained",
     "warm-up": "warm-up",
@@ -25,53 +31,125 @@ Record = Mapping[str, Any]
 
 
 def evaluation_record(
-    protocol: Protocol, metrics: RankMetrics, *, stage: str, epoch: int, step: int
+    protocol: Protocol, trials: Sequence[RankMetrics], *, stage: str, epoch: int, step: int
 ) -> dict[str, Any]:
     """One evaluation as it is written to ``metrics.jsonl``; scores are fractions of 1.
 
     Args:
-        protocol: the direction that was evaluated.
-        metrics: its means, with a CMC curve of at least 20 ranks.
+        protocol: what was evaluated.
+        trials: means of each trial, with CMC curves of at least 20 ranks; at least one trial.
         stage: a key of ``STAGES``.
         epoch: epochs done in the stage.
         step: optimiser steps done in the run.
 
     Returns:
-        A JSON-able dict without ``kind``; a score that does not exist (no valid query) is None.
+        A JSON-able dict without ``kind``: scores are means over the trials, ``std`` holds their
+        sample standard deviations by name, or None for a single trial. A score that does not exist
+        (no valid query) is None.
 
     Raises:
-        ValueError: the CMC curve is shorter than 20 ranks.
+        ValueError: a CMC curve is shorter than 20 ranks, or there is no trial.
     """
-    if len(metrics.cmc) < max(RANKS):
-        raise ValueError(f"`metrics.cmc` must reach rank {max(RANKS)}; got {len(metrics.cmc)}")
-    cmc = metrics.cmc.tolist()
-    values = {f"rank{rank}": cmc[rank - 1] for rank in RANKS}
-    values |= {"mAP": metrics.mAP, "mINP": metrics.mINP}
+    if not trials:
+        raise ValueError("`trials` must hold at least one ranking")
+    each = [_scores(metrics) for metrics in trials]
+    spread = {name: mean_and_std([scores[name] for scores in each]) for name in SCORES}
     return {
         "stage": stage,
         "epoch": epoch,
         "step": step,
         "protocol": protocol.name,
+        "direction": protocol.direction,
         "rule": protocol.rule,
         "query": len(protocol.query),
-        "gallery": len(protocol.gallery),
-        "valid_queries": metrics.valid_queries,
-        **{name: None if math.isnan(value) else value for name, value in values.items()},
+        "gallery": protocol.gallery_size,
+        "gallery_kind": protocol.gallery_kind,
+        "trials": len(trials),
+        "valid_queries": min(metrics.valid_queries for metrics in trials),
+        **{name: mean for name, (mean, _) in spread.items()},
+        "std": {name: std for name, (_, std) in spread.items()} if len(trials) > 1 else None,
     }
+
+
+def trial_records(
+    protocol: Protocol, trials: Sequence[RankMetrics], *, stage: str, epoch: int, step: int
+) -> list[dict[str, Any]]:
+    """Every trial of an evaluation as it is written to ``metrics.jsonl``, one dict each.
+
+    Args:
+        protocol: what was evaluated.
+        trials: as for ``evaluation_record``, like all further arguments.
+        stage: a key of ``STAGES``.
+        epoch: epochs done in the stage.
+        step: optimiser steps done in the run.
+
+    Returns:
+        JSON-able dicts without ``kind``, whose ``trial`` is the seed of a seeded gallery, from 0,
+        or the row of an official one, from 1. Empty for a protocol without trials.
+    """
+    if not protocol.trials:
+        return []
+    return [
+        {
+            "stage": stage,
+            "epoch": epoch,
+            "step": step,
+            "protocol": protocol.name,
+            "rule": protocol.rule,
+            "gallery_kind": protocol.gallery_kind,
+            "trial": protocol.trial_number(index),
+            "query": len(protocol.query),
+            "gallery": len(protocol.trials[index]),
+            "valid_queries": metrics.valid_queries,
+            **_scores(metrics),
+        }
+        for index, metrics in enumerate(trials)
+    ]
+
+
+def _scores(metrics: RankMetrics) -> dict[str, float | None]:
+    if len(metrics.cmc) < max(RANKS):
+        raise ValueError(f"`cmc` must reach rank {max(RANKS)}; got {len(metrics.cmc)} ranks")
+    cmc = metrics.cmc.tolist()
+    values = {f"rank{rank}": cmc[rank - 1] for rank in RANKS}
+    values |= {"mAP": metrics.mAP, "mINP": metrics.mINP}
+    return {name: None if math.isnan(value) else value for name, value in values.items()}
 
 
 def result_line(record: Record) -> str:
     """One evaluation as one line, scores in per cent.
 
     Args:
-        record: a dict of ``evaluation_record``.
+        record: a dict of ``evaluation_record``, perhaps with ``flip`` and ``rerank``.
     """
-    scores = "  ".join(f"{HEADS[name]} {percent(record.get(name))}" for name in SCORES)
-    reranked = ", re-ranked" if record.get("rerank") else ""
+    scores = "  ".join(f"{HEADS[name]} {score_text(record, name)}" for name in SCORES)
     return (
         f"{record['protocol']} ({record['rule']}, {record['query']} x {record['gallery']}, "
-        f"{record['valid_queries']} valid{reranked})  {scores}"
+        f"{record['valid_queries']} valid, {conditions(record)})  {scores}"
     )
+
+
+def conditions(record: Record) -> str:
+    """How an evaluation was done: trials and their galleries, mirror, re-ranking.
+
+    Args:
+        record: a dict of ``evaluation_record``; records of earlier versions lack some of its keys.
+    """
+    trials, kind = record.get("trials", 1), record.get("gallery_kind", "whole")
+    counted = "1 trial" if trials == 1 else f"{trials} trials"
+    return ", ".join(
+        (
+            f"{counted}, {kind} {'gallery' if trials == 1 else 'galleries'}",
+            "flip" if record.get("flip") else "no flip",
+            "re-ranked" if record.get("rerank") else "no re-ranking",
+        )
+    )
+
+
+def score_text(record: Record, name: str) -> str:
+    """A score in per cent, with ``±`` and its standard deviation where there is one."""
+    std = (record.get("std") or {}).get(name)
+    return percent(record.get(name)) + ("" if std is None else f"±{percent(std)}")
 
 
 def last_of_stages(records: Iterable[Record]) -> dict[str, dict[str, Record]]:
@@ -107,42 +185,66 @@ def mean_map(records: Iterable[Record]) -> float | None:
 def summary_table(records: Sequence[Record]) -> str:
     """The final table: a line for each stage with its last evaluation, scores in per cent.
 
+    Protocols stand side by side as far as ``WIDTH`` columns allow, the others below.
+
     Args:
         records: evaluations in order of time, of one or several runs; may be empty.
 
     Returns:
-        Lines of equal layout, below them the protocols with their sizes.
+        Lines of at most ``WIDTH`` characters, below the table the protocols with their sizes.
     """
     if not records:
         return "No evaluation was recorded."
     stages = last_of_stages(records)
-    names = sorted({record["protocol"] for record in records}, reverse=True)  # v2i before i2v
-    label_width = max(len(stage_name(stage)) for stage in stages)
-    group_width = 7 * len(SCORES)
-    directions = [name.rpartition("/")[2].upper() for name in names]
-    lines = [
-        " " * label_width + "".join(f" |{name:^{group_width}}" for name in directions) + " |",
-        f"{'stage':<{label_width}}"
-        + "".join(" |" + "".join(f"{HEADS[s]:>7}" for s in SCORES) for _ in names)
-        + " | mean mAP",
-    ]
-    lines.append("-" * len(lines[-1]))
-    for stage, found in stages.items():
-        cells = "".join(
-            " |" + "".join(f"{percent(found.get(name, {}).get(s)):>7}" for s in SCORES)
-            for name in names
-        )
-        mean = mean_map(found.get(name, {}) for name in names)
-        lines.append(f"{stage_name(stage):<{label_width}}{cells} | {percent(mean):>8}")
-    lines.append("")
-    for name in names:
-        last = [record for record in records if record["protocol"] == name][-1]
+    last = {record["protocol"]: record for record in records}
+    names = [name for found in stages.values() for name in found]
+    names = sorted(dict.fromkeys(names), key=list(last).index)
+    labels = {stage: stage_name(stage) for stage in stages}
+    label_width = max(len("stage"), *map(len, labels.values()))
+    cell = 13 if any(record.get("std") for record in last.values()) else 7
+    panel_width = cell * len(TABLE_SCORES)
+    side_by_side = max(1, (WIDTH - label_width - len(MEAN_HEAD)) // (panel_width + 2))
+    bands = [names[i : i + side_by_side] for i in range(0, len(names), side_by_side)]
+    lines: list[str] = []
+    for number, band in enumerate(bands, start=1):
+        mean = number == len(bands) and len(names) > 1
         lines.append(
-            f"{name.rpartition('/')[2].upper()}: {name}, {last['query']} queries "
-            f"({last['valid_queries']} with a match) x {last['gallery']} gallery tracks, "
-            f"camera rule {last['rule']}, {'re-ranked, ' if last.get('rerank') else ''}in per cent"
+            " " * label_width + "".join(f" |{short_name(name):^{panel_width}}" for name in band)
+        )
+        lines.append(
+            f"{'stage':<{label_width}}"
+            + "".join(" |" + "".join(f"{HEADS[s]:>{cell}}" for s in TABLE_SCORES) for _ in band)
+            + (MEAN_HEAD if mean else "")
+        )
+        lines.append("-" * len(lines[-1]))
+        for stage, found in stages.items():
+            cells = "".join(
+                " |"
+                + "".join(f"{score_text(found.get(name, {}), s):>{cell}}" for s in TABLE_SCORES)
+                for name in band
+            )
+            over = mean_map(found.get(name, {}) for name in names)
+            after = f" | {percent(over):>{len(MEAN_HEAD) - 3}}" if mean else ""
+            lines.append(f"{labels[stage]:<{label_width}}{cells}{after}")
+        lines.append("")
+    for name in names:
+        record = last[name]
+        lines += textwrap.wrap(
+            f"{short_name(name)}: {name}, {record['query']} queries "
+            f"({record['valid_queries']} with a match) x {record['gallery']} gallery tracks, "
+            f"camera rule {record['rule']}, {conditions(record)}, in per cent",
+            width=WIDTH,
+            subsequent_indent="    ",
+            break_on_hyphens=False,
         )
     return "\n".join(lines)
+
+
+def short_name(protocol: str) -> str:
+    """A protocol's name without its data set, in capitals where only the direction is left."""
+    _, _, rest = protocol.partition("/")
+    name = re.sub(r"^trial-[^/]+/", "", rest) or protocol
+    return name.upper() if "/" not in name else name
 
 
 def stage_name(stage: str) -> str:

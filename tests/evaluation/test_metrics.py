@@ -32,6 +32,7 @@ def plain_query(similarity, identity, camera, ids, cameras, protocol):
     for item in order:
         ignored = {
             "standard": ids[item] == identity and cameras[item] == camera,
+            "llcm": ids[item] == identity and cameras[item] == camera,
             "sysu": camera == 3 and cameras[item] == 2,
             "sysu-symmetric": {camera, cameras[item]} == {2, 3},
             "all": False,
@@ -42,7 +43,8 @@ def plain_query(similarity, identity, camera, ids, cameras, protocol):
     if not ranks:
         return None
     precisions = [found / rank for found, rank in enumerate(ranks, start=1)]
-    curve = list(dict.fromkeys(kept)) if protocol.startswith("sysu") else kept
+    distinct = protocol.startswith("sysu") or protocol == "llcm"
+    curve = list(dict.fromkeys(kept)) if distinct else kept
     first = curve.index(identity) + 1
     return sum(precisions) / len(precisions), len(ranks) / ranks[-1], first, len(curve)
 
@@ -180,7 +182,7 @@ def rankings(draw):
 @settings(max_examples=120, deadline=None)
 @given(
     case=rankings(),
-    protocol=st.sampled_from(["standard", "sysu", "sysu-symmetric", "all"]),
+    protocol=st.sampled_from(["standard", "sysu", "sysu-symmetric", "llcm", "all"]),
     block=st.sampled_from([1, 30, 1 << 22]),
     dtype=st.sampled_from([torch.float32, torch.float64, torch.float16, torch.bfloat16]),
     max_rank=st.sampled_from([1, 5, 20]),
@@ -236,7 +238,7 @@ def test_blocks_do_not_change_a_bit(monkeypatch):
 
 @pytest.mark.gpu
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
-@pytest.mark.parametrize("protocol", ["standard", "sysu", "sysu-symmetric", "all"])
+@pytest.mark.parametrize("protocol", ["standard", "sysu", "sysu-symmetric", "llcm", "all"])
 def test_cuda_gives_the_same_bits(protocol):
     rng = torch.Generator().manual_seed(4)
     similarity = torch.randint(-9, 9, (300, 700), generator=rng).float()

@@ -8,13 +8,10 @@ import pytest
 import torch
 from vireid.datasets.track import Dataset, Modality, Track
 from vireid.evaluation.metrics import rank_metrics
-from vireid.evaluation.protocols import (
-    Protocol,
-    check_protocol,
-    evaluate_protocol,
-    protocols,
-    track_labels,
-)
+from vireid.evaluation.protocol_check import check_protocol
+from vireid.evaluation.protocol_names import choose_protocols, known_protocols, trial_of
+from vireid.evaluation.protocols import Protocol, protocols, track_labels
+from vireid.evaluation.trials import evaluate_protocol
 
 V, I = Modality.VISIBLE, Modality.INFRARED  # noqa: E741
 
@@ -23,8 +20,8 @@ def track(key, modality, camera, identity):
     return Track((Path(f"{key}.jpg"),), modality, camera, identity, key)
 
 
-def dataset(name, query, gallery):
-    return Dataset(name, Path("somewhere"), [], query, gallery)
+def dataset(name, query, gallery, **options):
+    return Dataset(name, Path("somewhere"), [], query, gallery, options)
 
 
 INFRARED = [track("a", I, 1, 10), track("b", I, 2, 11), track("c", I, 1, 11)]
@@ -93,6 +90,8 @@ def test_people_of_one_modality_are_noted_and_no_error():
         ("sysu", 3, 2, True),
         ("sysu", 2, 3, False),
         ("sysu-symmetric", 2, 3, True),
+        ("llcm", 1, 1, True),
+        ("llcm", 3, 2, False),
         ("all", 1, 1, False),
     ],
 )
@@ -118,3 +117,105 @@ def test_hopeless_protocols_are_refused():
         check_protocol(
             Protocol("x/i2v", INFRARED, [VISIBLE[0], track("u", V, 1, None)], "standard")
         )
+
+
+def sysu(people=12):
+    """Images of every camera, keys as the reader makes them."""
+    images = [
+        track(f"cam{c}/{i:04d}/{n:04d}", I if c in (3, 6) else V, c, i)
+        for i in range(1, people + 1)
+        for c in range(1, 7)
+        for n in range(1, 13 + i % 3)
+    ]
+    infrared = [t for t in images if t.modality == I]
+    return dataset("sysu-mm01", infrared, [t for t in images if t.modality == V])
+
+
+def test_sysu_by_default_searches_all_and_indoor_with_ten_single_shot_galleries():
+    every, indoor = protocols(sysu())
+    assert [p.name for p in (every, indoor)] == [
+        "sysu-mm01/all/single/i2v",
+        "sysu-mm01/indoor/single/i2v",
+    ]
+    assert (every.rule, every.gallery_kind, len(every.trials)) == ("sysu", "seeded", 10)
+    assert every.gallery_size == 12 * 4 and indoor.gallery_size == 12 * 2
+    assert list(every.query) == list(indoor.query) == list(sysu().query)
+    assert {t.camera for t in indoor.gallery} == {1, 2}
+    first = every.one_trial(0)
+    assert [t.key for t in first.gallery] == [every.gallery[i].key for i in every.trials[0]]
+    assert first.trials == () and first.one_trial() is first
+    assert every.trial_number(0) == 0
+
+
+def test_sysu_names_carry_mode_shots_rule_and_direction():
+    names = "sysu-mm01/indoor/multi/v2i, sysu-mm01/all/multi/released/v2i"
+    symmetric, released = protocols(sysu(), names)
+    assert (symmetric.rule, released.rule) == ("sysu-symmetric", "sysu")
+    assert symmetric.direction == released.direction == "v2i"
+    # The mode chooses visible cameras; both infrared ones are in every reverse gallery.
+    assert {t.camera for t in symmetric.query} == {1, 2}
+    assert {t.camera for t in symmetric.gallery} == {3, 6}
+    assert symmetric.gallery_size == 12 * 2 * 10
+    assert {t.camera for t in released.query} == {1, 2, 4, 5}
+
+
+@pytest.mark.parametrize(
+    ("name", "asked", "wanted"),
+    [
+        ("sysu-mm01", "sysu-mm01/all/single", ["sysu-mm01/all/single/i2v"]),
+        ("sysu-mm01", "SYSU-MM01/All/", ["sysu-mm01/all/single/i2v", "sysu-mm01/all/multi/i2v"]),
+        ("sysu-mm01", "sysu-mm01", choose_protocols("sysu-mm01")),
+        ("hitsz-vcm", "hitsz-vcm/i2v,hitsz-vcm/i2v", ["hitsz-vcm/i2v"]),
+        ("hitsz-vcm", ["hitsz-vcm/i2v", "hitsz-vcm"], ["hitsz-vcm/i2v", "hitsz-vcm/v2i"]),
+        ("bupt-campus", "bupt-campus/official/v2i", ["bupt-campus/official/v2i"]),
+        ("bupt-campus", "", ["bupt-campus/v2i", "bupt-campus/i2v"]),
+        ("regdb", "regdb/trial-3", ["regdb/trial-3/v2t", "regdb/trial-3/t2v"]),
+        ("llcm", (), ["llcm/v2i", "llcm/i2v"]),
+    ],
+)
+def test_names_and_what_shorter_ones_stand_for(name, asked, wanted):
+    assert choose_protocols(name, asked, trial=3) == wanted
+
+
+@pytest.mark.parametrize("name", ["hitsz-vcm", "bupt-campus", "folder", "sysu-mm01", "llcm"])
+@pytest.mark.parametrize("bad", ["market/v2i", "v2i", "{}/i2i", "{}/v2i/x", "{}x", "regdb/trial-1"])
+def test_a_bad_name_lists_the_known_ones(name, bad):
+    with pytest.raises(ValueError, match=f"no protocol .* for data set {name}; known: ") as error:
+        choose_protocols(name, bad.format(name))
+    assert all(known in str(error.value) for known in known_protocols(name))
+
+
+def test_regdb_is_tested_on_the_trial_that_was_read():
+    visible = [track(f"Visible/{n}", V, 1, n // 3) for n in range(12)]
+    thermal = [track(f"Thermal/{n}", I, 2, n // 3) for n in range(12)]
+    split = dataset("regdb", visible, thermal, trial=3)
+    v2t, t2v = protocols(split)
+    assert (v2t.name, t2v.name) == ("regdb/trial-3/v2t", "regdb/trial-3/t2v")
+    assert (v2t.direction, t2v.direction) == ("v2i", "i2v")
+    assert list(v2t.query) == list(t2v.gallery) == visible
+    assert (v2t.rule, v2t.trials, v2t.gallery_kind) == ("all", (), "whole")
+    with pytest.raises(ValueError, match="trial 4 of RegDB, but trial 3 was read; give --trial 4"):
+        protocols(split, "regdb/trial-4/v2t")
+    assert trial_of("regdb/trial-7/v2t,regdb/trial-7/t2v") == 7
+    assert trial_of(["sysu-mm01/all"]) is None
+    with pytest.raises(ValueError, match=r"several RegDB trials \(2, 7\).*vireid average"):
+        trial_of("regdb/trial-7/v2t,regdb/trial-2/t2v")
+
+
+def test_llcm_draws_one_image_of_each_identity_and_camera_of_the_other_side():
+    nir = [track(f"nir/cam{c}/{i}/{n}", I, c, i) for i in (5, 9) for c in (1, 4) for n in range(4)]
+    vis = [track(f"vis/cam{c}/{i}/{n}", V, c, i) for i in (5, 9) for c in (1, 3) for n in range(4)]
+    v2i, i2v = protocols(dataset("llcm", nir, vis))
+    assert (len(v2i.query), v2i.gallery_size, len(v2i.trials)) == (16, 4, 10)
+    assert {t.modality for t in v2i.gallery} == {I} and {t.modality for t in i2v.gallery} == {V}
+    for trial in i2v.trials:
+        ranked = {(i2v.gallery[k].identity, i2v.gallery[k].camera) for k in trial}
+        assert ranked == {(5, 1), (5, 3), (9, 1), (9, 3)}
+    assert check_protocol(v2i) == []
+
+
+def test_official_galleries_belong_to_sysu_and_need_their_file(tmp_path):
+    with pytest.raises(ValueError, match="only SYSU-MM01 comes with galleries of its own"):
+        protocols(dataset("hitsz-vcm", INFRARED, VISIBLE), gallery="official")
+    with pytest.raises(ValueError, match=r"rand_perm_cam\.mat, which is not there.*seeded"):
+        protocols(sysu(), gallery="official")

@@ -11,13 +11,16 @@ from vireid.datasets.track import Modality, Track
 from vireid.evaluation.metrics import RankMetrics, rank_metrics
 from vireid.evaluation.protocols import Protocol
 from vireid.evaluation.results import (
+    SCORES,
     best_of_stages,
     evaluation_record,
     last_of_stages,
     mean_map,
     percent,
     result_line,
+    short_name,
     summary_table,
+    trial_records,
 )
 
 
@@ -53,26 +56,34 @@ def test_record_of_an_evaluation_is_json_in_fractions():
     metrics = rank_metrics(
         -torch.arange(30.0).repeat(2, 1), torch.tensor([3, 15]), torch.arange(30), protocol="all"
     )
-    found = evaluation_record(protocol, metrics, stage="within", epoch=3, step=40)
+    found = evaluation_record(protocol, [metrics], stage="within", epoch=3, step=40)
     assert json.loads(json.dumps(found, allow_nan=False)) == found
     assert [found[f"rank{r}"] for r in (1, 5, 10, 20)] == [0.0, 0.5, 0.5, 1.0]
     assert found["mAP"] == pytest.approx((1 / 4 + 1 / 16) / 2)
     assert (found["query"], found["gallery"], found["valid_queries"]) == (2, 30, 2)
     line = result_line(found)
-    assert line.startswith("folder/v2i (all, 2 x 30, 2 valid)")
+    assert line.startswith(
+        "folder/v2i (all, 2 x 30, 2 valid, 1 trial, whole gallery, no flip, no re-ranking)  R1 0.00"
+    )
+    assert "10 trials" not in line and "±" not in line and found["std"] is None
+    said = result_line(found | {"flip": True, "rerank": True})
+    assert "1 trial, whole gallery, flip, re-ranked)" in said
+    assert trial_records(protocol, [metrics], stage="within", epoch=3, step=40) == []
     assert "R5 50.00" in line and "mAP 15.62" in line
 
 
 def test_scores_that_do_not_exist_become_none_and_a_dash():
     nothing = RankMetrics(torch.full((20,), torch.nan), float("nan"), float("nan"), 0)
     protocol = Protocol("folder/v2i", [], [], "all")
-    found = evaluation_record(protocol, nothing, stage="mmm", epoch=0, step=0)
+    found = evaluation_record(protocol, [nothing], stage="mmm", epoch=0, step=0)
     assert found["mAP"] is None and found["rank20"] is None
     assert "mAP -" in result_line(found)
     with pytest.raises(ValueError, match="reach rank 20"):
         evaluation_record(
-            protocol, RankMetrics(torch.zeros(5), 0.0, 0.0, 1), stage="mmm", epoch=0, step=0
+            protocol, [RankMetrics(torch.zeros(5), 0.0, 0.0, 1)], stage="mmm", epoch=0, step=0
         )
+    with pytest.raises(ValueError, match="at least one ranking"):
+        evaluation_record(protocol, [], stage="mmm", epoch=0, step=0)
 
 
 def test_last_and_best_are_told_apart():
@@ -88,11 +99,13 @@ def test_table_has_one_line_for_each_stage_and_names_the_protocols():
     assert len({len(line) for line in lines[1:5]}) == 1
     untrained, mmm = lines[3], lines[4]
     assert untrained.split()[0] == "untrained" and untrained.split()[-1] == "15.00"
-    # The last evaluation, V2I before I2V: four ranks, mAP and mINP each.
+    # The last evaluation, V2I before I2V: Rank-1, Rank-10, mAP and mINP each.
     numbers = [float(word) for word in mmm.split() if word[0].isdigit()]
-    assert numbers == [20, 20, 20, 20, 40, 20, 25, 25, 25, 25, 50, 25, 45]
+    assert numbers == [20, 20, 40, 20, 25, 25, 50, 25, 45]
     assert lines[6].startswith("V2I: hitsz-vcm/v2i, 4 queries (3 with a match) x 9 gallery tracks")
-    assert lines[7].startswith("I2V: hitsz-vcm/i2v, 9 queries")
+    assert lines[7] == "    whole gallery, no flip, no re-ranking, in per cent"
+    assert lines[8].startswith("I2V: hitsz-vcm/i2v, 9 queries")
+    assert max(map(len, lines)) <= 100
 
 
 def test_table_survives_missing_directions_and_no_records():
@@ -100,3 +113,64 @@ def test_table_survives_missing_directions_and_no_records():
     lines = summary_table(RECORDS[:3]).splitlines()
     assert lines[4].split()[-1] == "-"
     assert percent(None) == percent(float("nan")) == "-"
+
+
+def test_trials_are_recorded_one_by_one_with_mean_and_deviation():
+    tracks = [Track((Path("f.jpg"),), Modality.VISIBLE, 1, 1, str(n)) for n in range(6)]
+    picks = [[0, 1, 2], [1, 2, 3], [3, 4, 5]]
+    protocol = Protocol("sysu-mm01/all/single/i2v", tracks[:2], tracks, "sysu", picks, "official")
+    values = [0.1, 0.25, 0.7]
+    trials = [RankMetrics(torch.full((20,), v), v / 2, v / 4, 2 - n) for n, v in enumerate(values)]
+    found = evaluation_record(protocol, trials, stage="mmm", epoch=1, step=2)
+    mean = sum(values) / 3
+    deviation = (sum((v - mean) ** 2 for v in values) / 2) ** 0.5
+    assert found["rank1"] == pytest.approx(mean)
+    assert found["mAP"] == pytest.approx(mean / 2)
+    assert found["std"]["rank20"] == pytest.approx(deviation)
+    assert found["std"]["mINP"] == pytest.approx(deviation / 4)
+    assert (found["trials"], found["gallery"], found["valid_queries"]) == (3, 3, 0)
+    assert (found["direction"], found["gallery_kind"]) == ("i2v", "official")
+    each = trial_records(protocol, trials, stage="mmm", epoch=1, step=2)
+    assert [r["trial"] for r in each] == [1, 2, 3]  # official rows count from 1
+    assert [r["mAP"] for r in each] == pytest.approx([v / 2 for v in values])
+    assert json.loads(json.dumps(each, allow_nan=False)) == each
+    line = result_line(found)
+    assert "3 trials, official galleries" in line and "R1 35.00±31.22" in line
+
+
+def test_a_trial_without_a_valid_query_leaves_no_mean():
+    tracks = [Track((Path("f.jpg"),), Modality.VISIBLE, 1, 1, str(n)) for n in range(2)]
+    protocol = Protocol("llcm/v2i", tracks, tracks, "llcm", [[0], [1]], "seeded")
+    trials = [
+        RankMetrics(torch.ones(20), 1.0, 1.0, 2),
+        RankMetrics(torch.full((20,), torch.nan), float("nan"), float("nan"), 0),
+    ]
+    found = evaluation_record(protocol, trials, stage="mmm", epoch=1, step=2)
+    assert found["mAP"] is None and found["std"]["mAP"] is None and found["valid_queries"] == 0
+
+
+@pytest.mark.parametrize("with_spread", [True, False])
+def test_many_protocols_stay_within_a_hundred_columns(with_spread):
+    names = [f"sysu-mm01/{m}/{s}/i2v" for m in ("all", "indoor") for s in ("single", "multi")]
+    names.append("sysu-mm01/indoor/multi/released/v2i")
+    records = [
+        record(stage, 0, "i2v", 1.0, 3803, 3010)
+        | {"protocol": name, "rule": "sysu-symmetric", "trials": 10, "gallery_kind": "seeded"}
+        | ({"std": dict.fromkeys(SCORES, 0.1234)} if with_spread else {})
+        for stage in ("within", "across", "mmm")
+        for name in names
+    ]
+    lines = summary_table(records).splitlines()
+    assert max(map(len, lines)) <= 100
+    text = "\n".join(lines)
+    assert all(short_name(name) in text for name in names)
+    assert text.count("stage one, within modalities") == (5 if with_spread else 3)
+    assert text.count("mean mAP") == 1
+    assert ("100.00±12.34" in text) == with_spread
+    assert " ".join(text.split()).count("10 trials, seeded galleries") == 5
+
+
+def test_short_names():
+    assert short_name("hitsz-vcm/v2i") == "V2I"
+    assert short_name("regdb/trial-3/t2v") == short_name("regdb/trial-*/t2v") == "T2V"
+    assert short_name("sysu-mm01/all/single/i2v") == "all/single/i2v"

@@ -1,0 +1,85 @@
+"""What a session evaluates: chosen protocols, one extraction for all trials, every trial kept."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+
+import pytest
+from vireid.engine.config import DataConfig
+from vireid.engine.errors import UserError
+from vireid.engine.run_folder import RunFolder
+from vireid.engine.session import Session
+from vireid.evaluation.galleries import seeded_gallery
+from vireid.evaluation.run_record import read_run
+from vireid.evaluation.trials import evaluate_trials
+from vireid.models import M3ReID
+
+SMALL = {"dataset": "hitsz-vcm", "workers": 0, "device": "cpu", "precision": "fp32"}
+SMALL |= {"img_h": 32, "img_w": 16, "test_frames": 1, "allow_incomplete": True}
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"protocol": "hitsz-vcm/t2v"}, "no protocol .*; known: hitsz-vcm/v2i, hitsz-vcm/i2v"),
+        ({"protocol": "sysu-mm01/all/single"}, "no protocol .* for data set hitsz-vcm"),
+        ({"gallery": "official"}, "only SYSU-MM01 comes with galleries of its own"),
+    ],
+)
+def test_what_cannot_be_evaluated_is_an_error_of_the_user(tiny_set, changes, message):
+    with pytest.raises(UserError, match=message):
+        Session(DataConfig(data_dir=tiny_set, **SMALL, **changes), "mmm", None, labelled=True)
+
+
+@pytest.mark.parametrize("trial", [0, 11])
+def test_regdb_has_ten_trials(tiny_set, trial):
+    with pytest.raises(ValueError, match="--trial lies between 1 and 10"):
+        DataConfig(data_dir=tiny_set, **SMALL, trial=trial)
+
+
+def test_one_direction_is_evaluated_when_one_is_asked_for(tiny_set, capsys):
+    config = DataConfig(data_dir=tiny_set, protocol="hitsz-vcm/i2v", flip=True, **SMALL)
+    session = Session(config, "evaluate", None, labelled=True)
+    (record,) = session.evaluate(M3ReID(0, num_frames=1, backbone="thin-16"), "mmm", 1, 2)
+    assert (record["protocol"], record["trials"], record["std"]) == ("hitsz-vcm/i2v", 1, None)
+    assert "1 trial, whole gallery, flip, no re-ranking)" in capsys.readouterr().out
+
+
+def test_every_trial_is_kept_and_features_are_extracted_once(tiny_set, tmp_path, monkeypatch):
+    config = DataConfig(data_dir=tiny_set, **SMALL)
+    run = RunFolder(tmp_path / "run", "dataset: hitsz-vcm\n", resume=None)
+    try:
+        session = Session(config, "evaluate", run, labelled=True)
+        drawn = []
+        for protocol in session.protocols:
+            trials = [seeded_gallery(protocol.gallery, 1, seed) for seed in range(10)]
+            drawn.append(dataclasses.replace(protocol, trials=trials, gallery_kind="seeded"))
+        session.protocols = drawn
+        extracted = []
+        extract = session._features
+
+        def counted(*arguments, **named):
+            extracted.append(extract(*arguments, **named))
+            return extracted[-1]
+
+        monkeypatch.setattr(session, "_features", counted)
+        model = M3ReID(0, num_frames=1, backbone="thin-16")
+        records = session.evaluate(model, "mmm", 3, 4)
+    finally:
+        run.close()
+    assert len(extracted) == 1
+    keys = [track.key for track in session.test_tracks]
+    stored = read_run(tmp_path / "run")
+    assert stored.of_kind("evaluation") == [
+        {"kind": "evaluation", **record} for record in json.loads(json.dumps(records))
+    ]
+    for protocol, record in zip(drawn, records):
+        wanted = evaluate_trials(protocol, extracted[0], keys)
+        each = [r for r in stored.of_kind("trial") if r["protocol"] == protocol.name]
+        assert [r["trial"] for r in each] == list(range(10))
+        assert [r["mAP"] for r in each] == [one.mAP for one in wanted]
+        assert all((r["stage"], r["epoch"], r["step"]) == ("mmm", 3, 4) for r in each)
+        assert all(r["flip"] is False and r["rerank"] is False for r in each)
+        assert record["mAP"] == pytest.approx(sum(one.mAP for one in wanted) / 10)
+        assert record["std"]["mAP"] > 0 and record["gallery"] == len(protocol.trials[0])
