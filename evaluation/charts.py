@@ -65,10 +65,10 @@ def line_chart(
     xs = [x for line in series for x, _ in line.points]
     xs += [edge for band in bands for edge in (band.start, band.stop)]
     ys = [y for line in series for _, y in line.points] + ([0.0] if from_zero else [])
-    axes = _Axes(min(xs), max(xs), _ticks(min(ys), max(ys)))
+    axes = Axes(min(xs), max(xs), round_ticks(min(ys), max(ys)))
     body = [axes.grid(), axes.x_axis(x_label), axes.bands(bands)]
     for number, line in enumerate(series):
-        colour, dash = _style(number)
+        colour, dash = line_style(number)
         for piece in line.pieces:
             path = " ".join(f"{axes.x(x):.1f},{axes.y(y):.1f}" for x, y in piece)
             body.append(
@@ -81,9 +81,9 @@ def line_chart(
                 Markup(
                     '<circle class="dot {}" cx="{:.1f}" cy="{:.1f}" r="2.6"><title>{}, {} {:g}: {}'
                     "</title></circle>"
-                ).format(colour, axes.x(x), axes.y(y), line.name, x_label, x, _number(y))
+                ).format(colour, axes.x(x), axes.y(y), line.name, x_label, x, short_number(y))
             )
-    return _figure(title, y_label, body, [line.name for line in series])
+    return figure(title, y_label, body, [line.name for line in series])
 
 
 def histogram(
@@ -106,7 +106,7 @@ def histogram(
     counts = [0] * bins
     for value in values:
         counts[min(int(value * bins), bins - 1)] += 1
-    axes = _Axes(0.0, 1.0, _ticks(0, max(counts)))
+    axes = Axes(0.0, 1.0, round_ticks(0, max(counts), whole=True))
     body = [axes.grid(), axes.x_axis(x_label)]
     for number, count in enumerate(counts):
         left, right = axes.x(number / bins) + 1, axes.x((number + 1) / bins) - 1
@@ -139,10 +139,10 @@ def histogram(
             mean,
         )
     )
-    return _figure(title, "queries", body, [])
+    return figure(title, "queries", body, [])
 
 
-class _Axes:
+class Axes:
     """Maps values to the drawing and draws grid and labels."""
 
     def __init__(self, low: float, high: float, ticks: Sequence[float]) -> None:
@@ -170,15 +170,19 @@ class _Axes:
                 self.y(tick),
                 LEFT - 6,
                 self.y(tick) + 4,
-                _number(tick),
+                short_number(tick),
             )
             for tick in self.ticks
         )
 
-    def x_axis(self, label: str) -> Markup:
+    def x_axis(self, label: str, *, whole: bool = False) -> Markup:
         text = Markup('<text class="tick" x="{:.1f}" y="{}" text-anchor="middle">{}</text>')
-        ticks = [tick for tick in _ticks(self.low, self.high) if self.low <= tick <= self.high]
-        parts = [text.format(self.x(tick), HEIGHT - BOTTOM + 17, _number(tick)) for tick in ticks]
+        ticks = [tick for tick in round_ticks(self.low, self.high) if self.low <= tick <= self.high]
+        if whole:
+            ticks = [tick for tick in ticks if tick == round(tick)]
+        parts = [
+            text.format(self.x(tick), HEIGHT - BOTTOM + 17, short_number(tick)) for tick in ticks
+        ]
         middle = (LEFT + WIDTH - RIGHT) / 2
         return Markup("").join([*parts, text.format(middle, HEIGHT - 6, label)])
 
@@ -198,17 +202,30 @@ class _Axes:
         return Markup("").join(parts)
 
 
-def _style(number: int) -> tuple[str, str]:
+def line_style(number: int) -> tuple[str, str]:
     """Class and dash pattern of a line; no pair repeats among the first 36."""
     return f"s{number % 6}", DASHES[(number + number // 6) % len(DASHES)]
 
 
-def _figure(title: str, unit: str, body: Sequence[Markup], names: Sequence[str]) -> Markup:
-    key = Markup(
-        '<span class="key"><svg viewBox="0 0 28 10" aria-hidden="true">'
-        '<line class="line {}" x1="1" x2="27" y1="5" y2="5" stroke-dasharray="{}"/></svg>{}</span>'
+def figure(
+    title: str, unit: str, body: Sequence[Markup], names: Sequence[str], *, boxes: bool = False
+) -> Markup:
+    """A drawing of ``WIDTH`` x ``HEIGHT`` with title and legend.
+
+    Args:
+        title: name of the chart, also its accessible description.
+        unit: unit of the y axis, beside the title.
+        body: what is drawn.
+        names: names of the series, in the order of their colours.
+        boxes: keys are filled boxes instead of lines.
+    """
+    line = Markup('<line class="line {}" x1="1" x2="27" y1="5" y2="5" stroke-dasharray="{}"/>')
+    box = Markup('<rect class="bar {}" x="9" width="10" height="10"/>')
+    key = Markup('<span class="key"><svg viewBox="0 0 28 10" aria-hidden="true">{}</svg>{}</span>')
+    legend = Markup("").join(
+        key.format((box if boxes else line).format(*line_style(number)), name)
+        for number, name in enumerate(names)
     )
-    legend = Markup("").join(key.format(*_style(number), name) for number, name in enumerate(names))
     drawing = Markup("").join(body)
     return Markup(
         '<figure class="chart"><figcaption>{} <span class="unit">{}</span></figcaption>'
@@ -217,16 +234,19 @@ def _figure(title: str, unit: str, body: Sequence[Markup], names: Sequence[str])
     ).format(title, unit, WIDTH, HEIGHT, escape(title), drawing, legend)
 
 
-def _ticks(low: float, high: float, wanted: int = 5) -> list[float]:
-    """Round numbers that enclose the range."""
+def round_ticks(low: float, high: float, wanted: int = 5, *, whole: bool = False) -> list[float]:
+    """Round numbers that enclose the range, about ``wanted`` of them; ``whole`` ones for counts."""
     if high <= low:
         high = low + (abs(low) or 1.0)
     raw = (high - low) / wanted
     power = 10.0 ** math.floor(math.log10(raw))
     step = next(f * power for f in (1, 2, 2.5, 5, 10) if f * power >= raw * 0.999)
+    if whole:
+        step = float(math.ceil(step))
     first, last = math.floor(low / step + 1e-9), math.ceil(high / step - 1e-9)
     return [number * step for number in range(first, last + 1)]
 
 
-def _number(value: float) -> str:
+def short_number(value: float) -> str:
+    """A number with at most four digits."""
     return f"{value:.4g}"

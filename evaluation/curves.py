@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from typing import Any
 
 from markupsafe import Markup
 
 from .charts import Band, Series, line_chart
-from .results import HEADS, stage_name
+from .results import HEADS, short_name, stage_name
 from .run_record import RunRecord
 
 Record = dict[str, Any]
@@ -52,13 +53,27 @@ class Timeline:
         return self.start[str(record["stage"])] + float(record["epoch"])
 
 
-def curves(run: RunRecord) -> list[Markup]:
-    """All charts of a run for which there is something to draw."""
+@dataclass(frozen=True)
+class Curves:
+    """The charts of a run for which there is something to draw.
+
+    Attributes:
+        charts: results, losses, clusters and their agreement with the identities.
+        unlabelled: what needs no identity.
+    """
+
+    charts: list[Markup]
+    unlabelled: list[Markup]
+
+
+def curves(run: RunRecord) -> Curves:
+    """All charts of a run."""
     timeline = Timeline(run.history)
     evaluations = run.of_kind("evaluation")
     labels = run.of_kind("pseudo_labels")
     matching = run.of_kind("matching")
     train = run.of_kind("train")
+    confidence = run.of_kind("confidence")
     names = sorted({e["protocol"] for e in evaluations if "protocol" in e}, reverse=True)
 
     def line(
@@ -78,7 +93,7 @@ def curves(run: RunRecord) -> list[Markup]:
     parts = list(dict.fromkeys(name for record in train for name in record.get("losses") or {}))
     ranking = [
         line(
-            f"{name.rpartition('/')[2].upper()} {HEADS[score]}",
+            f"{short_name(name)} {HEADS[score]}",
             [e for e in evaluations if e.get("protocol") == name],
             _value(score, 100),
             joined=True,
@@ -115,11 +130,31 @@ def curves(run: RunRecord) -> list[Markup]:
             [
                 line("right, of all visible clusters", matching, _value("accuracy", 100)),
                 line("right, of the matched ones", matching, _value("precision", 100)),
+                line("found, of those with a right partner", matching, _value("recall", 100)),
             ],
             "%",
         ),
+        chart(
+            "Confidence in the unified labels",
+            [
+                line(m, [r for r in confidence if r.get("modality") == m], _value("mean"))
+                for m in MODALITIES
+            ],
+            "mean",
+        ),
     ]
-    return [chart for chart in charts if chart]
+    unlabelled = [
+        chart("Stability: ARI with the clustering before", by_modality("stability"), ""),
+        chart("Silhouette", by_modality("silhouette"), ""),
+        chart("Tracks of their cluster's main camera", by_modality("camera_purity", 100), "%"),
+        chart("Clusters that hold both modalities", by_modality("mixed", 100)[2:], "%"),
+        chart(
+            "Margin of the match: second best against best",
+            [line("median over the visible clusters", matching, _value("margin", 100))],
+            "%",
+        ),
+    ]
+    return Curves([c for c in charts if c], [c for c in unlabelled if c])
 
 
 def _series(

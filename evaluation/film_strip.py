@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import dataclasses
 import io
 
 from PIL import Image, ImageOps
@@ -13,16 +14,15 @@ TILE = (40, 80)  # width and height of a frame in pixels
 MARGIN = (225, 229, 236)
 
 
-def film_strip(track: Track, *, frames: int = 6, quality: int = 72) -> str | None:
-    """Frames side by side as a JPEG data address.
+def film_image(track: Track, *, frames: int = 6) -> Image.Image | None:
+    """Frames side by side as a picture.
 
     Args:
         track: the track; its first ``frames`` files are shown.
         frames: most tiles in the strip.
-        quality: JPEG quality.
 
     Returns:
-        ``data:image/jpeg;base64,…``, or None if no frame can be read.
+        RGB, a ``TILE`` for each frame; None if no frame can be read.
     """
     tiles = []
     for path in track.frames[:frames]:
@@ -37,6 +37,34 @@ def film_strip(track: Track, *, frames: int = 6, quality: int = 72) -> str | Non
     strip = Image.new("RGB", (TILE[0] * len(tiles), TILE[1]))
     for number, tile in enumerate(tiles):
         strip.paste(tile, (number * TILE[0], 0))
+    return strip
+
+
+def film_strip(track: Track, *, frames: int = 6, quality: int = 72) -> str | None:
+    """Frames side by side as a JPEG data address.
+
+    Args:
+        track: the track; its first ``frames`` files are shown.
+        frames: most tiles in the strip.
+        quality: JPEG quality.
+
+    Returns:
+        ``data:image/jpeg;base64,…``, or None if no frame can be read.
+    """
+    strip = film_image(track, frames=frames)
+    if strip is None:
+        return None
     buffer = io.BytesIO()
     strip.save(buffer, "JPEG", quality=quality)
     return "data:image/jpeg;base64," + base64.b64encode(buffer.getvalue()).decode("ascii")
+
+
+def frame_tile(track: Track) -> str | None:
+    """The middle one of a track's frames as a JPEG data address; None if it cannot be read."""
+    return film_strip(middle_frame(track))
+
+
+def middle_frame(track: Track) -> Track:
+    """The track with the middle one of its frames alone."""
+    middle = len(track.frames) // 2
+    return dataclasses.replace(track, frames=track.frames[middle : middle + 1])

@@ -170,15 +170,25 @@ def read_test_tracks(run: RunRecord) -> Dataset:
             )
         for number, row in enumerate(reader, start=2):
             try:
-                sides[row["split"]].append(_track(row, root))
+                sides[row["split"]].append(track_of_row(row, root))
             except (KeyError, ValueError, TypeError, AttributeError) as error:
                 raise ValueError(
                     f"{path}, line {number}: not a test track ({type(error).__name__}: {error})"
                 ) from error
-    return Dataset(str(name), root, [], sides["query"], sides["gallery"])
+    options: dict[str, object] = {"trial": int(run.setting("trial") or 1)}
+    return Dataset(str(name), root, [], sides["query"], sides["gallery"], options)
 
 
-def _track(row: dict[str, str], root: Path) -> Track:
+def track_of_row(row: dict[str, str], root: Path) -> Track:
+    """A track from a row with the columns of ``TRACK_COLUMNS``; index and split are not read.
+
+    Args:
+        row: values by column.
+        root: data folder, below which the frames lie.
+
+    Raises:
+        KeyError, ValueError, TypeError, AttributeError: the row is malformed.
+    """
     return Track(
         frames=tuple(root / frame for frame in row["frames"].split("|") if frame),
         modality=Modality[row["modality"].upper()],

@@ -7,6 +7,7 @@ import io
 import json
 import re
 import shutil
+import subprocess
 from html.parser import HTMLParser
 
 import numpy as np
@@ -14,10 +15,11 @@ import pytest
 import torch
 from PIL import Image
 from safetensors.torch import load_file, save_file
-from vireid.datasets.track import Modality
+from vireid.datasets.track import Modality, Track
 from vireid.evaluation.film_strip import TILE
 from vireid.evaluation.metrics import per_query_metrics
 from vireid.evaluation.report import write_report
+from vireid.evaluation.stored_clustering import LabelHistory, StoredClustering, write_clustering
 
 VOID = {"meta", "img", "br", "hr", "link", "input"}
 PEOPLE, CAMERAS = 4, 3
@@ -180,7 +182,33 @@ def run(tmp_path):
     header = "index,key,split,modality,camera,identity,frames\n"
     (folder / "test_tracks.csv").write_text(header + "\n".join(rows) + "\n")
     save_file({"features": matrix}, folder / "test_features.safetensors")
+    keep_clustering(folder, data, features)
     return folder
+
+
+def keep_clustering(folder, data, features):
+    """The test people once more as training tracks: one cluster mixed, two partners swapped."""
+    order = [*range(PEOPLE * CAMERAS, 2 * PEOPLE * CAMERAS), *range(PEOPLE * CAMERAS)]
+    people = np.tile(np.repeat(np.arange(1, PEOPLE + 1), CAMERAS), 2)
+    tracks = []
+    for row, person in enumerate(people.tolist()):
+        modality = Modality.VISIBLE if row < PEOPLE * CAMERAS else Modality.INFRARED
+        name, camera = modality.name.lower(), row % CAMERAS + 1
+        frames = tuple(data / name / str(person) / str(camera) / f"{n}.jpg" for n in range(3))
+        tracks.append(Track(frames, modality, camera, person, f"train/{row}"))
+    labels = people - 1
+    labels[[2, 5]] = 1, -1
+    clustering = StoredClustering(
+        tracks,
+        torch.nn.functional.normalize(torch.tensor(np.array(features)[order]), dim=1),
+        labels,
+        unified=labels.copy(),
+        assignment=np.array([0, 1, 3, 2]),
+        cost=np.array(1 - np.eye(PEOPLE), np.float32),
+        stage="mmm",
+        epoch=3,
+    )
+    write_clustering(folder, clustering, data, LabelHistory({}, {}))
 
 
 def test_the_page_is_whole_and_needs_nothing_else(run):
@@ -192,7 +220,7 @@ def test_the_page_is_whole_and_needs_nothing_else(run):
     assert all(a.startswith(("#", "data:image/")) for a in page.addresses)
     assert not re.search(r"@import|url\(|<script|<link|<iframe", text)
     ids = {values["id"] for tag, values in page.tags if tag == "section"}
-    assert ids == {"run", "results", "curves", "retrieval"}
+    assert ids == {"run", "results", "curves", "clusters", "embedding", "retrieval"}
     targets = {a[1:] for a in page.addresses if a.startswith("#")}
     assert targets == ids
     assert "<script>alert(1)</script>" in page.words  # as text: it was escaped
@@ -274,10 +302,13 @@ def test_the_best_and_the_worst_queries_are_the_ones_shown(run):
 def test_pictures_are_strips_of_the_frames(run):
     page = Page(write_report(run).read_text(encoding="utf-8"))
     pictures = [a for a in page.addresses if a.startswith("data:image/jpeg;base64,")]
-    assert len(pictures) == 12 * 11
-    for address in pictures[:3]:
+    sizes = []
+    for address in pictures:
         with Image.open(io.BytesIO(base64.b64decode(address.partition(",")[2]))) as image:
-            assert image.size == (TILE[0] * 3, TILE[1])
+            sizes.append(image.size)
+    assert sizes.count((TILE[0] * 3, TILE[1])) == 12 * 11  # lists of ten and the query
+    tiles = [v for tag, v in page.tags if tag == "div" and "tile" in v.get("class", "").split()]
+    assert sizes.count(TILE) == len(tiles) == len(sizes) - 12 * 11 > 0
 
 
 def test_missing_pieces_become_sentences(run):
@@ -311,9 +342,107 @@ def test_tracks_without_identities_are_no_error(run):
     assert "No ranked lists for hitsz-vcm/v2i: 12 of 12 tracks have no identity" in words
 
 
-def test_comparison_shows_differing_settings(run, tmp_path):
-    out = write_report(run, tmp_path / "beside.html", compare=[tmp_path / "stage-one"])
+def test_several_runs_make_one_page(run, tmp_path):
+    out = write_report([run, tmp_path / "stage-one"])
+    assert out == run / "comparison.html"
     page = Page(out.read_text(encoding="utf-8"))
-    assert "Settings that differ" in page.words
+    assert page.words.index("Settings that differ") < page.words.index("What was run")
     assert "lr 0.2 0.1" in page.words
     assert "mmm MMM 41.00 40.00 20.00 41.00 40.00 20.00 40.00" in page.words
+    assert "stage-one stage one, within modalities 31.00 30.00 15.00" in page.words
+    ids = [values["id"] for _, values in page.tags if "id" in values]
+    assert len(ids) == len(set(ids)) == 15
+    assert {a[1:] for a in page.addresses if a.startswith("#")} == set(ids)
+    with pytest.raises(ValueError, match="one run folder or more"):
+        write_report([])
+
+
+def test_clusters_are_shown_with_their_match(run):
+    page = Page(write_report(run).read_text(encoding="utf-8"))
+    assert "The last clustering that was kept: MMM, epoch 3." in page.words
+    assert "4 of 4 visible clusters have one of 4 infrared clusters as partner" in page.words
+    assert "2 right, 2 wrong" in page.words
+    charts = {v["aria-label"] for tag, v in page.tags if tag == "svg" and "aria-label" in v}
+    assert {
+        "Size of the clusters",
+        "Purity against size",
+        "Matching matrix",
+        "By modality",
+        "By pseudo-label",
+        "By identity",
+        "Similarity, V2I",
+        "Average precision, I2V",
+    } <= charts
+    tiles = [v for tag, v in page.tags if tag == "div" and "tile" in v.get("class", "").split()]
+    assert {v["class"] for v in tiles} == {"tile right", "tile wrong"}
+    for words in ("best visible cluster", "worst visible cluster", "Of the visible tracks:"):
+        assert words in page.words
+
+
+def test_unlabelled_footage_gets_its_own_view(run):
+    table = run / "train_tracks.csv"
+    table.write_text(re.sub(r",(\d+),\d+,", r",\1,,", table.read_text()))
+    page = Page(write_report(run).read_text(encoding="utf-8"))
+    assert "largest" in page.words and "Silhouette against size" in page.words
+    assert "nobody can say which pairs are right" in page.words
+    assert "By identity" not in page.words
+
+
+def test_published_rows_stand_beside_real_data_only(run):
+    words = Page(write_report(run).read_text(encoding="utf-8")).words
+    assert "M3-ReID, 6 frames supervised 75.31 60.51 73.21 59.02" in words
+    (run.parent / "data set ä" / "vireid-synthetic.json").write_text("{}")
+    words = Page(write_report(run).read_text(encoding="utf-8")).words
+    assert "75.31" not in words
+
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
+PROBE = """<script>
+addEventListener("error", event => console.log("FAULT " + event.message), true);
+addEventListener("load", () => {
+  const pictures = [...document.images];
+  const wide = document.documentElement.scrollWidth > innerWidth;
+  const loaded = pictures.filter(p => p.complete && p.naturalWidth > 0).length;
+  document.body.dataset.seen = `${loaded} of ${pictures.length}, ${wide ? "too wide" : "fits"}`;
+});
+</script>"""
+
+
+@pytest.mark.browser
+@pytest.mark.skipif(CHROMIUM is None, reason="no Chromium is installed")
+@pytest.mark.parametrize(("width", "scheme"), [(1280, 1), (390, 0)])  # 0 is the dark scheme
+def test_a_browser_shows_the_page(run, tmp_path, width, scheme):
+    page = write_report(run).read_text(encoding="utf-8")
+    probed = tmp_path / "probed.html"
+    # All at once, not only those in view.
+    page = page.replace(' loading="lazy"', "").replace("</head>", PROBE + "</head>")
+    probed.write_text(page, encoding="utf-8")
+    picture = tmp_path / "seen.png"
+    profile = tmp_path / "profile"
+    common = [CHROMIUM, "--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars"]
+    common += [f"--user-data-dir={profile}", f"--window-size={width},3000", "--no-first-run"]
+    common += ["--enable-logging=stderr", f"--blink-settings=preferredColorScheme={scheme}"]
+    found = subprocess.run(
+        [*common, "--dump-dom", probed.as_uri()],
+        capture_output=True,
+        text=True,
+        encoding="utf-8",
+        timeout=120,
+        check=True,
+    )
+    assert "CONSOLE" not in found.stderr, found.stderr
+    seen = re.search(r'data-seen="(\d+) of (\d+), ([a-z ]+)"', found.stdout)
+    assert seen is not None, found.stdout[-500:]
+    assert seen[1] == seen[2] != "0"
+    assert seen[3] == "fits"
+    subprocess.run(
+        [*common, f"--screenshot={picture}", probed.as_uri()],
+        capture_output=True,
+        timeout=120,
+        check=True,
+    )
+    with Image.open(picture) as image:
+        assert image.size == (width, 3000)
+        corner = image.convert("L").getpixel((2, 2))
+        assert corner < 60 if scheme == 0 else corner > 200
+        assert len(image.convert("RGB").getcolors(1 << 24)) > 200

@@ -1,0 +1,139 @@
+"""What can be said of a clustering and a matching without knowing any identity."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from sklearn.metrics import adjusted_rand_score
+
+Integers = NDArray[np.int64]
+BLOCK_ENTRIES = 1 << 22
+
+
+def stability(before: ArrayLike, after: ArrayLike) -> float:
+    """Adjusted Rand index of two clusterings of the same samples, over those clustered in both.
+
+    Args:
+        before: [N] integers, -1 = noise.
+        after: [N] integers, -1 = noise.
+
+    Returns:
+        At most 1 (the same clusters), about 0 for unrelated ones; NaN with fewer than two samples
+        that both clusterings place.
+
+    Raises:
+        ValueError: the lengths differ.
+    """
+    first, second = np.asarray(before), np.asarray(after)
+    if first.shape != second.shape:
+        raise ValueError(
+            f"both clusterings must be of the same samples; got {first.shape} and {second.shape}"
+        )
+    both = (first >= 0) & (second >= 0)
+    return float(adjusted_rand_score(first[both], second[both])) if both.sum() > 1 else math.nan
+
+
+def silhouettes(features: ArrayLike, labels: ArrayLike) -> NDArray[np.float64]:
+    """Simplified silhouette of each sample, against cluster means instead of all other samples.
+
+    With d = 1 - cosine, a = d to the mean of the sample's own cluster without itself and b = d to
+    the nearest other cluster's mean, it is (b - a) / max(a, b): 1 for a sample in the heart of a
+    cluster that stands apart, below 0 for one that lies nearer to another cluster. A cluster of one
+    sample scores 0, as in Rousseeuw, "Silhouettes", 1987.
+
+    Args:
+        features: [N, D] floating, unit rows.
+        labels: [N] integers, -1 = noise.
+
+    Returns:
+        [N] in [-1, 1]; NaN for noise, and for all with fewer than two clusters.
+
+    Raises:
+        ValueError: the lengths differ.
+    """
+    rows, found = np.asarray(features), np.asarray(labels)
+    if rows.ndim != 2 or found.shape != (len(rows),):
+        raise ValueError(
+            f"expected features [N, D] and labels [N]; got {rows.shape} and {found.shape}"
+        )
+    result = np.full(len(rows), math.nan)
+    kept = np.flatnonzero(found >= 0)
+    clusters, own = np.unique(found[kept], return_inverse=True)
+    if len(clusters) < 2:
+        return result
+    sums = np.zeros((len(clusters), rows.shape[1]), np.float32)
+    for cluster in range(len(clusters)):
+        sums[cluster] = rows[kept[own == cluster]].sum(0, dtype=np.float32)
+    sizes = np.bincount(own)
+    means = _unit(sums)
+    step = max(1, BLOCK_ENTRIES // max(rows.shape[1], len(clusters)))
+    for start in range(0, len(kept), step):
+        part, mine = kept[start : start + step], own[start : start + step]
+        block = rows[part].astype(np.float32)
+        away = 1 - block @ means.T
+        away[np.arange(len(part)), mine] = np.inf
+        nearest = away.min(1)
+        inside = 1 - (block * _unit(sums[mine] - block)).sum(1)
+        larger = np.maximum(np.maximum(inside, nearest), 1e-12)
+        result[part] = np.where(sizes[mine] > 1, (nearest - inside) / larger, 0.0)
+    return result
+
+
+def majority_share(labels: ArrayLike, values: ArrayLike) -> float:
+    """Share of clustered samples that have the most frequent value of their cluster.
+
+    With cameras as values it says whether clusters are cameras; with identities it is purity.
+
+    Args:
+        labels: [N] integers, -1 = noise.
+        values: [N] integers.
+
+    Returns:
+        0 to 1; NaN without a clustered sample.
+    """
+    found, given = np.asarray(labels), np.asarray(values)
+    kept = found >= 0
+    if not kept.any():
+        return math.nan
+    _, rows = np.unique(found[kept], return_inverse=True)
+    _, columns = np.unique(given[kept], return_inverse=True)
+    width = int(columns.max()) + 1
+    pairs, counts = np.unique(rows * width + columns, return_counts=True)
+    most = np.zeros(int(rows.max()) + 1, np.int64)
+    np.maximum.at(most, pairs // width, counts)
+    return float(most.sum() / kept.sum())
+
+
+def shared_clusters(labels: ArrayLike, modalities: ArrayLike) -> float:
+    """Share of clusters that hold samples of more than one modality; NaN without a cluster."""
+    found, given = np.asarray(labels), np.asarray(modalities)
+    kept = found >= 0
+    pairs = np.unique(np.stack([found[kept], given[kept]]), axis=1)
+    counts = np.unique(pairs[0], return_counts=True)[1]
+    return float((counts > 1).mean()) if len(counts) else math.nan
+
+
+def matching_margins(cost: ArrayLike) -> NDArray[np.float64]:
+    """How much cheaper the cheapest partner is than the second, for each row of a cost matrix.
+
+    Args:
+        cost: [V, I] costs, at least 0.
+
+    Returns:
+        [V] values (second - best) / second in [0, 1], 0 where both are equal; empty with fewer than
+        two columns.
+    """
+    matrix = np.asarray(cost, dtype=np.float64)
+    if matrix.ndim != 2 or matrix.shape[1] < 2:
+        return np.zeros(0)
+    best, second = np.partition(matrix, 1, axis=1)[:, :2].T
+    share = np.zeros(len(matrix))
+    np.divide(second - best, second, out=share, where=second > 0)
+    return share
+
+
+def _unit(rows: NDArray[np.float32]) -> NDArray[np.float32]:
+    norms = np.linalg.norm(rows, axis=1, keepdims=True)
+    return np.asarray(rows / np.maximum(norms, 1e-12), np.float32)
