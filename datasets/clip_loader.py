@@ -15,6 +15,7 @@ from .errors import CorruptFrames
 
 Mode = Literal["train", "test"]
 Request = tuple[int, list[int], tuple[int, ...]]
+Share = tuple[int, int]
 # Clips, track indices and newly met unreadable frames; or an error, which a data loader would
 # otherwise rebuild from its text.
 Answer = tuple[Tensor, Tensor, list[Path]] | CorruptFrames
@@ -36,6 +37,7 @@ class ClipLoader:
         workers: int = 0,
         num_frames: int | None = None,
         start_method: str | None = None,
+        share: Share = (0, 1),
     ) -> None:
         """Joins a reader and a batch sampler.
 
@@ -47,18 +49,23 @@ class ClipLoader:
             workers: worker processes; 0 reads in this process.
             num_frames: frames of a clip; None takes the reader's.
             start_method: how workers start ("spawn", "fork", …); None takes the platform's way.
+            share: number of this process, and of how many; it reads every so-many-th clip of a
+                batch, and gets what a reader of the whole batch would get. A batch of fewer clips
+                than processes is read by each of them.
 
         Raises:
-            ValueError: if `mode` is unknown or `workers` is negative.
+            ValueError: if `mode` is unknown, `workers` is negative, or the share does not exist.
         """
         if mode not in ("train", "test"):
             raise ValueError(f'mode is "train" or "test"; got {mode!r}')
         if workers < 0:
             raise ValueError(f"workers is at least 0; got {workers}")
+        if not 0 <= share[0] < share[1]:
+            raise ValueError(f"share is (number, count) with 0 <= number < count; got {share}")
         self._batches = batches
         self._requests = _Requests(batches, (seed,) if isinstance(seed, int) else tuple(seed))
         self._reader = reader
-        self._clips = _ClipBatches(reader, mode, num_frames)
+        self._clips = _ClipBatches(reader, mode, num_frames, share)
         self._loader: DataLoader[Answer] | None = None
         if workers:
             self._loader = DataLoader(
@@ -88,6 +95,8 @@ class ClipLoader:
     def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
         """Yields clips, [B, T, 3, H, W], uint8, and their track indices, [B], int64.
 
+        With a share of the batch there are fewer clips; the indices are those of the whole batch.
+
         Unreadable frames that worker processes met are added to the reader's `corrupt`.
 
         Raises:
@@ -102,6 +111,13 @@ class ClipLoader:
             clips, indices, corrupt = answer
             self._reader.corrupt += [path for path in corrupt if path not in self._reader.corrupt]
             yield clips, indices
+
+
+def shares(clips: int, processes: int) -> list[slice]:
+    """Which clips of a batch each process reads; all of them where there are too few to share."""
+    if clips < processes:
+        return [slice(None)] * processes
+    return [slice(number, None, processes) for number in range(processes)]
 
 
 class _Requests(Sampler[Request]):
@@ -123,19 +139,23 @@ class _Requests(Sampler[Request]):
 class _ClipBatches(Dataset[Answer]):
     """Answers requests; this is what travels to a worker process."""
 
-    def __init__(self, reader: ClipReader, mode: Mode, num_frames: int | None) -> None:
+    def __init__(
+        self, reader: ClipReader, mode: Mode, num_frames: int | None, share: Share
+    ) -> None:
         self.reader = reader
         self.mode = mode
         self.num_frames = num_frames
+        self.share = share
 
     def __getitem__(self, request: Request) -> Answer:
         number, indices, seed = request
         known = len(self.reader.corrupt)
+        part = shares(len(indices), self.share[1])[self.share[0]]
         try:
             if self.mode == "train":
-                clips = self.reader.train_clips(indices, (*seed, number), self.num_frames)
+                clips = self.reader.train_clips(indices, (*seed, number), self.num_frames, part)
             else:
-                clips = self.reader.test_clips(indices, self.num_frames)
+                clips = self.reader.test_clips(indices[part], self.num_frames)
         except CorruptFrames as error:
             return error
         return clips, torch.tensor(indices, dtype=torch.int64), self.reader.corrupt[known:]

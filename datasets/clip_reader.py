@@ -1,7 +1,8 @@
-"""Clips of tracks as tensors: decoding, the cache in memory, frame choice."""
+"""Clips of tracks as tensors: decoding, the caches, frame choice."""
 
 from __future__ import annotations
 
+import dataclasses
 import os
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -13,11 +14,13 @@ import torch
 from torch import Tensor
 
 from .errors import CorruptFrames, DatasetError
+from .frame_cache import FrameCache, default_cache_dir
 from .frame_choice import Positions, all_frames, evenly_spaced_frames, random_frames
 from .frames import UnreadableFrame, decode_frame
 from .track import Track
 
 GIB = 1 << 30
+Cache = Literal["memory", "disk", "none"]
 
 
 class ClipReader:
@@ -25,8 +28,9 @@ class ClipReader:
 
     Clips are [B, T, 3, H, W] views of memory that lies as [B, T, H, W, 3], which is the
     channels-last format once frames are folded into the batch. An unreadable frame stops the run
-    unless `skip_corrupt` is set; then it is left out of its track. With the cache this happens
+    unless `skip_corrupt` is set; then it is left out of its track. With a cache this happens
     before frames are chosen; without, a clip takes the nearest readable frame of its track.
+    The pixels are the same with every cache and with none.
 
     Attributes:
         tracks: the tracks that indices refer to.
@@ -34,8 +38,9 @@ class ClipReader:
         width: columns of a frame.
         num_frames: frames T of a clip.
         corrupt: unreadable frames met so far.
-        lost: indices of tracks without any readable frame; known at once only with the cache.
+        lost: indices of tracks without any readable frame; known at once only with a cache.
             Reading such a track raises `CorruptFrames`; `leave_out_lost` takes them out.
+        disk: the cache on disk, or None.
     """
 
     def __init__(
@@ -45,28 +50,32 @@ class ClipReader:
         height: int,
         width: int,
         num_frames: int,
-        cache: Literal["memory", "none"] = "memory",
+        cache: Cache = "memory",
+        cache_dir: Path | None = None,
         skip_corrupt: bool = False,
         workers: int | None = None,
         cache_limit: int = 16 * GIB,
         progress: Callable[[int], object] | None = None,
     ) -> None:
-        """Prepares reading; with `cache="memory"` decodes every frame once.
+        """Prepares reading; with a cache, decodes every frame that is not in it yet.
 
         Args:
             tracks: tracks to read.
             height: rows of a frame, pixels.
             width: columns of a frame, pixels.
             num_frames: frames T of a clip.
-            cache: "memory" keeps all resized frames; "none" decodes when asked.
+            cache: "memory" keeps all resized frames; "disk" keeps them in files, for this and
+                later readers; "none" decodes when asked.
+            cache_dir: where the cache on disk lies; None takes the user's cache folder.
             skip_corrupt: leave unreadable frames out instead of stopping.
             workers: decoding threads; None takes one for each core, at most 8.
-            cache_limit: largest cache in bytes.
-            progress: called with the number of newly decoded frames while the cache is filled.
+            cache_limit: largest cache in memory, in bytes.
+            progress: called with the number of frames done while the cache is filled.
 
         Raises:
             ValueError: if sizes are below 1, `cache` is unknown, or a track has no frames.
-            DatasetError: if the cache would be larger than `cache_limit`.
+            DatasetError: if the cache would be larger than `cache_limit`, or the disk cannot hold
+                it.
             CorruptFrames: if frames are unreadable and `skip_corrupt` is off.
         """
         if min(height, width, num_frames) < 1:
@@ -74,8 +83,8 @@ class ClipReader:
                 "height, width and num_frames are at least 1; "
                 f"got {height}, {width} and {num_frames}"
             )
-        if cache not in ("memory", "none"):
-            raise ValueError(f'cache is "memory" or "none"; got {cache!r}')
+        if cache not in ("memory", "disk", "none"):
+            raise ValueError(f'cache is "memory", "disk" or "none"; got {cache!r}')
         empty = [track.key for track in tracks if not track.frames]
         if empty:
             raise ValueError(f"{len(empty)} tracks have no frames, the first is {empty[0]}")
@@ -90,8 +99,13 @@ class ClipReader:
         self._lengths = np.array([len(track.frames) for track in tracks], dtype=np.int64)
         self._starts = np.cumsum(self._lengths) - self._lengths
         self._cache: Tensor | None = None
+        self.disk: FrameCache | None = None
         if cache == "memory":
             self._fill_cache(cache_limit, progress)
+        elif cache == "disk":
+            folder = cache_dir if cache_dir is not None else default_cache_dir()
+            self.disk = FrameCache(folder, height, width, self.workers)
+            self._fill_disk(self.disk, progress)
 
     def __len__(self) -> int:
         """Number of tracks."""
@@ -106,7 +120,7 @@ class ClipReader:
             Indices, ascending, that the tracks taken out had before.
         """
         lost = list(self.lost)
-        if self._cache is None:
+        if self._cache is None and self.disk is None:
             with ThreadPoolExecutor(self.workers) as pool:
                 readable = pool.map(self._has_readable_frame, range(len(self.tracks)))
                 lost = [i for i, found in enumerate(readable) if not found]
@@ -118,7 +132,11 @@ class ClipReader:
         return lost
 
     def train_clips(
-        self, indices: Sequence[int], seed: Sequence[int], num_frames: int | None = None
+        self,
+        indices: Sequence[int],
+        seed: Sequence[int],
+        num_frames: int | None = None,
+        part: slice = slice(None),
     ) -> Tensor:
         """One random clip of each track: a random frame of each of its T segments.
 
@@ -126,14 +144,16 @@ class ClipReader:
             indices: tracks, length B; a track may occur more than once.
             seed: non-negative integers. The draw of entry i depends on them and on i only.
             num_frames: frames T of these clips; None takes the reader's.
+            part: entries that are wanted; their draws are those that they have in the whole.
 
         Returns:
-            Pixels, [B, T, 3, H, W], uint8.
+            Pixels, [B, T, 3, H, W], uint8, of the part.
         """
         rows = self._checked(indices)
         generator = np.random.default_rng(tuple(seed))
         length = num_frames or self.num_frames
-        return self._gather(rows, random_frames(self._lengths[rows], length, generator))
+        frames = random_frames(self._lengths[rows], length, generator)
+        return self._gather(rows[part], frames[part])
 
     def test_clips(self, indices: Sequence[int], num_frames: int | None = None) -> Tensor:
         """The evenly spaced clip of each track.
@@ -178,6 +198,8 @@ class ClipReader:
         if self._cache is not None:
             flat = torch.from_numpy((self._starts[rows][:, None] + frames).ravel())
             pixels = self._cache.index_select(0, flat)
+        elif self.disk is not None:
+            pixels = self._read_disk(self.disk, rows, frames)
         else:
             pixels = self._decode_choice(rows, frames)
         return pixels.view(shape).permute(0, 1, 4, 2, 3)
@@ -185,15 +207,30 @@ class ClipReader:
     def _decode_choice(self, rows: Positions, frames: Positions) -> Tensor:
         """Decodes the chosen frames, [B, T] positions, each file once."""
         wanted = [(int(row), int(f)) for row, line in zip(rows, frames) for f in line]
-        distinct = sorted(set(wanted))
-        if self.workers > 1 and len(distinct) > 1:
+        places: dict[tuple[int, int], list[int]] = {}
+        for place, item in enumerate(wanted):
+            places.setdefault(item, []).append(place)
+        pixels = np.empty((len(wanted), self.height, self.width, 3), np.uint8)
+
+        def fill(item: tuple[int, int]) -> None:
+            frame = self._decode_near(item)
+            for place in places[item]:
+                pixels[place] = frame
+
+        if self.workers > 1 and len(places) > 1:
             with ThreadPoolExecutor(self.workers) as pool:
-                decoded = list(pool.map(self._decode_near, distinct))
+                list(pool.map(fill, sorted(places)))
         else:
-            decoded = [self._decode_near(item) for item in distinct]
-        position = {item: i for i, item in enumerate(distinct)}
-        stacked = np.stack([decoded[position[item]] for item in wanted])
-        return torch.from_numpy(stacked)
+            for item in sorted(places):
+                fill(item)
+        return torch.from_numpy(pixels)
+
+    def _read_disk(self, disk: FrameCache, rows: Positions, frames: Positions) -> Tensor:
+        """Copies the chosen frames, [B, T] positions, out of the cache on disk."""
+        pixels = np.empty((*frames.shape, self.height, self.width, 3), np.uint8)
+        for clip, row, line in zip(pixels, rows, frames):
+            disk.read(self.tracks[row].frames, line.tolist(), clip)
+        return torch.from_numpy(pixels)
 
     def _decode_near(self, item: tuple[int, int]) -> np.ndarray:
         """The frame, or with `skip_corrupt` the nearest readable one (the earlier of two)."""
@@ -256,6 +293,27 @@ class ClipReader:
         self._cache = torch.from_numpy(pixels)
         if failures:
             self._drop(paths, failures)
+
+    def _fill_disk(self, disk: FrameCache, progress: Callable[[int], object] | None) -> None:
+        failures = disk.prepare([track.frames for track in self.tracks], progress)
+        if not failures:
+            return
+        corrupt = [self.tracks[i].frames[j] for i, j in failures]
+        if not self.skip_corrupt:
+            raise CorruptFrames(list(zip(corrupt, failures.values())), _ADVICE)
+        # A track with gaps is cached as a track of the frames that it has left.
+        left: dict[int, Track] = {}
+        for i in {i for i, _ in failures}:
+            frames = [
+                path for j, path in enumerate(self.tracks[i].frames) if (i, j) not in failures
+            ]
+            self._lengths[i] = len(frames)
+            if frames:
+                left[i] = dataclasses.replace(self.tracks[i], frames=tuple(frames))
+        disk.add([track.frames for track in left.values()])
+        self.tracks = tuple(left.get(i, track) for i, track in enumerate(self.tracks))
+        self.corrupt = corrupt
+        self.lost = tuple(int(i) for i in np.flatnonzero(self._lengths == 0))
 
     def _drop(self, paths: Sequence[Path], failures: Iterable[int]) -> None:
         """Takes unreadable frames out of the cache and out of the tracks' lengths."""

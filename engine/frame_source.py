@@ -10,9 +10,11 @@ from ..datasets.clips import ClipReader
 from ..datasets.errors import DatasetError
 from ..datasets.track import Track
 from ..datasets.wording import shorten
+from . import ranks
 from .config import DataConfig
 
 SHOWN = 5
+GIB = 1 << 30
 
 
 class FrameSource:
@@ -33,11 +35,11 @@ class FrameSource:
         """The reader called ``name``, made of ``tracks`` where there is none yet."""
         if name not in self._readers:
             config = self._config
-            cached = config.cache == "memory"
+            cached = config.cache != "none"
             with tqdm(
                 total=sum(len(track.frames) for track in tracks),
                 desc=f"reading the {name} frames",
-                disable=None if cached else True,
+                disable=None if cached and ranks.is_main() else True,
                 dynamic_ncols=True,
                 leave=False,
                 unit="frame",
@@ -48,10 +50,22 @@ class FrameSource:
                     width=config.img_w,
                     num_frames=config.num_frames,
                     cache=config.cache,
+                    cache_dir=config.cache_dir,
                     skip_corrupt=config.skip_corrupt,
                     progress=bar.update,
                 )
+            self._say_disk(name, self._readers[name])
         return self._readers[name]
+
+    def _say_disk(self, name: str, reader: ClipReader) -> None:
+        """Where the cache on disk lies, and how large it is."""
+        disk = reader.disk
+        if disk is not None:
+            built = f"; {disk.built} built, {disk.reused} reused" if disk.built else ""
+            self._say(
+                f"{name}: {disk.built + disk.reused} tracks take {disk.size / GIB:.2f} GiB in the "
+                f"frame cache {disk.folder}{built}"
+            )
 
     def readable(self, name: str, tracks: Sequence[Track]) -> list[int]:
         """Leaves the tracks without any readable frame out of a reader, and says so.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from .draw import integers, per_clip, uniform
+from .draw import integers, uniform
 
 LUMA = (0.2989, 0.5870, 0.1140)
 
@@ -74,6 +74,24 @@ def channel_adaptation(clips: Tensor, generator: torch.Generator, *, grey: float
     return mix_channels(clips, matrices)
 
 
+def style_factors(
+    single: Tensor, generator: torch.Generator, *, low: float = 0.5, high: float = 1.5
+) -> Tensor:
+    """Draws the factors of `style_variation`.
+
+    Args:
+        single: which clips take one factor for all channels, [B], bool, on the generator's device.
+        generator: source of the draws.
+        low: smallest factor.
+        high: largest factor.
+
+    Returns:
+        Factors, [B, 3], float32.
+    """
+    factors = uniform(generator, (len(single), 3), low, high)
+    return torch.where(single[:, None], factors[:, :1], factors)
+
+
 def style_variation(
     clips: Tensor,
     single: Tensor,
@@ -95,5 +113,5 @@ def style_variation(
     Returns:
         [B, T, 3, H, W].
     """
-    factors = uniform(generator, (clips.shape[0], 1, 3, 1, 1), low, high).to(clips.device)
-    return clips * torch.where(per_clip(single, clips), factors[:, :, :1], factors)
+    factors = style_factors(single.to(generator.device), generator, low=low, high=high)
+    return clips * factors.to(clips.device)[:, None, :, None, None]

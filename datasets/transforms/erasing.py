@@ -3,11 +3,75 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
 from .draw import uniform
+
+
+@dataclass(frozen=True)
+class Rectangles:
+    """The rectangle of each clip; its corner and size mean nothing where none is erased.
+
+    Attributes:
+        erased: whether there is one, [B], bool.
+        top: first row, [B], int64.
+        left: first column, [B], int64.
+        height: rows, [B], int64.
+        width: columns, [B], int64.
+    """
+
+    erased: Tensor
+    top: Tensor
+    left: Tensor
+    height: Tensor
+    width: Tensor
+
+
+def draw_rectangles(
+    batch: int,
+    size: tuple[int, int],
+    generator: torch.Generator,
+    *,
+    probability: float = 0.5,
+    area: tuple[float, float] = (0.02, 0.33),
+    ratio: tuple[float, float] = (0.3, 3.3),
+    log_ratio: bool = True,
+    attempts: int = 10,
+) -> Rectangles:
+    """Draws one rectangle a clip, as `random_erasing` does.
+
+    Args:
+        batch: number of clips B.
+        size: rows and columns of a frame.
+        generator: source of the draws.
+        probability: share of clips that are erased.
+        area: bounds of the rectangle's share of the frame.
+        ratio: bounds of its height divided by its width.
+        log_ratio: whether the ratio is uniform on a logarithmic scale, or on a linear one.
+        attempts: how often a rectangle is drawn.
+    """
+    height, width = size
+    chance = uniform(generator, (batch,)) < probability
+    pixels = uniform(generator, (attempts, batch), *area) * (height * width)
+    if log_ratio:
+        shape = uniform(generator, (attempts, batch), *map(math.log, ratio)).exp()
+    else:
+        shape = uniform(generator, (attempts, batch), *ratio)
+    place = uniform(generator, (2, batch))
+
+    heights, widths = (pixels * shape).sqrt().round(), (pixels / shape).sqrt().round()
+    fits = (heights < height) & (widths < width)
+    first = fits.float().argmax(0, keepdim=True)
+    tall, wide = heights.gather(0, first)[0], widths.gather(0, first)[0]
+    top = (place[0] * (height - tall + 1)).floor()
+    left = (place[1] * (width - wide + 1)).floor()
+
+    erased = chance & fits.any(0)
+    corner = (top.long(), left.long(), tall.long(), wide.long())
+    return Rectangles(erased, *corner)
 
 
 def random_erasing(
@@ -40,24 +104,18 @@ def random_erasing(
         [B, T, 3, H, W].
     """
     batch, _, _, height, width = clips.shape
-    chance = uniform(generator, (batch,)) < probability
-    pixels = uniform(generator, (attempts, batch), *area) * (height * width)
-    if log_ratio:
-        shape = uniform(generator, (attempts, batch), *map(math.log, ratio)).exp()
-    else:
-        shape = uniform(generator, (attempts, batch), *ratio)
-    place = uniform(generator, (2, batch))
-
-    heights, widths = (pixels * shape).sqrt().round(), (pixels / shape).sqrt().round()
-    fits = (heights < height) & (widths < width)
-    first = fits.float().argmax(0, keepdim=True)
-    tall, wide = heights.gather(0, first)[0], widths.gather(0, first)[0]
-    top = (place[0] * (height - tall + 1)).floor()
-    left = (place[1] * (width - wide + 1)).floor()
-
-    erased = chance & fits.any(0)
-    rows = _inside(height, top, tall) & erased[:, None]  # [B, H]
-    columns = _inside(width, left, wide)  # [B, W]
+    found = draw_rectangles(
+        batch,
+        (height, width),
+        generator,
+        probability=probability,
+        area=area,
+        ratio=ratio,
+        log_ratio=log_ratio,
+        attempts=attempts,
+    )
+    rows = _inside(height, found.top, found.height) & found.erased[:, None]  # [B, H]
+    columns = _inside(width, found.left, found.width)  # [B, W]
     gone = (rows[:, :, None] & columns[:, None, :]).to(clips.device, clips.dtype)
     gone = gone[:, None, None]  # [B, 1, 1, H, W]
     result = clips * (1 - gone)

@@ -2,10 +2,46 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import torch
 from torch import Tensor
 
 from .draw import integers, uniform
+
+
+@dataclass(frozen=True)
+class Placement:
+    """Where each clip is cut out of its padded self, and whether it is mirrored after that.
+
+    Attributes:
+        padding: rows added above and below, columns added left and right.
+        top: first row of the crop in the padded clip, [B], int64.
+        left: its first column, [B], int64.
+        mirrored: [B], bool.
+    """
+
+    padding: tuple[int, int]
+    top: Tensor
+    left: Tensor
+    mirrored: Tensor
+
+
+def draw_placement(
+    batch: int, padding: tuple[int, int], generator: torch.Generator, *, flip: float = 0.5
+) -> Placement:
+    """Draws crop and mirror for each clip.
+
+    Args:
+        batch: number of clips B.
+        padding: rows added above and below, columns added left and right.
+        generator: source of the draws.
+        flip: probability that a clip is mirrored.
+    """
+    vertical, horizontal = padding
+    top = integers(generator, (batch,), 2 * vertical + 1)
+    left = integers(generator, (batch,), 2 * horizontal + 1)
+    return Placement(padding, top, left, uniform(generator, (batch,)) < flip)
 
 
 def flip_and_crop(
@@ -24,9 +60,10 @@ def flip_and_crop(
     """
     batch, frames, _, height, width = clips.shape
     vertical, horizontal = padding
-    top = integers(generator, (batch, 1), 2 * vertical + 1).to(clips.device)
-    left = integers(generator, (batch, 1), 2 * horizontal + 1).to(clips.device)
-    mirrored = (uniform(generator, (batch, 1)) < flip).to(clips.device)
+    placement = draw_placement(batch, padding, generator, flip=flip)
+    top = placement.top[:, None].to(clips.device)
+    left = placement.left[:, None].to(clips.device)
+    mirrored = placement.mirrored[:, None].to(clips.device)
 
     tall, wide = height + 2 * vertical, width + 2 * horizontal
     padded = clips.new_zeros(batch, frames, tall, wide, 3)

@@ -3,18 +3,35 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TypedDict
 
 import torch
 from torch import Tensor
 
 from ..track import Modality
 from .channels import channel_adaptation, channel_exchange
-from .erasing import random_erasing
-from .geometry import flip_and_crop
+from .compose import compose
+from .erasing import draw_rectangles, random_erasing
+from .geometry import draw_placement, flip_and_crop
 from .normalise import normalise
 
 # Read by the published code as colours although the clips are normalised by then.
 ERASED = (0.4914, 0.4822, 0.4465)
+
+
+class _Rectangle(TypedDict):
+    area: tuple[float, float]
+    ratio: tuple[float, float]
+    log_ratio: bool
+    attempts: int
+
+
+RECTANGLE: _Rectangle = {
+    "area": (0.02, 0.4),
+    "ratio": (0.3, 1 / 0.3),
+    "log_ratio": False,
+    "attempts": 100,
+}
 
 
 @dataclass(frozen=True)
@@ -47,18 +64,27 @@ class ImageAugmentation:
         Returns:
             Network input, [B, T, 3, H, W], float32.
         """
-        padding = (self.padding, self.padding)
-        inputs = random_erasing(
-            normalise(flip_and_crop(clips, padding, generator, flip=self.flip)),
-            generator,
-            probability=self.erasing,
-            area=(0.02, 0.4),
-            ratio=(0.3, 1 / 0.3),
-            log_ratio=False,
-            attempts=100,
-            fill=ERASED,
-        )
+        if clips.device.type == "cpu" and generator.device.type == "cpu":
+            inputs = self._in_one_pass(clips, generator)
+        else:
+            inputs = self._step_by_step(clips, generator)
         visible = (modalities.to(clips.device) == Modality.VISIBLE).view(-1, 1, 1, 1, 1)
         adapted = channel_adaptation(inputs, generator)
         plain = channel_exchange(inputs, generator) if self.exchange else inputs
         return torch.where(visible, plain, adapted)
+
+    def _in_one_pass(self, clips: Tensor, generator: torch.Generator) -> Tensor:
+        """All but the channels, for the CPU; draws and values of `_step_by_step`."""
+        batch, _, _, height, width = clips.shape
+        padding = (self.padding, self.padding)
+        placement = draw_placement(batch, padding, generator, flip=self.flip)
+        rectangles = draw_rectangles(
+            batch, (height, width), generator, probability=self.erasing, **RECTANGLE
+        )
+        return compose(clips, placement, rectangles, torch.ones(batch, 3), fill=ERASED)
+
+    def _step_by_step(self, clips: Tensor, generator: torch.Generator) -> Tensor:
+        """All but the channels, for every device."""
+        padding = (self.padding, self.padding)
+        inputs = normalise(flip_and_crop(clips, padding, generator, flip=self.flip))
+        return random_erasing(inputs, generator, probability=self.erasing, fill=ERASED, **RECTANGLE)

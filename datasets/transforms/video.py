@@ -8,10 +8,11 @@ import torch
 from torch import Tensor
 
 from ..track import Modality
-from .channels import style_variation
+from .channels import style_factors, style_variation
+from .compose import compose
 from .draw import uniform
-from .erasing import random_erasing
-from .geometry import flip_and_crop
+from .erasing import draw_rectangles, random_erasing
+from .geometry import draw_placement, flip_and_crop
 from .grey import random_grey_weights, weighted_grey
 from .normalise import normalise
 
@@ -46,11 +47,32 @@ class VideoAugmentation:
         Returns:
             Network input, [B, T, 3, H, W], float32.
         """
-        visible = modalities.to(clips.device) == Modality.VISIBLE
-        batch = len(clips)
-        weights = random_grey_weights(batch, generator).to(clips.device)
-        chosen = (uniform(generator, (batch,)) < self.grey).to(clips.device) & visible
-        chosen = chosen.nonzero()[:, 0]
+        if clips.device.type == "cpu" and generator.device.type == "cpu":
+            return self._in_one_pass(clips, modalities == Modality.VISIBLE, generator)
+        return self._step_by_step(clips, modalities == Modality.VISIBLE, generator)
+
+    def _draw_grey(self, batch: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+        """Weights of the greyscale, [B, 3], and which clips would turn grey, [B]."""
+        weights = random_grey_weights(batch, generator)
+        return weights, uniform(generator, (batch,)) < self.grey
+
+    def _in_one_pass(self, clips: Tensor, visible: Tensor, generator: torch.Generator) -> Tensor:
+        """For the CPU; the same draws and the same values as `_step_by_step`."""
+        batch, _, _, height, width = clips.shape
+        weights, grey = self._draw_grey(batch, generator)
+        padding = (self.padding, self.padding)
+        placement = draw_placement(batch, padding, generator, flip=self.flip)
+        rectangles = draw_rectangles(batch, (height, width), generator, probability=self.erasing)
+        factors = style_factors(~visible, generator)
+        return compose(
+            clips, placement, rectangles, factors, grey_weights=weights, grey=grey & visible
+        )
+
+    def _step_by_step(self, clips: Tensor, visible: Tensor, generator: torch.Generator) -> Tensor:
+        """For every device."""
+        weights, grey = self._draw_grey(len(clips), generator)
+        chosen = (grey.to(clips.device) & visible.to(clips.device)).nonzero()[:, 0]
+        weights = weights.to(clips.device)
         clips = clips.index_copy(0, chosen, weighted_grey(clips[chosen], weights[chosen]))
         padding = (self.padding, self.padding)
         clips = flip_and_crop(clips, padding, generator, flip=self.flip)

@@ -178,7 +178,7 @@ def test_progress_counts_every_frame(tracks):
 
 @pytest.mark.parametrize(
     "options, message",
-    [({"height": 0}, "at least 1"), ({"num_frames": 0}, "at least 1"), ({"cache": "disk"}, "disk")],
+    [({"height": 0}, "at least 1"), ({"num_frames": 0}, "at least 1"), ({"cache": "ram"}, "ram")],
 )
 def test_bad_settings_are_refused(tracks, options, message):
     with pytest.raises(ValueError, match=message):
