@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 import platform
+import re
 import shlex
 import sys
 from collections.abc import Sequence
@@ -14,7 +15,8 @@ import torch
 
 from .measure import Measured
 
-RESULTS = Path(__file__).parent / "results"
+# Where --write puts its files; scripts/gpu_check.sh names another folder here.
+RESULTS = Path(os.environ.get("VIREID_RESULTS") or Path(__file__).parent / "results")
 
 
 def parser(description: str | None) -> argparse.ArgumentParser:
@@ -100,8 +102,8 @@ class Table:
             else "Memory is the kernel's high-water mark of resident memory (VmHWM), reset before "
             "the call, minus what was resident then; results count."
         )
-        RESULTS.mkdir(exist_ok=True)
-        path = RESULTS / f"{self.part}-{self.device.type}.md"
+        RESULTS.mkdir(parents=True, exist_ok=True)
+        path = RESULTS / f"{self.part}-{slug(self.device)}.md"
         path.write_text("\n".join([*head, "", memory, *self._lines]) + "\n", encoding="utf-8")
         print(f"\nwritten to {path}")
 
@@ -117,6 +119,13 @@ def _row(cells: Sequence[str]) -> str:
 def duration(seconds: float) -> str:
     """Seconds for people, three digits."""
     return f"{seconds:.3g} s" if seconds >= 1 else f"{1000 * seconds:.3g} ms"
+
+
+def slug(device: torch.device) -> str:
+    """The device in a file name: ``cpu``, or the name of the card."""
+    if device.type == "cpu":
+        return "cpu"
+    return re.sub(r"[^a-z0-9]+", "-", torch.cuda.get_device_name().lower()).strip("-")
 
 
 def describe(device: torch.device) -> str:

@@ -27,13 +27,20 @@ class ContrastiveLoss(nn.Module):
             raise ValueError(f"temperature must be positive; got {temperature}")
         self.temperature = temperature
 
-    def forward(self, embeddings: Tensor, labels: Tensor, groups: Tensor | None = None) -> Tensor:
+    def forward(
+        self,
+        embeddings: Tensor,
+        labels: Tensor,
+        groups: Tensor | None = None,
+        excluded: Tensor | None = None,
+    ) -> Tensor:
         """Mean over the anchors that have a positive.
 
         Args:
             embeddings: [B, D], any length; normalised inside, in float32 or float64.
             labels: [B] int64; a negative label is nobody's positive.
             groups: [B] int64, only pairs of one group are compared; None compares all.
+            excluded: [B, B] bool, pairs that are neither positive nor negative; None = none.
 
         Returns:
             Scalar in nats; 0 with zero gradient when no anchor has a positive.
@@ -46,6 +53,8 @@ class ContrastiveLoss(nn.Module):
             compared = ~torch.eye(len(unit), dtype=torch.bool, device=unit.device)
             if groups is not None:
                 compared &= groups[:, None] == groups[None, :]
+            if excluded is not None:
+                compared &= ~excluded.to(compared.device)
             positive = compared & (labels[:, None] == labels[None, :]) & (labels >= 0)[:, None]
             # The fill is finite, so that an anchor without any partner gives 0 instead of NaN.
             logits = similarity.masked_fill(~compared, -1e4)

@@ -3,7 +3,7 @@
 from .agw import AGW, ImageOutput
 from .backbones import Backbone, build_backbone
 from .m3reid import ClipOutput, M3ReID
-from .official_agw import load_official_agw
+from .official_agw import load_official_agw, to_official_agw
 from .official_m3reid import load_official_m3reid, to_official_m3reid
 
 __all__ = [
@@ -15,5 +15,6 @@ __all__ = [
     "build_backbone",
     "load_official_agw",
     "load_official_m3reid",
+    "to_official_agw",
     "to_official_m3reid",
 ]

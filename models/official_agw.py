@@ -1,4 +1,4 @@
-"""Reads the checkpoint layout of the published MMM code: AGW with two streams."""
+"""Reads and writes the checkpoint layout of the published MMM code: AGW with two streams."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ from typing import Any
 from torch import Tensor
 
 from .agw import AGW
-from .backbones import build_backbone
 from .official_m3reid import non_local_name
 from .state_files import check_state, read_state_dict
 
@@ -27,8 +26,9 @@ _PREFIXES = (
 )
 # The published state holds three whole ResNets and a second neck; what lies in it without ever
 # being used is known, and neither needed nor read.
-_COPIES = ("visible_module.visible.", "thermal_module.thermal.", "base_resnet.base.")
-_UNUSED_NECK = "bottleneck_2."
+_STEM_COPY, _STAGES_COPY = "visible_module.visible.", "base_resnet.base."
+_WHOLE = (_STEM_COPY, "thermal_module.thermal.", _STAGES_COPY)
+_NECK, _UNUSED_NECK = "bottleneck.", "bottleneck_2."
 CLASSIFIER = "classifier.weight"
 
 
@@ -51,21 +51,35 @@ def load_official_agw(state_dict: Mapping[str, Any] | str | Path) -> AGW:
     state = read_state_dict(state_dict)
     head = state.get(CLASSIFIER)
     model = AGW(head.shape[0] if head is not None and head.ndim == 2 else 0)
-    own = model.state_dict()
-    used = {official_name(name): name for name in own}
-    unused = _unused(model)
-    expected = {published: own[name] for published, name in used.items()} | unused
+    used = {official_name(name): name for name in model.state_dict()}
+    expected = to_official_agw(model)
     check_state(
         state,
         expected,
         layout="a published AGW two-stream checkpoint",
-        optional={CLASSIFIER, *unused},
+        optional={CLASSIFIER, *(expected.keys() - used.keys())},
     )
     model.load_state_dict(
         {name: state[published] for published, name in used.items() if published in state},
         strict=False,
     )
     return model.eval()
+
+
+def to_official_agw(model: AGW) -> dict[str, Tensor]:
+    """Gives the state of a network under the published names and shapes.
+
+    The published network stores three whole residual networks and a second neck. Here the parts
+    that it never uses hold our stem, stages and neck once more, so that its strict loading works.
+
+    Args:
+        model: any AGW; the published code reads those with the ResNet-50 backbone, under ``net``.
+
+    Returns:
+        Names and tensors (sharing memory with the network), without the classifier if it has none.
+    """
+    used = {official_name(name): tensor for name, tensor in model.state_dict().items()}
+    return used | _copies(used)
 
 
 def official_name(name: str) -> str:
@@ -83,14 +97,14 @@ def official_name(name: str) -> str:
     return renamed.replace(".g.", ".g.0.") if renamed.startswith("NL_") else renamed
 
 
-def _unused(model: AGW) -> dict[str, Tensor]:
-    """Names and shapes of what the published state holds beside the network."""
-    used = {official_name(name) for name in model.state_dict()}
-    whole = build_backbone("resnet50").state_dict()
-    copies = {
-        prefix + name.replace("stem.conv.", "conv1.").replace("stem.bn.", "bn1."): tensor
-        for prefix in _COPIES
-        for name, tensor in whole.items()
-    }
-    neck = {_UNUSED_NECK + name: tensor for name, tensor in model.neck.state_dict().items()}
-    return {name: tensor for name, tensor in (copies | neck).items() if name not in used}
+def _copies(used: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """What the published state holds beside the network, filled with the network's own tensors."""
+    copies = {}
+    for name, tensor in used.items():
+        if name.startswith(_NECK):
+            copies[_UNUSED_NECK + name.removeprefix(_NECK)] = tensor
+        for prefix in (_STEM_COPY, _STAGES_COPY):
+            if name.startswith(prefix):
+                part = name.removeprefix(prefix)
+                copies |= {copy + part: tensor for copy in _WHOLE if copy + part not in used}
+    return copies

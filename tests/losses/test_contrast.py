@@ -70,3 +70,20 @@ def test_half_precision_stays_finite():
 def test_temperature_is_positive():
     with pytest.raises(ValueError, match="temperature"):
         ContrastiveLoss(0)
+
+
+def test_excluded_pairs_are_neither_pulled_nor_pushed():
+    embeddings = torch.randn(6, 5, generator=torch.Generator().manual_seed(3))
+    labels = torch.tensor([0, 0, 1, 1, 2, 2])
+    excluded = torch.zeros(6, 6, dtype=torch.bool)
+    excluded[:2, 4:] = excluded[4:, :2] = True
+    found = ContrastiveLoss()(embeddings, labels, excluded=excluded)
+    similarity = torch.nn.functional.normalize(embeddings, dim=1)
+    similarity = similarity @ similarity.T / 0.1
+    losses = []
+    for anchor in range(6):
+        compared = [j for j in range(6) if j != anchor and not excluded[anchor, j]]
+        partner = anchor ^ 1
+        row = similarity[anchor]
+        losses.append(torch.logsumexp(row[compared], 0) - row[partner])
+    torch.testing.assert_close(found, torch.stack(losses).mean())

@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 from vireid.datasets.track import Modality
-from vireid.models import load_official_agw
+from vireid.models import load_official_agw, to_official_agw
 from vireid.models.official_agw import official_name
 
 
@@ -27,6 +27,24 @@ def test_every_weight_comes_from_the_published_state(state, model):
     assert all(torch.equal(tensor, state[key]) for key, tensor in used.items())
     assert model.num_identities == 395
     assert not model.training
+
+
+def test_state_has_the_published_names_shapes_and_types(vectors, model):
+    found = {
+        key: (list(tensor.shape), str(tensor.dtype).removeprefix("torch."))
+        for key, tensor in to_official_agw(model).items()
+    }
+    listing = vectors("agw_state_dict.json")["entries"]
+    assert found == {entry["key"]: (entry["shape"], entry["dtype"]) for entry in listing}
+
+
+def test_round_trip(state, model):
+    back = to_official_agw(model)
+    used = [official_name(name) for name in model.state_dict()]
+    assert all(torch.equal(back[key], state[key]) for key in used)
+    again = load_official_agw({"net": back})
+    same = zip(again.state_dict().values(), model.state_dict().values(), strict=True)
+    assert all(torch.equal(ours, theirs) for ours, theirs in same)
 
 
 @pytest.mark.parametrize("modality", list(Modality))

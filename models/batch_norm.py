@@ -1,0 +1,235 @@
+"""Batch normalisation over chosen groups of a batch, within one process or over several."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator
+from math import prod
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+Total = Callable[[Tensor], Tensor]
+
+
+def _own(values: Tensor) -> Tensor:
+    return values
+
+
+class BatchGroups:
+    """Which clips of the present batch share statistics; one object for all layers of a network.
+
+    Args:
+        total: sums a tensor over the processes that hold parts of the batch, and returns the sum
+            in each of them; None where this process holds the whole batch.
+    """
+
+    def __init__(self, total: Total | None = None) -> None:
+        self.total = total or _own
+        self.frozen = False
+        self._groups: Tensor | None = None
+        self._modalities: Tensor | None = None
+        self.count = 1
+        self.part, self.parts = 0, 1
+
+    @property
+    def active(self) -> bool:
+        """Whether a batch is running."""
+        return self._groups is not None
+
+    @contextlib.contextmanager
+    def batch(
+        self,
+        groups: Tensor,
+        count: int,
+        modalities: Tensor | None = None,
+        *,
+        part: int = 0,
+        parts: int = 1,
+    ) -> Iterator[None]:
+        """Runs the network on a batch.
+
+        Args:
+            groups: group of each clip that this process holds, [B] int64 in 0 … count − 1.
+            count: number of groups, over all processes.
+            modalities: [B] integers, for networks in which a layer sees one modality only.
+            part: number of this part of a batch that is run part by part.
+            parts: number of its parts; running statistics take their mean.
+        """
+        self._groups, self.count, self._modalities = groups, count, modalities
+        self.part, self.parts = part, parts
+        try:
+            yield
+        finally:
+            self._groups = self._modalities = None
+
+    @contextlib.contextmanager
+    def again(self) -> Iterator[None]:
+        """Runs a batch a second time, without a second change of the running statistics."""
+        self.frozen = True
+        try:
+            yield
+        finally:
+            self.frozen = False
+
+    def of_rows(self, rows: int) -> Tensor:
+        """Group of each row that a layer sees, [rows] int64.
+
+        Args:
+            rows: a multiple of the clips (their frames one after another), or the clips of one
+                modality in their order.
+
+        Raises:
+            ValueError: neither fits.
+        """
+        assert self._groups is not None
+        clips = len(self._groups)
+        if rows % clips == 0:
+            return self._groups.repeat_interleave(rows // clips)
+        if self._modalities is not None:
+            for code in self._modalities.unique():
+                chosen = self._groups[self._modalities == code]
+                if len(chosen) == rows:
+                    return chosen
+        raise ValueError(
+            f"batch norm by groups: {rows} rows are neither the {clips} clips of the batch, nor "
+            "their frames, nor the clips of one modality"
+        )
+
+
+class _Normalise(torch.autograd.Function):
+    """Normalises each group by its own mean and variance, which may span processes."""
+
+    @staticmethod
+    def forward(
+        ctx: Any,
+        rows: Tensor,
+        weight: Tensor,
+        bias: Tensor,
+        groups: Tensor,
+        count: int,
+        eps: float,
+        total: Total,
+    ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        wide = rows.to(torch.promote_types(rows.dtype, torch.float32))
+        members = F.one_hot(groups, count).T.to(wide.dtype)
+        positions = prod(rows.shape[2:])
+        size = members.sum(1, keepdim=True) * positions
+        sums = total(torch.cat([members @ _over_positions(wide), size], dim=1))
+        size = sums[:, -1:].clamp_min(1)
+        mean = sums[:, :-1] / size
+        # A second pass, because mean square minus squared mean loses digits.
+        centred = wide - _each(mean, groups, rows)
+        variance = total(members @ _over_positions(centred.square())) / size
+        scale = (variance + eps).rsqrt()
+        result = centred * _each(scale * weight, groups, rows) + _spread(bias, rows)
+        ctx.save_for_backward(rows, weight, groups, mean, scale, size)
+        ctx.total = total
+        ctx.mark_non_differentiable(mean, variance, size)
+        return result.to(rows.dtype), mean, variance, size
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
+        rows, weight, groups, mean, scale, size = ctx.saved_tensors
+        gradient = gradients[0].to(mean.dtype)
+        members = F.one_hot(groups, len(mean)).T.to(mean.dtype)
+        unit = (rows.to(mean.dtype) - _each(mean, groups, rows)) * _each(scale, groups, rows)
+        plain = members @ _over_positions(gradient)
+        along = members @ _over_positions(gradient * unit)
+        # Weight and bias belong to this process's rows: their gradients are summed with all others.
+        of_weight, of_bias = along.sum(0), plain.sum(0)
+        width = plain.shape[1]
+        sums = ctx.total(torch.cat([plain, along], dim=1)) / size
+        centred = gradient - _each(sums[:, :width], groups, rows)
+        centred = centred - unit * _each(sums[:, width:], groups, rows)
+        of_rows = centred * _each(scale * weight, groups, rows)
+        return of_rows.to(rows.dtype), of_weight, of_bias, None, None, None, None
+
+
+def _over_positions(rows: Tensor) -> Tensor:
+    """Sums [N, C, ...] to [N, C]."""
+    return rows.sum(dim=tuple(range(2, rows.ndim))) if rows.ndim > 2 else rows
+
+
+def _each(values: Tensor, groups: Tensor, like: Tensor) -> Tensor:
+    """[G, C] as [N, C, 1, ...], a row for each sample."""
+    return values[groups].view(len(groups), -1, *[1] * (like.ndim - 2))
+
+
+def _spread(values: Tensor, like: Tensor) -> Tensor:
+    """[C] as [1, C, 1, ...]."""
+    return values.view(1, -1, *[1] * (like.ndim - 2))
+
+
+class _Grouped(nn.modules.batchnorm._BatchNorm):
+    groups: BatchGroups | None = None
+
+    def forward(self, input: Tensor) -> Tensor:
+        if self.groups is None or not (self.training and self.groups.active):
+            return super().forward(input)
+        self._check_input_dim(input)
+        groups = self.groups
+        with torch.autocast(input.device.type, enabled=False):
+            result, mean, variance, size = _Normalise.apply(
+                input,
+                self.weight,
+                self.bias,
+                groups.of_rows(len(input)).to(input.device),
+                groups.count,
+                self.eps,
+                groups.total,
+            )
+        if not groups.frozen:
+            self._remember(mean, variance * (size / (size - 1).clamp_min(1)), groups)
+        return result
+
+    @torch.no_grad()
+    def _remember(self, mean: Tensor, variance: Tensor, groups: BatchGroups) -> None:
+        """Running statistics move once a batch, towards the mean over its groups."""
+        if self.running_mean is None or self.running_var is None:
+            return
+        momentum = 0.1 if self.momentum is None else self.momentum
+        for running, values in ((self.running_mean, mean), (self.running_var, variance)):
+            if groups.part == 0:
+                running.mul_(1 - momentum)
+            running.add_(values.mean(0), alpha=momentum / groups.parts)
+        if groups.part == 0 and self.num_batches_tracked is not None:
+            self.num_batches_tracked.add_(1)
+
+
+class GroupedBatchNorm1d(_Grouped, nn.BatchNorm1d):
+    """``nn.BatchNorm1d`` that normalises each group of the batch by itself while training."""
+
+
+class GroupedBatchNorm2d(_Grouped, nn.BatchNorm2d):
+    """``nn.BatchNorm2d`` that normalises each group of the batch by itself while training."""
+
+
+def group_batch_norm(model: nn.Module, groups: BatchGroups) -> None:
+    """Replaces the batch-norm layers of a network; parameters, buffers and their names stay.
+
+    Outside :meth:`BatchGroups.batch`, and in evaluation mode, the layers are what they were.
+    Statistics are computed in float32 at least. Groups are what "ghost" batch normalisation
+    (Hoffer et al., arXiv:1705.08741) calls small batches; over processes the same code is
+    synchronised batch normalisation.
+
+    Args:
+        model: the network, changed in place.
+        groups: which clips belong together; shared by the layers.
+    """
+    kinds: dict[type, type[_Grouped]] = {
+        nn.BatchNorm1d: GroupedBatchNorm1d,
+        nn.BatchNorm2d: GroupedBatchNorm2d,
+    }
+    for parent in list(model.modules()):
+        for name, child in list(parent.named_children()):
+            if isinstance(child, _Grouped):
+                child.groups = groups
+            elif isinstance(child, (nn.BatchNorm1d, nn.BatchNorm2d)) and type(child) in kinds:
+                layer = kinds[type(child)](child.num_features, child.eps, child.momentum)
+                layer._parameters, layer._buffers = child._parameters, child._buffers
+                layer.groups = groups
+                layer.train(child.training)
+                setattr(parent, name, layer)
