@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import itertools
+import json
 import os
 import sys
 import warnings
@@ -13,6 +15,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from . import __version__
+from .engine import processes
 from .engine.errors import UserError
 from .engine.settings import parse, setting
 
@@ -22,9 +25,12 @@ class SynthConfig:
     """Which synthetic set to render."""
 
     output: Path = setting("folder to write")
-    layout: Literal["hitsz-vcm", "bupt-campus"] = setting("on-disk layout", "hitsz-vcm")
+    layout: Literal["hitsz-vcm", "bupt-campus", "sysu-mm01", "regdb", "llcm"] = setting(
+        "on-disk layout; the last three are sets of single images", "hitsz-vcm"
+    )
     preset: Literal["tiny", "demo", "bench"] = setting("size", "demo")
     seed: int = setting("who the people and what the cameras are", 0)
+    unshared: float = setting("share of training people seen in one modality only, 0 to 1", 0.0)
     workers: int | None = setting("rendering processes; unset: one for each core", None)
 
 
@@ -32,16 +38,20 @@ class SynthConfig:
 class VerifyConfig:
     """Which data set to verify."""
 
-    dataset: str = setting("data set name: hitsz-vcm, bupt-campus, folder")
+    dataset: str = setting("data set name: hitsz-vcm, bupt-campus, sysu-mm01, regdb, llcm, folder")
     data_dir: Path = setting("folder of the data set, as it was published")
+    trial: int = setting("RegDB: which of its ten splits, 1 to 10", 1)
 
 
 @dataclass(frozen=True, kw_only=True)
 class ReportConfig:
-    """Which run to report."""
+    """Which runs to report."""
 
-    run: Path = setting("run folder")
-    output: Path | None = setting("HTML file; unset: report.html in the run folder", None)
+    runs: list[Path] = setting("run folders, one or several for one page")
+    output: Path | None = setting(
+        "HTML file; unset: report.html in the run folder, comparison.html in the first of several",
+        None,
+    )
 
 
 def _synth(config: SynthConfig) -> int:
@@ -52,6 +62,7 @@ def _synth(config: SynthConfig) -> int:
         layout=config.layout,
         preset=config.preset,
         seed=config.seed,
+        unshared=config.unshared,
         workers=config.workers,
     )
     done = "was rendered before, in" if rendered.reused else "rendered into"
@@ -60,18 +71,65 @@ def _synth(config: SynthConfig) -> int:
 
 
 def _verify(config: VerifyConfig) -> int:
+    from .datasets.registry import resolve_name
     from .datasets.verify import verify_dataset
 
-    verification = verify_dataset(config.dataset, config.data_dir)
+    options = {"trial": config.trial} if resolve_name(config.dataset) == "regdb" else {}
+    verification = verify_dataset(config.dataset, config.data_dir, **options)
     print(verification.text())
     return 0 if verification.ok else 2
+
+
+@dataclass(frozen=True, kw_only=True)
+class AverageConfig:
+    """Which runs to average."""
+
+    runs: list[Path] = setting("run folders, for instance one for each trial of RegDB")
+    output: Path | None = setting("JSON file to write; without it, print only", None)
+
+
+def _average(config: AverageConfig) -> int:
+    from .evaluation.average import average_runs, average_table
+
+    try:
+        averages = average_runs(config.runs)
+    except (FileNotFoundError, ValueError) as error:
+        raise UserError(str(error)) from error
+    print(average_table(averages))
+    if config.output is not None:
+        config.output.write_text(json.dumps(averages, indent=1) + "\n", encoding="utf-8")
+    return 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class CompareConfig:
+    """Which two runs to compare."""
+
+    runs: list[Path] = setting("two run folders")
+    tolerance: float = setting("relative difference of numbers that still counts as none", 0.0)
+
+
+def _compare(config: CompareConfig) -> int:
+    from .evaluation.compare import compare_runs
+    from .evaluation.run_record import read_run
+
+    if len(config.runs) != 2:
+        raise UserError(
+            f"compare takes two run folders, got {len(config.runs)}: vireid compare RUN_A RUN_B"
+        )
+    try:
+        first, second = (read_run(run) for run in config.runs)
+        print(compare_runs(first, second, config.tolerance).text())
+    except (FileNotFoundError, ValueError) as error:
+        raise UserError(str(error)) from error
+    return 0
 
 
 def _report(config: ReportConfig) -> int:
     from .evaluation.report import write_report
 
     try:
-        print(write_report(config.run, config.output))
+        print(write_report(config.runs, config.output))
     except (FileNotFoundError, ValueError) as error:
         raise UserError(str(error)) from error
     return 0
@@ -86,12 +144,14 @@ class Command:
         config: ``module:class`` of its settings; imported when the command is chosen.
         run: ``module:function``, from settings to exit code or a result that is left alone.
         positional: setting that may be given without its flag.
+        many: the positional setting is a list, as many words as come before the first flag.
     """
 
     help: str
     config: str
     run: str
     positional: str | None = None
+    many: bool = False
 
 
 COMMANDS = {
@@ -109,10 +169,22 @@ COMMANDS = {
         ".mmm.config:MMMConfig",
         ".mmm.train:run_mmm",
     ),
+    "ablate": Command(
+        "train variants of stage two over seeds, and tabulate what each gains",
+        ".ablation.config:AblateConfig",
+        ".ablation.run:run_ablation",
+    ),
     "evaluate": Command(
         "rank the test split with a trained network",
         ".engine.evaluate:EvaluateConfig",
         ".engine.evaluate:run_evaluation",
+    ),
+    "average": Command(
+        "mean and spread over finished runs, such as RegDB's trials",
+        ".cli:AverageConfig",
+        ".cli:_average",
+        "runs",
+        many=True,
     ),
     "cluster": Command(
         "cluster stored features, once or for a grid of eps (--scan)",
@@ -120,7 +192,31 @@ COMMANDS = {
         ".engine.cluster_command:run_cluster",
         "input",
     ),
-    "report": Command("write a run as one HTML page", ".cli:ReportConfig", ".cli:_report", "run"),
+    "export": Command(
+        "write a network in the published layout, or a published checkpoint as ours",
+        ".engine.export_command:ExportConfig",
+        ".engine.export_command:run_export",
+        "input",
+    ),
+    "doctor": Command(
+        "look at this machine, a recipe's batch, a data set's counts, and the room a run needs",
+        ".engine.doctor:DoctorConfig",
+        ".engine.doctor:run_doctor",
+    ),
+    "compare": Command(
+        "say where two runs part: data, settings, or the first record that differs",
+        ".cli:CompareConfig",
+        ".cli:_compare",
+        "runs",
+        many=True,
+    ),
+    "report": Command(
+        "write one or several runs as one HTML page",
+        ".cli:ReportConfig",
+        ".cli:_report",
+        "runs",
+        many=True,
+    ),
 }
 
 
@@ -177,11 +273,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"vireid: unknown command {name!r}\n\n{usage()}", file=sys.stderr)
         return 2
     command = COMMANDS[name]
-    if command.positional and rest and not rest[0].startswith("-"):
-        rest = [f"--{command.positional}={rest[0]}", *rest[1:]]
-    elif command.positional and len(rest) > 1 and _dangling(rest):
-        rest = [*rest[:-1], f"--{command.positional}={rest[-1]}"]
-    return _run(command, name, rest)
+    if command.many:
+        words = list(itertools.takewhile(lambda word: not word.startswith("-"), rest))
+        listed = [f"--{command.positional}={json.dumps(words)}"] if words else []
+        rest = [*listed, *rest[len(words) :]]
+    elif command.positional:
+        rest = _with_flag(command.positional, rest)
+    code = _run(command, name, rest)
+    if arguments is None and code == 0 and processes.count() > 1:
+        from .engine import ranks
+
+        ranks.leave()
+    return code
 
 
 def _prepare_terminal() -> None:
@@ -194,10 +297,12 @@ def _prepare_terminal() -> None:
             stream.reconfigure(errors="backslashreplace")
 
 
-def _dangling(arguments: Sequence[str]) -> bool:
-    """Whether the last argument is no flag and no flag's value."""
-    before, last = arguments[-2:]
-    return not last.startswith("-") and (not before.startswith("-") or "=" in before)
+def _with_flag(name: str, arguments: Sequence[str]) -> list[str]:
+    """Gives the first argument that is no flag and no flag's value its flag."""
+    for index, (before, argument) in enumerate(zip(["", *arguments], arguments)):
+        if not argument.startswith("-") and (not before.startswith("-") or "=" in before):
+            return [*arguments[:index], f"--{name}={argument}", *arguments[index + 1 :]]
+    return list(arguments)
 
 
 def _run(command: Command, name: str, arguments: Sequence[str]) -> int:
@@ -208,17 +313,19 @@ def _run(command: Command, name: str, arguments: Sequence[str]) -> int:
         result = _named(command.run)(config)
     except KeyboardInterrupt:
         way_on = " The same command with --resume goes on." if name in ("baseline", "mmm") else ""
-        print(f"\nvireid: stopped.{way_on}", file=sys.stderr)
+        way_on = " The same command goes on." if name == "ablate" else way_on
+        if processes.is_main():
+            print(f"\nvireid: stopped.{way_on}", file=sys.stderr)
         return 130
     except BrokenPipeError:
         # The reader of our output, for instance `head`, has had enough.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     except _expected_errors() as error:
-        print(f"vireid: {error}", file=sys.stderr)
+        processes.say_once(f"vireid: {error}")
         return 2
     except OSError as error:
         # The disk, a permission, the network: no fault of the program either.
-        print(f"vireid: {error.filename or 'system'}: {error.strerror or error}", file=sys.stderr)
+        processes.say_once(f"vireid: {error.filename or 'system'}: {error.strerror or error}")
         return 2
     return result if isinstance(result, int) else 0

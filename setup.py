@@ -6,6 +6,7 @@ from setuptools import setup
 
 ROOT = Path(__file__).parent
 PACKAGES = [
+    "ablation",
     "baselines",
     "clustering",
     "datasets",

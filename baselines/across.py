@@ -11,9 +11,9 @@ from torch import Tensor
 from ..datasets.samplers import UnifiedBatchSampler
 from ..engine.judge import LabelJudge
 from ..engine.labelling import joint_labels
+from ..engine.network_kinds import Network, describe
 from ..engine.session import Session
 from ..memory import ClusterMemory, joint_prototypes
-from ..models import M3ReID
 from .config import BaselineConfig
 from .within import Within
 
@@ -30,7 +30,7 @@ class Across(Within):
     stream = 13
 
     def __init__(
-        self, session: Session, config: BaselineConfig, model: M3ReID, judge: LabelJudge
+        self, session: Session, config: BaselineConfig, model: Network, judge: LabelJudge
     ) -> None:
         super().__init__(session, config, model, judge)
         self.epochs = config.across_epochs
@@ -45,16 +45,8 @@ class Across(Within):
 
     def _cluster(self, features: Tensor, epoch: int, step: int) -> None:
         super()._cluster(features, epoch, step)
-        config = self.config
-        self.joint = joint_labels(
-            features,
-            self.session,
-            config,
-            config.joint_k1,
-            config.joint_k2,
-            config.eps if config.joint_eps is None else config.joint_eps,
-        )
-        self.judge.labels(self.joint, self.name, epoch + 1, step, None)
+        self.joint = joint_labels(features, self.session, self.config)
+        self.judge.labels(self.joint, self.name, epoch + 1, step, None, features)
         self.joint_memory = None
         if self.joint.max(initial=-1) > 0:
             prototypes = joint_prototypes(
@@ -65,6 +57,9 @@ class Across(Within):
             self.joint_memory = self._memory(prototypes)
         else:
             self.session.say("across: no two clusters hold both modalities; this epoch is as 1a")
+
+    def _unified_labels(self) -> np.ndarray | None:
+        return self.joint
 
     def batches(self, epoch: int) -> Iterable[tuple[Tensor, Tensor]]:
         """Batches of 1a and joint batches in turn."""
@@ -91,10 +86,10 @@ class Across(Within):
         joint, self._joint_next = self._joint_next, not self._joint_next
         if not joint or self.joint_memory is None:
             return super().losses(clips, index, step)
-        images, _ = self.augment(clips, index, step)
+        batch = self.augment(clips, index, step)
         with self.session.runtime.autocast():
-            embeddings = self.model(images).clips
-        labels = torch.from_numpy(self.joint)[index].to(embeddings.device)
+            embeddings = describe(self.model, batch.images, batch.modalities).embeddings
+        labels = torch.from_numpy(self.joint)[batch.tracks].to(embeddings.device)
         losses = {"joint memory": self.config.memory_weight * self.joint_memory(embeddings, labels)}
         if self.config.contrast_weight:
             losses["joint contrast"] = self.config.contrast_weight * self.contrast(

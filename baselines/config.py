@@ -24,18 +24,15 @@ class BaselineConfig(UnsupervisedConfig):
     across_epochs: int = setting("epochs of stage 1b, across the modalities", 50)
     steps: int = setting("iterations in an epoch of 1a and 1b", 200)
     lr_steps: tuple[int, ...] = setting("epochs after which the step schedule decays", (20, 40))
-    joint_k1: int = setting("k-reciprocal neighbours over both modalities", 40)
-    joint_k2: int = setting("neighbours of the query expansion over both modalities", 32)
-    joint_eps: float | None = setting("DBSCAN radius over both modalities; unset: --eps", None)
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        if self.network == "agw" and self.warmup_frames not in (None, 1):
+            raise ValueError(f"--warmup-frames is 1 with --network agw; got {self.warmup_frames}")
         for name in ("warmup_epochs", "within_epochs", "across_epochs"):
             if (getattr(self, name) or 0) < 0:
                 raise ValueError(f"--{name.replace('_', '-')} is not negative")
-        if self.joint_eps is not None and not 0 < self.joint_eps < 1:
-            raise ValueError(f"--joint-eps lies between 0 and 1; got {self.joint_eps}")
-        for name in ("steps", "warmup_steps", "warmup_tracks", "joint_k1", "joint_k2"):
+        for name in ("steps", "warmup_steps", "warmup_tracks"):
             if getattr(self, name) < 1:
                 raise ValueError(f"--{name.replace('_', '-')} is at least 1")
 

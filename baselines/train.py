@@ -15,26 +15,30 @@ from ..evaluation.results import summary_table
 from ..evaluation.run_record import read_run
 from .across import Across
 from .config import BaselineConfig
+from .plan import rehearse_baseline
 from .warm_up import WarmUp
 from .within import Within
 
 
-def run_baseline(config: BaselineConfig) -> RunFolder:
+def run_baseline(config: BaselineConfig) -> RunFolder | None:
     """Trains stage one and writes its artefact into ``config.output``.
 
     Args:
         config: settings.
 
     Returns:
-        The run folder.
+        The run folder; None after a dry run.
 
     Raises:
         UserError, DatasetError, DegenerateClustering: with what to do.
     """
+    if config.dry_run:
+        rehearse_baseline(config)
+        return None
     run = RunFolder(config.output, to_yaml(config), resume=config.resume is not None)
     try:
         session = Session(config, "baseline", run, labelled=False)
-        judge = LabelJudge(session.full_tracks, run)
+        judge = LabelJudge(session.full_tracks, run, config.data_dir)
         model = build_network(config, session.runtime)
         stages: list[Stage] = [
             WarmUp(session, config, model),

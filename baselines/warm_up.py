@@ -9,9 +9,9 @@ from torch import Tensor
 
 from ..datasets.samplers import TrackContrastSampler
 from ..engine.augment import Augmenter
+from ..engine.network_kinds import Network, describe
 from ..engine.session import Session
 from ..losses import ContrastiveLoss
-from ..models import M3ReID
 from .config import BaselineConfig
 
 STREAM = 11
@@ -26,7 +26,7 @@ class WarmUp:
 
     name = "warm-up"
 
-    def __init__(self, session: Session, config: BaselineConfig, model: M3ReID) -> None:
+    def __init__(self, session: Session, config: BaselineConfig, model: Network) -> None:
         self.session = session
         self.config = config
         self.model = model
@@ -61,14 +61,14 @@ class WarmUp:
 
     def losses(self, clips: Tensor, index: Tensor, step: int) -> dict[str, Tensor]:
         """InfoNCE within each modality (each of which is one camera in a batch)."""
-        images, modalities = self.augment(clips, index, step)
+        batch = self.augment(clips, index, step)
         with self.session.runtime.autocast():
-            output = self.model(images)
-        index = index.to(modalities.device)
+            output = describe(self.model, batch.images, batch.modalities)
+        tracks = batch.tracks.to(batch.modalities.device)
         losses = {}
         for name, code in (("visible", 0), ("infrared", 1)):
-            chosen = modalities == code
-            losses[f"{name} contrast"] = self.loss(output.clips[chosen], index[chosen])
+            chosen = batch.modalities == code
+            losses[f"{name} contrast"] = self.loss(output.embeddings[chosen], tracks[chosen])
         return losses
 
     def after_step(self) -> None:

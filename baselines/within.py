@@ -14,10 +14,10 @@ from ..datasets.track import Modality
 from ..engine.augment import Augmenter
 from ..engine.judge import LabelJudge
 from ..engine.labelling import clustering_features, within_labels
+from ..engine.network_kinds import Network, describe
 from ..engine.session import Session
 from ..losses import ContrastiveLoss
 from ..memory import ClusterMemory, cluster_means
-from ..models import M3ReID
 from .config import BaselineConfig
 
 STREAM = 12
@@ -33,7 +33,7 @@ class Within:
     stream = STREAM
 
     def __init__(
-        self, session: Session, config: BaselineConfig, model: M3ReID, judge: LabelJudge
+        self, session: Session, config: BaselineConfig, model: Network, judge: LabelJudge
     ) -> None:
         self.session = session
         self.config = config
@@ -42,7 +42,7 @@ class Within:
         self.epochs = config.within_epochs
         self.lr = config.lr
         self.milestones = tuple(config.steps * epoch for epoch in config.lr_steps)
-        self.augment = Augmenter(session, config, self.stream)
+        self.augment = Augmenter(session, config, self.stream, views=2)
         self.contrast = ContrastiveLoss(config.contrast_temperature)
         self.labels = np.full(len(session.tracks), -1, np.int64)
         self.memories: dict[int, ClusterMemory] = {}
@@ -59,15 +59,20 @@ class Within:
             self.session.training_features(self.model), self.session, self.config
         )
         self._cluster(features, epoch, step)
+        self.judge.keep(features, self.labels, self.name, epoch + 1, unified=self._unified_labels())
 
     def _cluster(self, features: Tensor, epoch: int, step: int) -> None:
         self.labels = within_labels(features, self.session, self.config)
         for modality in Modality:
-            self.judge.labels(self.labels, self.name, epoch + 1, step, modality)
+            self.judge.labels(self.labels, self.name, epoch + 1, step, modality, features)
             chosen = torch.from_numpy(self.session.modalities == modality)
             self.memories[int(modality)] = self._memory(
                 cluster_means(features[chosen], torch.from_numpy(self.labels)[chosen])
             )
+
+    def _unified_labels(self) -> np.ndarray | None:
+        """[N] labels over both modalities, where the stage has any."""
+        return None
 
     def _memory(self, prototypes: Tensor) -> ClusterMemory:
         config = self.config
@@ -104,10 +109,10 @@ class Within:
 
     def losses(self, clips: Tensor, index: Tensor, step: int) -> dict[str, Tensor]:
         """Memory loss of each modality, and the contrast of the batch's pseudo-labels."""
-        images, modalities = self.augment(clips, index, step)
+        batch = self.augment(clips, index, step)
         with self.session.runtime.autocast():
-            output = self.model(images)
-        return self._within_losses(output.clips, index, modalities)
+            output = describe(self.model, batch.images, batch.modalities)
+        return self._within_losses(output.embeddings, batch.tracks, batch.modalities)
 
     def _within_losses(
         self, embeddings: Tensor, index: Tensor, modalities: Tensor

@@ -2,35 +2,66 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import torch
 from torch import Tensor
 
-from ..datasets.transforms import RecolourAugmentation, VideoAugmentation
+from ..datasets.track import Modality
+from ..datasets.transforms import ImageAugmentation, RecolourAugmentation, VideoAugmentation
 from .config import TrainingConfig
 from .runtime import generator
 from .session import Session
 
 
+class AugmentedBatch(NamedTuple):
+    """What the network sees of a batch.
+
+    Attributes:
+        images: [B', T, 3, H, W] float32 on the device; B' > B where clips are seen twice.
+        modalities: [B'] int64 on the device.
+        tracks: [B'] track numbers, on the CPU.
+        exchanged: [B'] bool on the device; the second view of visible clips, which come last.
+    """
+
+    images: Tensor
+    modalities: Tensor
+    tracks: Tensor
+    exchanged: Tensor
+
+
 class Augmenter:
     """Moves uint8 clips to the device and augments them there.
+
+    The published augmentation is that of the network: M3-ReID's for clips, MMM's for images, where
+    each visible image may be seen twice, plainly and with channel exchange.
 
     Args:
         session: modalities of the tracks, and the device.
         config: which augmentation.
         stream: number that keeps the draws of different stages apart.
+        views: 2 lets the published augmentation of images give both views of visible ones.
     """
 
-    def __init__(self, session: Session, config: TrainingConfig, stream: int) -> None:
+    def __init__(
+        self, session: Session, config: TrainingConfig, stream: int, *, views: int = 1
+    ) -> None:
         self.runtime = session.runtime
         self.modalities = torch.from_numpy(session.modalities).long()
         self.seed = config.seed
         self.stream = stream
-        self.augmentation = (
-            VideoAugmentation() if config.augmentation == "published" else RecolourAugmentation()
-        )
+        self.augmentation: ImageAugmentation | RecolourAugmentation | VideoAugmentation
+        self.exchange: ImageAugmentation | None = None
+        if config.augmentation == "recolour":
+            self.augmentation = RecolourAugmentation()
+        elif config.network == "agw":
+            self.augmentation = ImageAugmentation()
+            self.exchange = ImageAugmentation(exchange=True) if views == 2 else None
+        else:
+            self.augmentation = VideoAugmentation()
 
-    def __call__(self, clips: Tensor, index: Tensor, step: int) -> tuple[Tensor, Tensor]:
-        """Augmented clips and their modalities.
+    def __call__(self, clips: Tensor, index: Tensor, step: int) -> AugmentedBatch:
+        """Augments a batch.
 
         Args:
             clips: [B, T, 3, H, W] uint8.
@@ -38,11 +69,21 @@ class Augmenter:
             step: step of the run.
 
         Returns:
-            [B, T, 3, H, W] float32 and [B] int64, on the device.
+            The batch as the network takes it, second views at the end.
         """
         device = self.runtime.device
         modalities = self.modalities[index].to(device)
         stream = generator(self.seed, self.stream, step, device=device)
-        return self.augmentation(
-            clips.to(device, non_blocking=True), modalities, stream
-        ), modalities
+        pixels = clips.to(device, non_blocking=True)
+        images = self.augmentation(pixels, modalities, stream)
+        exchanged = torch.zeros(len(images), dtype=torch.bool, device=device)
+        if self.exchange is None:
+            return AugmentedBatch(images, modalities, index, exchanged)
+        again = (modalities == Modality.VISIBLE).nonzero()[:, 0]
+        second = self.exchange(pixels[again], modalities[again], stream)
+        return AugmentedBatch(
+            torch.cat([images, second]),
+            torch.cat([modalities, modalities[again]]),
+            torch.cat([index, index[again.to(index.device)]]),
+            torch.cat([exchanged, torch.ones_like(exchanged[again])]),
+        )

@@ -9,9 +9,10 @@ from typing import Any
 import torch
 from safetensors.torch import load_file, safe_open, save_file
 
-from ..models import M3ReID
 from ..models.state_files import check_state
+from . import ranks
 from .errors import UserError
+from .network_kinds import Network, kind_named
 
 CHECKPOINT_KEYS = (
     *("stage", "epoch", "step", "stage_step", "tracks"),
@@ -51,14 +52,18 @@ def load_checkpoint(path: Path) -> dict[str, Any]:
     return state
 
 
-def save_model(path: Path, model: M3ReID, meta: dict[str, Any]) -> None:
+def save_model(path: Path, model: Network, meta: dict[str, Any]) -> None:
     """Writes the network as safetensors with what is needed to use it again.
 
     Args:
         path: file, ``.safetensors``.
         model: network; its classifiers are left out when it has none.
         meta: JSON-able facts: backbone, frames, image size, stage, data set, scores.
+
+    Of several processes the main one writes.
     """
+    if not ranks.is_main():
+        return
     beside = path.with_name(path.name + ".part")
     tensors = {k: v.detach().cpu().contiguous() for k, v in model.state_dict().items()}
     save_file(tensors, beside, metadata={"vireid": json.dumps(meta)})
@@ -90,7 +95,7 @@ def read_meta(path: Path) -> dict[str, Any]:
     return dict(json.loads(metadata["vireid"]))
 
 
-def load_model(path: Path) -> tuple[M3ReID, dict[str, Any]]:
+def load_model(path: Path) -> tuple[Network, dict[str, Any]]:
     """Builds the network that :func:`save_model` wrote; classifiers included.
 
     Raises:
@@ -98,13 +103,16 @@ def load_model(path: Path) -> tuple[M3ReID, dict[str, Any]]:
     """
     meta = read_meta(path)
     try:
-        model = M3ReID(
-            int(meta["num_identities"]),
-            num_frames=int(meta["num_frames"]),
-            backbone=meta["backbone"],
+        kind = kind_named(meta["network"])
+        model = kind.build(
+            int(meta["num_identities"]), int(meta["num_frames"]), None, meta["backbone"]
         )
         state = load_file(path)
-        check_state(state, model.state_dict(), layout=f"a {meta['backbone']} M3-ReID as now built")
+        check_state(
+            state,
+            model.state_dict(),
+            layout=f"a {meta['backbone']} {kind.stored_name}, as now built",
+        )
     except (KeyError, ValueError) as error:
         raise UserError(
             f"{path} does not fit the network that it names ({error}). It was written by another "

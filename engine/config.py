@@ -8,25 +8,50 @@ from typing import Literal
 
 from .settings import setting
 
+# Each sighting is one image; the network of their published recipes is AGW.
+IMAGE_DATASETS = ("sysu-mm01", "regdb", "llcm")
+NETWORKS = ("auto", "m3reid", "agw")
+
+
+def is_image_dataset(name: str) -> bool:
+    """Whether the tracks of a data set are single images; False for an unknown name."""
+    plain = "".join(letter for letter in name.lower() if letter.isalnum())
+    return plain in {known.replace("-", "") for known in IMAGE_DATASETS} | {"sysu"}
+
 
 @dataclass(frozen=True, kw_only=True)
 class DataConfig:
     """Which data, read how."""
 
-    dataset: str = setting("data set name: hitsz-vcm, bupt-campus, folder")
+    dataset: str = setting("data set name: hitsz-vcm, bupt-campus, sysu-mm01, regdb, llcm, folder")
     data_dir: Path = setting("folder of the data set, as it was published")
     allow_incomplete: bool = setting("go on although the data set fails its verification", False)
     skip_corrupt: bool = setting("leave unreadable frames out instead of stopping", False)
     img_h: int = setting("height of a frame for the network, pixels", 288)
     img_w: int = setting("width of a frame for the network, pixels", 144)
-    num_frames: int = setting("frames of a training clip", 6)
+    num_frames: int = setting("frames of a training clip; 1 for images and agw", 6)
     test_frames: int = setting("frames of a clip for clustering and testing, evenly spaced", 6)
     flip: bool = setting("average a clip and its mirror at test time", False)
     rerank: bool = setting("evaluate with k-reciprocal re-ranking over the test split", False)
-    cache: Literal["memory", "none"] = setting(
-        "keep the resized frames in memory, or decode them each time", "none"
+    trial: int = setting("RegDB: which of its ten splits, 1 to 10", 1)
+    protocol: str = setting(
+        "evaluation protocols by name, joined by commas; unset: the usual ones of the data set", ""
+    )
+    gallery: Literal["seeded", "official"] = setting(
+        "SYSU-MM01: galleries as released code draws them, or the data set's own permutations",
+        "seeded",
+    )
+    cache: Literal["memory", "disk", "none"] = setting(
+        "keep the resized frames in memory or on disk, or decode them each time", "none"
+    )
+    cache_dir: Path | None = setting(
+        "folder of --cache disk; unset: vireid/frames in the user's cache folder", None
     )
     workers: int = setting("processes that decode frames; 0 decodes in the training process", 4)
+    pictures: bool = setting(
+        "matchings, ranked lists and a map of the test features in TensorBoard, beside the numbers",
+        True,
+    )
     batch_size: int = setting("clips in a batch of feature extraction", 32)
     device: Literal["auto", "cpu", "cuda"] = setting("where to compute", "auto")
     precision: Literal["auto", "fp32", "bf16", "fp16"] = setting(
@@ -41,6 +66,8 @@ class DataConfig:
         for name in ("workers", "seed"):
             if getattr(self, name) < 0:
                 raise ValueError(f"--{name} is at least 0")
+        if not 1 <= self.trial <= 10:
+            raise ValueError(f"--trial lies between 1 and 10; got {self.trial}")
 
 
 def _same(one: Path, other: Path) -> bool:
@@ -58,19 +85,49 @@ class TrainingConfig(DataConfig):
         bare="output",
     )
     desc: str = setting("a description that is kept with the run", "")
+    network: str = setting(
+        "m3reid (clips) or agw (images: one frame, a stem for each modality); auto: agw for the "
+        "image data sets, m3reid for the others; or a registered one",
+        "auto",
+    )
     backbone: str = setting("resnet50, resnet34, resnet18, or thin (for two CPU cores)", "resnet50")
     weights: str = setting("start of the backbone: imagenet, none, or a file", "imagenet")
     augmentation: Literal["published", "recolour"] = setting(
-        "published: the M3-ReID recipe; recolour: random colour-to-grey curves on both modalities",
+        "published: the recipe of the network; recolour: random colour-to-grey curves on both "
+        "modalities",
         "published",
     )
     p_num: int = setting("identities or clusters in a batch", 8)
     k_num: int = setting("clips of each in a batch", 4)
-    optimiser: Literal["adam", "adamw"] = setting("adam, or adamw (decoupled decay)", "adam")
+    bn_batch: int | None = setting(
+        "clips that share batch-norm statistics in training, about; unset: the whole batch, over "
+        "all processes",
+        None,
+    )
+    accumulate: int = setting(
+        "parts in which a batch is computed to save memory; the losses see the whole batch, batch "
+        "norm a part",
+        1,
+    )
+    recipe_batch: int | None = setting(
+        "p-num x k-num of the recipe; a run that leaves it is warned", None
+    )
+    optimiser: Literal["adam", "adamw", "sgd"] = setting(
+        "adam, adamw (decoupled decay), or sgd (momentum 0.9, Nesterov)", "adam"
+    )
     lr: float = setting("learning rate", 3.5e-4)
+    backbone_rate: float = setting("learning rate of the backbone, as a multiple of --lr", 1.0)
     wd: float = setting("weight decay", 5e-4)
     schedule: Literal["step", "cosine"] = setting(
         "step: x0.1 at --lr-steps; cosine: ramp of 30 steps, then down to 5 %", "step"
+    )
+    ramp_epochs: int = setting("epochs in which the step schedule rises to --lr", 0)
+    compile: bool = setting(
+        "compile the network (torch.compile); pays on long runs on a GPU", False
+    )
+    dry_run: bool = setting(
+        "take the largest step of the run, print its memory and a time estimate, write nothing",
+        False,
     )
     log_interval: int = setting("batches between two lines of the text log", 50)
     test_interval: int = setting("epochs between two evaluations; 0: only after each stage", 0)
@@ -78,7 +135,23 @@ class TrainingConfig(DataConfig):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        for name in ("p_num", "k_num", "log_interval", "save_interval"):
+        image = is_image_dataset(self.dataset)
+        if self.network not in NETWORKS:
+            from .network_kinds import kind_named  # slow to import, and seldom needed
+
+            object.__setattr__(self, "network", kind_named(self.network).name)
+        if self.network == "auto":
+            # Resolved here, so that the run's config.yaml says which network it was.
+            object.__setattr__(self, "network", "agw" if image else "m3reid")
+        if image or self.network == "agw":
+            for name in ("num_frames", "test_frames"):
+                object.__setattr__(self, name, 1)
+        if self.ramp_epochs < 0:
+            raise ValueError("--ramp-epochs is at least 0")
+        for name in ("bn_batch", "recipe_batch"):
+            if getattr(self, name) is not None and getattr(self, name) < 1:
+                raise ValueError(f"--{name.replace('_', '-')} is at least 1")
+        for name in ("p_num", "k_num", "accumulate", "log_interval", "save_interval"):
             if getattr(self, name) < 1:
                 raise ValueError(f"--{name.replace('_', '-')} is at least 1")
         if self.resume not in (None, "output") and not _same(Path(self.resume), self.output):
@@ -89,7 +162,7 @@ class TrainingConfig(DataConfig):
             )
         if self.test_interval < 0:
             raise ValueError("--test-interval is at least 0")
-        for name in ("lr", "wd"):
+        for name in ("lr", "wd", "backbone_rate"):
             if getattr(self, name) < 0:
                 raise ValueError(f"--{name} is not negative")
 
@@ -101,6 +174,9 @@ class UnsupervisedConfig(TrainingConfig):
     k1: int = setting("k-reciprocal neighbours, within a modality", 30)
     k2: int = setting("neighbours of the query expansion, within a modality", 6)
     eps: float = setting("DBSCAN radius in Jaccard distance", 0.6)
+    joint_k1: int = setting("k-reciprocal neighbours over both modalities", 40)
+    joint_k2: int = setting("neighbours of the query expansion over both modalities", 32)
+    joint_eps: float | None = setting("DBSCAN radius over both modalities; unset: --eps", None)
     min_samples: int = setting("DBSCAN: tracks in a core track's neighbourhood", 4)
     camera_mean: bool = setting("remove each camera's mean feature before clustering", False)
     on_collapse: Literal["stop", "relax"] = setting(
@@ -118,9 +194,11 @@ class UnsupervisedConfig(TrainingConfig):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        for name in ("k1", "k2", "min_samples"):
+        for name in ("k1", "k2", "joint_k1", "joint_k2", "min_samples"):
             if getattr(self, name) < 1:
                 raise ValueError(f"--{name} is at least 1".replace("_", "-"))
+        if self.joint_eps is not None and not 0 < self.joint_eps < 1:
+            raise ValueError(f"--joint-eps lies between 0 and 1; got {self.joint_eps}")
         for name in ("memory_temperature", "contrast_temperature"):
             if getattr(self, name) <= 0:
                 raise ValueError(f"--{name.replace('_', '-')} is above 0")

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from functools import partial
+
 import numpy as np
 import torch
 from torch import Tensor
@@ -15,6 +18,7 @@ from ..clustering.pseudo_labels import (
     distance_graph,
 )
 from ..datasets.track import Modality
+from . import ranks
 from .config import UnsupervisedConfig
 from .session import Session
 
@@ -55,11 +59,17 @@ def _cluster(
     return result.labels
 
 
-def within_labels(features: Tensor, session: Session, config: UnsupervisedConfig) -> np.ndarray:
+def within_labels(
+    features: Tensor,
+    session: Session,
+    config: UnsupervisedConfig,
+    modalities: Iterable[Modality] = Modality,
+) -> np.ndarray:
     """Clusters each modality by itself.
 
     Args:
         features: [N, D], as :func:`clustering_features` gives them.
+        modalities: which ones; tracks of others get -1.
 
     Returns:
         [N] int64, counted from 0 within each modality, -1 = noise.
@@ -69,10 +79,17 @@ def within_labels(features: Tensor, session: Session, config: UnsupervisedConfig
             ``--on-collapse`` is ``stop``.
     """
     labels = np.full(len(features), -1, np.int64)
-    for modality in Modality:
+    for modality in modalities:
         chosen = session.modalities == modality
-        labels[chosen] = _cluster(
-            features[torch.from_numpy(chosen)], session, config, modality.name.lower()
+        # By one process, so that no two can disagree.
+        labels[chosen] = ranks.from_main(
+            partial(
+                _cluster,
+                features[torch.from_numpy(chosen)],
+                session,
+                config,
+                modality.name.lower(),
+            )
         )
     return labels
 
@@ -81,28 +98,25 @@ def joint_labels(
     features: Tensor,
     session: Session,
     config: UnsupervisedConfig,
-    k1: int,
-    k2: int,
-    eps: float,
 ) -> np.ndarray:
     """Clusters both modalities together with the modality-invariant distance.
 
     Args:
         features: [N, D], as :func:`clustering_features` gives them.
-        k1: k-reciprocal neighbours.
-        k2: neighbours of the query expansion.
-        eps: DBSCAN radius.
+        config: neighbours and radius over both modalities.
 
     Returns:
         [N] int64 from 0, -1 = noise or in a cluster of one modality only.
     """
-    result = cluster(
-        features,
-        k1=k1,
-        k2=k2,
-        eps=eps,
-        min_samples=config.min_samples,
-        modality=session.modalities,
+    result = ranks.from_main(
+        lambda: cluster(
+            features,
+            k1=config.joint_k1,
+            k2=config.joint_k2,
+            eps=config.eps if config.joint_eps is None else config.joint_eps,
+            min_samples=config.min_samples,
+            modality=session.modalities,
+        )
     )
     if result.problem is not None:
         session.say(f"joint: {result.problem}. {result.advice}")

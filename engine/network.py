@@ -7,19 +7,20 @@ from typing import Any
 
 import torch
 
-from ..models import M3ReID
 from .checkpoint import load_model
 from .config import TrainingConfig
 from .errors import UserError
+from .network_kinds import Network, kind_named, kind_of
+from .regdb_trial import require_same_trial
 from .runtime import Runtime
 
 
-def build_network(config: TrainingConfig, runtime: Runtime, num_identities: int = 0) -> M3ReID:
-    """M3-ReID on the device, in the memory layout that trains fastest.
+def build_network(config: TrainingConfig, runtime: Runtime, num_identities: int = 0) -> Network:
+    """The network on the device, in the memory layout that trains fastest.
 
     Args:
-        config: backbone and weights; a ``.safetensors`` file of ours as weights gives the whole
-            network, anything else the backbone alone.
+        config: network, backbone and weights; a ``.safetensors`` file of ours as weights gives the
+            whole network, anything else the backbone alone.
         runtime: device.
         num_identities: outputs of the classifiers; 0 = none.
 
@@ -30,19 +31,13 @@ def build_network(config: TrainingConfig, runtime: Runtime, num_identities: int 
     weights = None if config.weights == "none" else config.weights
     if weights is not None and weights.endswith(".safetensors"):
         model, meta = load_model(Path(weights))
-        if meta["backbone"] != config.backbone:
-            raise UserError(
-                f"{weights} holds a {meta['backbone']}, but --backbone is {config.backbone}"
-            )
+        require_same_network(Path(weights), meta, config)
+        require_same_trial(Path(weights), meta, config.dataset, config.trial)
         model.set_num_identities(num_identities)
     else:
         try:
-            model = M3ReID(
-                num_identities,
-                num_frames=config.num_frames,
-                weights=weights,
-                backbone=config.backbone,
-            )
+            kind = kind_named(config.network)
+            model = kind.build(num_identities, config.num_frames, weights, config.backbone)
         except (ValueError, RuntimeError, OSError) as error:
             raise UserError(
                 f"--backbone {config.backbone}, --weights {config.weights}: {error}"
@@ -50,15 +45,47 @@ def build_network(config: TrainingConfig, runtime: Runtime, num_identities: int 
     return place(model, runtime)
 
 
-def place(model: M3ReID, runtime: Runtime) -> M3ReID:
+def require_same_network(file: Path, meta: dict[str, Any], config: TrainingConfig) -> None:
+    """Refuses weights of another network or backbone than the settings name.
+
+    Raises:
+        UserError: with the settings that fit.
+    """
+    found = kind_named(meta["network"]).name
+    if (found, meta["backbone"]) != (config.network, config.backbone):
+        raise UserError(
+            f"{file} holds a {meta['backbone']} of --network {found}, but --backbone is "
+            f"{config.backbone} and --network {config.network}; give those of the file"
+        )
+
+
+def network_of(file: Path, config: TrainingConfig, runtime: Runtime) -> Network:
+    """The network that a run of ours wrote, on the device.
+
+    Args:
+        file: ``.safetensors`` file of :func:`save_model`.
+        config: the settings that it has to fit.
+        runtime: device.
+
+    Raises:
+        UserError: the file is damaged, or holds another network or backbone.
+    """
+    model, meta = load_model(file)
+    require_same_network(file, meta, config)
+    return place(model, runtime)
+
+
+def place(model: Network, runtime: Runtime) -> Network:
     """Moves the network to the device, in the memory layout that trains fastest."""
     return model.to(runtime.device).to(memory_format=torch.channels_last)
 
 
-def network_meta(config: TrainingConfig, model: M3ReID, *, stage: str, step: int) -> dict[str, Any]:
+def network_meta(
+    config: TrainingConfig, model: Network, *, stage: str, step: int
+) -> dict[str, Any]:
     """What a checkpoint says about itself: network, preprocessing, origin."""
     return {
-        "network": "M3ReID",
+        "network": kind_of(model).stored_name,
         "backbone": config.backbone,
         "num_identities": model.num_identities,
         "num_frames": config.num_frames,
@@ -69,5 +96,6 @@ def network_meta(config: TrainingConfig, model: M3ReID, *, stage: str, step: int
         "stage": stage,
         "step": step,
         "dataset": config.dataset,
+        "trial": config.trial,
         "seed": config.seed,
     }

@@ -14,9 +14,10 @@ from .errors import UserError
 # or something else watches over it (the training tracks are compared with the checkpoint's).
 FREE = frozenset(
     {
-        *("allow_incomplete", "skip_corrupt", "batch_size", "cache", "data_dir", "desc", "device"),
-        *("log_interval", "on_collapse", "output", "precision", "resume", "save_interval"),
-        *("test_interval", "workers"),
+        *("allow_incomplete", "skip_corrupt", "batch_size", "cache", "cache_dir", "data_dir"),
+        *("desc", "device"),
+        *("log_interval", "on_collapse", "output", "pictures", "precision", "resume"),
+        *("save_interval", "test_interval", "workers"),
     }
 )
 SHOWN = 12

@@ -5,11 +5,14 @@ from __future__ import annotations
 import json
 import logging
 import os
+import tempfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from tqdm import tqdm
 
+from . import ranks
 from .errors import UserError
 from .resume import check_same_settings
 
@@ -33,6 +36,9 @@ def write_text(path: Path, text: str) -> None:
 class RunFolder:
     """One run on disk.
 
+    Of several processes the main one writes. Each other has a folder of its own for what it would
+    write, which goes when it closes, and says nothing.
+
     Args:
         path: the folder; made if missing.
         config: resolved settings as YAML, kept as ``config.yaml``.
@@ -42,17 +48,31 @@ class RunFolder:
     Raises:
         UserError: ``path`` holds a run and ``resume`` is off, or the reverse, or the run has other
             settings; or the folder cannot be written.
+
+    Attributes:
+        path: the folder that this process writes.
+        checkpoint: the file from which the run can go on.
+        resumed: whether it does.
+        pictures: whether TensorBoard gets pictures beside the numbers.
     """
 
     def __init__(self, path: Path, config: str, *, resume: bool | None) -> None:
         self.path = path
+        self.checkpoint = path / "checkpoints" / "last.pt"
         self.resumed = bool(resume) and self.checkpoint.exists()
-        self._check(resume)
-        if self.resumed:
-            check_same_settings(path / "config.yaml", config)
+        self._private: tempfile.TemporaryDirectory[str] | None = None
+        if ranks.is_main():
+            self._check(resume)
+            if self.resumed:
+                check_same_settings(path / "config.yaml", config)
+        else:
+            self._private = tempfile.TemporaryDirectory(
+                prefix="vireid-", ignore_cleanup_errors=True
+            )
+            self.path = path = Path(self._private.name)
         try:
             (path / "checkpoints").mkdir(parents=True, exist_ok=True)
-            if not self.resumed:
+            if not self.resumed or self._private is not None:
                 self.metrics.write_text("", encoding="utf-8")
             write_text(path / "config.yaml", config)
         except OSError as error:
@@ -60,7 +80,9 @@ class RunFolder:
                 f"--output {path} cannot be written: {error.strerror} ({error.filename}). "
                 "Choose another folder."
             ) from error
+        self.pictures = True
         self._writer: Any = None
+        self._faults: set[str] = set()
         self._handlers: list[logging.Handler] = []
         self._start_log()
         if resume and not self.resumed:
@@ -82,11 +104,6 @@ class RunFolder:
         return self.metrics.exists() and b'"kind": "evaluation"' in self.metrics.read_bytes()
 
     @property
-    def checkpoint(self) -> Path:
-        """The checkpoint from which the run can go on."""
-        return self.path / "checkpoints" / "last.pt"
-
-    @property
     def metrics(self) -> Path:
         """One JSON object a line: everything that was measured."""
         return self.path / "metrics.jsonl"
@@ -94,13 +111,9 @@ class RunFolder:
     def _start_log(self) -> None:
         LOGGER.setLevel(logging.INFO)
         LOGGER.propagate = False
-        for handler, pattern in (
-            (
-                logging.FileHandler(self.path / "log.txt", encoding="utf-8"),
-                "%(asctime)s %(message)s",
-            ),
-            (_TqdmHandler(), "%(message)s"),
-        ):
+        written = logging.FileHandler(self.path / "log.txt", encoding="utf-8")
+        shown = _TqdmHandler() if self._private is None else logging.NullHandler()
+        for handler, pattern in ((written, "%(asctime)s %(message)s"), (shown, "%(message)s")):
             handler.setFormatter(logging.Formatter(pattern))
             LOGGER.addHandler(handler)
             self._handlers.append(handler)
@@ -119,21 +132,48 @@ class RunFolder:
 
     def _to_tensorboard(self, kind: str, values: dict[str, Any]) -> None:
         step = values.get("step")
-        if step is None:
+        if self._private is not None:
             return
-        if self._writer is None:
-            from torch.utils.tensorboard import SummaryWriter
-
-            self._writer = SummaryWriter(str(self.path / "tensorboard"), purge_step=step)
+        if step is None or kind == "trial":  # ten of one name and step; their mean is drawn
+            return
         label = values.get("protocol") or values.get("modality") or ""
         prefix = "/".join(part for part in (kind, str(label)) if part)
-        for name, value in {**values, **values.get("losses", {})}.items():
-            if (
-                isinstance(value, (int, float))
-                and not isinstance(value, bool)
-                and name not in ("step", "epoch")
-            ):
-                self._writer.add_scalar(f"{prefix}/{name}", value, step)
+        numbers = {
+            f"{prefix}/{name}": value
+            for name, value in {**values, **values.get("losses", {})}.items()
+            if isinstance(value, (int, float))
+            and not isinstance(value, bool)
+            and name not in ("step", "epoch")
+        }
+
+        def write(writer: Any) -> None:
+            for name, value in numbers.items():
+                writer.add_scalar(name, value, step)
+
+        self.to_tensorboard(write, step)
+
+    def to_tensorboard(self, write: Callable[[Any], None], step: int) -> None:
+        """Lets ``write`` add to the TensorBoard events of the main process.
+
+        TensorBoard is an extra: whatever fails there is said once and stops nothing.
+
+        Args:
+            write: takes the ``SummaryWriter``.
+            step: of the run; the first one of a process hides what a killed one left behind it.
+        """
+        if self._private is not None:
+            return
+        try:
+            if self._writer is None:
+                from torch.utils.tensorboard import SummaryWriter
+
+                self._writer = SummaryWriter(str(self.path / "tensorboard"), purge_step=step)
+            write(self._writer)
+        except Exception as error:
+            fault = f"{type(error).__name__}: {error}".splitlines()[0]
+            if fault not in self._faults:
+                self._faults.add(fault)
+                self.log(f"TensorBoard: the run goes on without what could not be written: {fault}")
 
     def metrics_size(self) -> int:
         """Bytes of ``metrics.jsonl``, to be stored with a checkpoint."""
@@ -144,6 +184,8 @@ class RunFolder:
 
         Where the file was cut off before that, what is left of its lines is kept, and said so.
         """
+        if self._private is not None:
+            return
         kept = self.metrics.read_bytes()[:size]
         if len(kept) < size:
             kept = kept[: kept.rfind(b"\n") + 1]
@@ -162,3 +204,5 @@ class RunFolder:
             handler.close()
             LOGGER.removeHandler(handler)
         self._handlers.clear()
+        if self._private is not None:
+            self._private.cleanup()

@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import contextlib
+import datetime
 import platform
 import random
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 import torch
-from accelerate import Accelerator
+from accelerate import Accelerator, InitProcessGroupKwargs
 
+from . import ranks
 from .errors import UserError
+
+# Clustering runs in one process while the others wait; torchrun ends them if that one fails.
+WAIT = datetime.timedelta(hours=12)
 
 
 def cpu_has_bf16_units() -> bool:
@@ -46,9 +52,11 @@ class Runtime:
             self.notes.append(f"fp16 needs CUDA; this CPU runs in {precision}.")
         self.precision = precision
         self.accelerator = Accelerator(
-            mixed_precision="no" if precision == "fp32" else precision, cpu=on_cpu
+            mixed_precision="no" if precision == "fp32" else precision,
+            cpu=on_cpu,
+            kwargs_handlers=[InitProcessGroupKwargs(timeout=WAIT)],
         )
-        self.device = self.accelerator.device
+        self.device = torch.device("cpu") if on_cpu else self.accelerator.device
         random.seed(seed)
         np.random.seed(seed % 2**32)  # noqa: NPY002 - for libraries that draw from the global state
         torch.manual_seed(seed)
@@ -56,7 +64,7 @@ class Runtime:
     @property
     def is_main(self) -> bool:
         """Whether this process writes files and prints."""
-        return bool(self.accelerator.is_main_process)
+        return ranks.is_main()
 
     @contextlib.contextmanager
     def autocast(self) -> Iterator[None]:
@@ -64,16 +72,47 @@ class Runtime:
         with self.accelerator.autocast():
             yield
 
+    def scaled(self, optimiser: torch.optim.Optimizer) -> torch.optim.Optimizer:
+        """The optimiser; in fp16 its steps undo the scale of the loss, and skip overflows."""
+        if self.accelerator.scaler is None:
+            return optimiser
+        return self.accelerator.prepare_optimizer(optimiser)
+
+    def scaler_state(self) -> dict[str, Any]:
+        """Scale of the loss in fp16, for a checkpoint; empty in another precision."""
+        scaler = self.accelerator.scaler
+        return {} if scaler is None else scaler.state_dict()
+
+    def load_scaler(self, state: dict[str, Any]) -> None:
+        """Takes back what :meth:`scaler_state` gave; nothing where one of the two is empty."""
+        if self.accelerator.scaler is not None and state:
+            self.accelerator.scaler.load_state_dict(state)
+
+    def step(self, optimiser: torch.optim.Optimizer) -> None:
+        """Moves the parameters by their gradients.
+
+        Under fp16 the loss was scaled before the backward pass, so that small gradients do not
+        vanish: here they are scaled back, and a step whose gradients overflowed is left out.
+        """
+        scaler = self.accelerator.scaler
+        if scaler is None:
+            optimiser.step()
+        else:
+            scaler.step(optimiser)
+            scaler.update()
+
     def describe(self) -> str:
         """Device in words."""
         if self.device.type == "cuda":
-            return f"{torch.cuda.get_device_name(self.device)}, {self.precision}"
-        return f"CPU, {torch.get_num_threads()} threads, {self.precision}"
+            where = torch.cuda.get_device_name(self.device)
+        else:
+            where = f"CPU, {torch.get_num_threads()} threads"
+        several = "" if ranks.count() == 1 else f", {ranks.count()} processes"
+        return f"{where}, {self.precision}{several}"
 
 
 def versions() -> dict[str, str]:
     """Versions of the libraries that decide a number."""
-    import faiss
     import scipy
     import sklearn
     import torchvision
@@ -82,11 +121,20 @@ def versions() -> dict[str, str]:
         "python": platform.python_version(),
         "torch": torch.__version__,
         "torchvision": torchvision.__version__,
-        "faiss": faiss.__version__,
+        "faiss": _faiss_version(),
         "scikit-learn": sklearn.__version__,
         "scipy": scipy.__version__,
         "numpy": np.__version__,
     }
+
+
+def _faiss_version() -> str:
+    """FAISS serves the CPU; a machine that computes on CUDA may do without it."""
+    try:
+        import faiss
+    except ImportError:
+        return "none"
+    return str(faiss.__version__)
 
 
 def generator(*key: int, device: torch.device | str = "cpu") -> torch.Generator:

@@ -6,27 +6,45 @@ import csv
 import dataclasses
 import hashlib
 import io
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 import numpy as np
+import torch
 from safetensors.torch import save_file
 from torch import Tensor, nn
 from tqdm import tqdm
 
 from ..datasets import load_dataset
-from ..datasets.clips import ClipLoader
+from ..datasets.clip_loader import ClipLoader, shares
+from ..datasets.registry import resolve_name
 from ..datasets.track import Dataset, Modality, Track
 from ..datasets.verify import require_complete, verify_dataset
 from ..evaluation.features import extract_features
-from ..evaluation.protocols import check_protocol, evaluate_protocol, protocols
-from ..evaluation.results import evaluation_record, result_line
-from .config import DataConfig
+from ..evaluation.protocol_check import check_protocol
+from ..evaluation.protocol_names import choose_protocols
+from ..evaluation.protocols import Protocol, protocols
+from ..evaluation.results import evaluation_record, result_line, trial_records
+from ..evaluation.trials import evaluate_trials
+from . import ranks
+from .batch_size import batch_record, batch_warnings
+from .config import DataConfig, TrainingConfig
 from .encoder import Encoder
 from .errors import UserError
 from .frame_source import FrameSource
 from .run_folder import RunFolder, write_text
 from .runtime import Runtime, versions
+from .tensorboard_pictures import show_embedding, show_ranked_lists
+
+
+@contextmanager
+def _as_user_error() -> Iterator[None]:
+    try:
+        yield
+    except ValueError as error:
+        raise UserError(str(error)) from error
 
 
 class Session:
@@ -37,6 +55,7 @@ class Session:
         command: its name, for the record.
         run: the run folder, or None for a command that writes none.
         labelled: whether the tracks keep their identities; without, nobody downstream can see them.
+            A function from tracks to the same tracks hides the identities of some.
 
     Raises:
         DatasetError: the data set fails its verification, or its frames cannot be read.
@@ -45,22 +64,34 @@ class Session:
     """
 
     def __init__(
-        self, config: DataConfig, command: str, run: RunFolder | None, *, labelled: bool
+        self,
+        config: DataConfig,
+        command: str,
+        run: RunFolder | None,
+        *,
+        labelled: bool | Callable[[Sequence[Track]], list[Track]],
     ) -> None:
         self.config = config
         self.run = run
+        if run is not None:
+            run.pictures = config.pictures
         self.runtime = Runtime(config.device, config.precision, config.seed)
-        verification = verify_dataset(config.dataset, config.data_dir)
+        name = resolve_name(config.dataset)
+        with _as_user_error():  # before anything is read
+            choose_protocols(name, config.protocol, config.trial)
+        options = {"trial": config.trial} if name == "regdb" else {}
+        verification = verify_dataset(config.dataset, config.data_dir, **options)
         require_complete(verification, config.allow_incomplete)
-        dataset = load_dataset(config.dataset, config.data_dir)
+        dataset = load_dataset(config.dataset, config.data_dir, **options)
         # Lists on disk are sorted by identity; that order must not reach clustering or sampling.
         order = np.random.default_rng((config.seed, 1)).permutation(len(dataset.train))
         self.full_tracks: list[Track] = [dataset.train[i] for i in order]
-        self.tracks = (
-            self.full_tracks
-            if labelled
-            else [dataclasses.replace(track, identity=None) for track in self.full_tracks]
-        )
+        if callable(labelled):
+            self.tracks = labelled(self.full_tracks)
+        elif labelled:
+            self.tracks = self.full_tracks
+        else:
+            self.tracks = [dataclasses.replace(track, identity=None) for track in self.full_tracks]
         if run is not None and not run.resumed:
             run.record(
                 "run",
@@ -68,8 +99,10 @@ class Session:
                 dataset=dataset.name,
                 data_dir=str(config.data_dir),
                 seed=config.seed,
+                **options,
                 versions=versions(),
                 device=self.runtime.describe(),
+                **(batch_record(config) if isinstance(config, TrainingConfig) else {}),
                 verification=verification.text(),
             )
             run.log(verification.text())
@@ -77,20 +110,19 @@ class Session:
                 run.log("going on all the same: --allow-incomplete")
             run.log(f"device: {self.runtime.describe()}")
         self._frames = FrameSource(config, self.say)
-        self.protocols = protocols(dataset)
+        self.protocols = self._protocols(dataset)
         self.test_tracks = self._test_tracks()
         trains = command != "evaluate"
-        if config.cache == "memory" and trains:
+        if config.cache != "none" and trains:
             # At once, so that damage stops the run before it has cost anything.
             self._frames.reader("train", self.tracks)
             self._frames.reader("test", self.test_tracks)
         if config.skip_corrupt:
             dataset = self._leave_out_lost(dataset, training=trains)
-        try:
+        with _as_user_error():
             remarks = [note for protocol in self.protocols for note in check_protocol(protocol)]
-        except ValueError as error:
-            raise UserError(str(error)) from error
-        for note in (*remarks, *self.runtime.notes):
+        warnings = batch_warnings(config) if isinstance(config, TrainingConfig) else []
+        for note in (*remarks, *self.runtime.notes, *warnings):
             self.say(note)
         self._query_keys = {track.key for track in dataset.query}
         self.modalities = np.array([int(track.modality) for track in self.tracks])
@@ -99,6 +131,10 @@ class Session:
             self._need_both_modalities()
         keys = "\n".join(track.key for track in self.tracks)
         self.fingerprint = hashlib.blake2b(keys.encode(), digest_size=8).hexdigest()
+
+    def _protocols(self, dataset: Dataset) -> list[Protocol]:
+        with _as_user_error():
+            return protocols(dataset, self.config.protocol, gallery=self.config.gallery)
 
     def _test_tracks(self) -> list[Track]:
         return list({t.key: t for p in self.protocols for t in (*p.query, *p.gallery)}.values())
@@ -117,7 +153,7 @@ class Session:
             gallery=[track for track in dataset.gallery if track.key in keys],
         )
         self.test_tracks = [self.test_tracks[i] for i in kept]
-        self.protocols = protocols(dataset)
+        self.protocols = self._protocols(dataset)
         self._record_unreadable()
         return dataset
 
@@ -139,7 +175,7 @@ class Session:
         """To the run's log, or to the terminal where there is no run."""
         if self.run is not None:
             self.run.log(message)
-        else:
+        elif ranks.is_main():
             print(message)
 
     def training_clips(
@@ -155,51 +191,100 @@ class Session:
         Returns:
             uint8 clips [B, T, 3, H, W] and track numbers [B], batch by batch.
         """
-        return ClipLoader(
+        loader = ClipLoader(
             self._frames.reader("train", self.tracks),
             batches,
             seed=seed,
             mode="train",
             workers=self.config.workers,
             num_frames=num_frames,
+            share=(ranks.rank(), ranks.count()),
         )
+        return loader if ranks.count() == 1 else map(self._whole_batch, loader)
 
-    def _features(self, model: nn.Module, name: str, tracks: Sequence[Track]) -> Tensor:
+    def _whole_batch(self, batch: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:
+        """Each process decoded its share of the clips; augmentation and losses see all."""
+        clips, index = batch
+        if len(clips) == len(index):
+            return batch
+        order = [torch.arange(len(index))[share] for share in shares(len(index), ranks.count())]
+        # Pixels lie in memory as [B, T, H, W, 3].
+        pixels = clips.permute(0, 1, 3, 4, 2).to(self.runtime.device)
+        return ranks.gather_rows(pixels, order).permute(0, 1, 4, 2, 3), index
+
+    def _features(
+        self,
+        model: nn.Module,
+        name: str,
+        tracks: Sequence[Track],
+        *,
+        unit: bool = True,
+        view: Callable[[Tensor], Tensor] | None = None,
+    ) -> Tensor:
         reader = self._frames.reader(name, tracks)
         size = self.config.batch_size
         batches = [
             list(range(start, min(start + size, len(tracks))))
             for start in range(0, len(tracks), size)
         ]
+        # Whole batches go to a process: a batch of another size may round differently.
+        owners = [batches] * ranks.count()
+        if len(batches) >= ranks.count():
+            owners = [batches[number :: ranks.count()] for number in range(ranks.count())]
+        own = torch.tensor([track for batch in owners[ranks.rank()] for track in batch])
         loader = ClipLoader(
             reader,
-            batches,
+            owners[ranks.rank()],
             mode="test",
             workers=self.config.workers,
             num_frames=self.config.test_frames,
         )
-        encoder = Encoder(model, self.runtime, flip=self.config.flip)
+        encoder = Encoder(model, self.runtime, flip=self.config.flip, unit=unit, view=view)
+        modalities = torch.tensor([int(track.modality) for track in tracks])
         bar = tqdm(
             loader,
             desc=f"features of the {name} tracks",
-            disable=None,
+            disable=None if ranks.is_main() else True,
             dynamic_ncols=True,
             leave=False,
             unit="batch",
         )
-        features = extract_features(encoder, bar, len(tracks))
+        row = torch.full((len(tracks),), -1)
+        row[own] = torch.arange(len(own))
+        features = extract_features(
+            lambda clips, rows: encoder(clips, modalities[own[rows]]),
+            ((clips, row[index]) for clips, index in bar),
+            len(own),
+        )
+        if len(own) < len(tracks):
+            order = [torch.tensor([t for batch in part for t in batch]) for part in owners]
+            features = ranks.gather_rows(features, order)
+        for corrupt in ranks.of_all(list(reader.corrupt)):
+            reader.corrupt += [path for path in corrupt if path not in reader.corrupt]
         if self._frames.report():
             self._record_unreadable()
         return features
 
-    def training_features(self, model: nn.Module) -> Tensor:
-        """Unit features [N, D] of all training tracks, in evaluation mode."""
-        return self._features(model, "train", self.tracks)
+    def training_features(
+        self,
+        model: nn.Module,
+        *,
+        unit: bool = True,
+        view: Callable[[Tensor], Tensor] | None = None,
+    ) -> Tensor:
+        """Features [N, D] of all training tracks, in evaluation mode and without augmentation.
+
+        Args:
+            model: the network.
+            unit: whether the rows are normalised.
+            view: changes the normalised clips; see :class:`Encoder`.
+        """
+        return self._features(model, "train", self.tracks, unit=unit, view=view)
 
     def evaluate(
         self, model: nn.Module, stage: str, epoch: int, step: int, *, keep: bool = False
     ) -> list[dict[str, Any]]:
-        """Ranks the test split in both directions.
+        """Ranks the test split under every protocol; all trials share one extraction.
 
         Args:
             model: the network.
@@ -214,17 +299,24 @@ class Session:
         features = self._features(model, "test", self.test_tracks)
         keys = [track.key for track in self.test_tracks]
         records = []
+        how = {"flip": self.config.flip, "rerank": self.config.rerank}
+        moment: dict[str, Any] = {"stage": stage, "epoch": epoch, "step": step}
         for protocol in self.protocols:
-            metrics = evaluate_protocol(protocol, features, keys, rerank=self.config.rerank)
-            record = evaluation_record(protocol, metrics, stage=stage, epoch=epoch, step=step)
-            record["flip"] = self.config.flip
-            record["rerank"] = self.config.rerank
+            trials = ranks.from_main(
+                partial(evaluate_trials, protocol, features, keys, rerank=self.config.rerank)
+            )
+            record = evaluation_record(protocol, trials, **moment) | how
             records.append(record)
             if self.run is not None:
+                for trial in trial_records(protocol, trials, **moment):
+                    self.run.record("trial", **trial, **how)
                 self.run.record("evaluation", **record)
             self.say(f"{stage} {epoch} | {result_line(record)}")
+        if self.run is not None:
+            show_ranked_lists(self.run, self.protocols, features, keys, step)
         if keep and self.run is not None:
             self._keep_test_features(self.run, features)
+            show_embedding(self.run, features, self.test_tracks, step)
         return records
 
     def _keep_test_features(self, run: RunFolder, features: Tensor) -> None:

@@ -14,6 +14,8 @@ from typing import Any, NoReturn, TypeVar
 import jsonargparse
 import yaml
 
+from .processes import say_once
+
 Config = TypeVar("Config")
 MOST_LINES = 12  # of a complaint
 
@@ -48,7 +50,7 @@ class _Parser(jsonargparse.ArgumentParser):
         if len(lines) > MOST_LINES:
             lines = [*lines[:MOST_LINES], "..."]
         text = "\n".join(lines)
-        sys.stderr.write(f"{self.prog}: {text}\n`{self.prog} --help` lists the settings.\n")
+        say_once(f"{self.prog}: {text}\n`{self.prog} --help` lists the settings.")
         sys.exit(2)
 
 
@@ -97,7 +99,21 @@ def normalise_flags(arguments: Sequence[str]) -> list[str]:
             name, equals, value = argument.partition("=")
             argument = ALIASES.get(name.replace("_", "-"), name.replace("_", "-")) + equals + value
         flags.append(argument)
-    return flags
+    return _joined(flags, "--protocol")
+
+
+def _joined(flags: list[str], flag: str) -> list[str]:
+    """Makes one comma list of a flag that is given several times; the last would win silently."""
+    values, rest = [], []
+    given = iter(flags)
+    for argument in given:
+        if argument == flag:
+            values.append(next(given, ""))
+        elif argument.startswith(flag + "="):
+            values.append(argument[len(flag) + 1 :])
+        else:
+            rest.append(argument)
+    return [*rest, f"{flag}={','.join(values)}"] if len(values) > 1 else flags
 
 
 def parse(

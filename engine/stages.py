@@ -10,10 +10,13 @@ import torch
 from torch import Tensor, nn
 
 from .checkpoint import load_checkpoint, save_checkpoint
+from .compiling import compile_network
 from .config import TrainingConfig
 from .errors import UserError
+from .progress import RunClock
 from .run_folder import RunFolder
 from .session import Session
+from .split import split_batches, whole_batches
 from .training import Position, Schedule, make_optimiser, train_epoch
 
 
@@ -73,6 +76,8 @@ def run_stages(
     Raises:
         UserError: the checkpoint of a resumed run is damaged, or belongs to other data.
     """
+    if config.compile and (remark := compile_network(model, session.runtime.device)):
+        session.say(remark)
     first_stage = first_epoch = step = stage_step = 0
     saved: dict[str, Any] = {}
     if run.resumed:
@@ -98,21 +103,28 @@ def run_stages(
             session.evaluate(model, "untrained", 0, 0)
         start = {"stage": 0, "epoch": 0, "step": 0, "stage_step": 0}
         _save(session, run, model, start, None, {})
+    split_batches(model, config)
+    clock = RunClock(sum(stage.steps * stage.epochs for stage in stages), step)
     for number, stage in enumerate(stages[first_stage:], first_stage):
         if stage.epochs == 0:
             continue
         going_on = number == first_stage and first_epoch > 0
         if not going_on:
             stage_step = 0
-        optimiser = make_optimiser(model, config, stage.lr)
+        optimiser = session.runtime.scaled(make_optimiser(model, config, stage.lr))
         if going_on:
             optimiser.load_state_dict(saved["optimiser"])
+            session.runtime.load_scaler(saved.get("scaler", {}))
             stage.load_state(saved["stage_state"])
         started = time.perf_counter()
         for epoch in range(first_epoch if going_on else 0, stage.epochs):
             stage.begin_epoch(epoch, step)
             schedule = Schedule(
-                config.schedule, stage.lr, stage.steps * stage.epochs, stage.milestones
+                config.schedule,
+                stage.lr,
+                stage.steps * stage.epochs,
+                stage.milestones,
+                stage.steps * config.ramp_epochs,
             )
             model.train()
             taken = train_epoch(
@@ -126,6 +138,7 @@ def run_stages(
                 stage.losses,
                 stage.after_step,
                 config.log_interval,
+                clock,
             )
             step += taken
             stage_step += taken
@@ -142,6 +155,7 @@ def run_stages(
                 where = {"stage": number, "epoch": epoch + 1, "step": step}
                 where["stage_step"] = stage_step
                 _save(session, run, model, where, optimiser, stage.state())
+    whole_batches(model)
     return step
 
 
@@ -153,6 +167,8 @@ def _save(
     optimiser: torch.optim.Optimizer | None,
     stage_state: dict[str, Any],
 ) -> None:
+    if not session.runtime.is_main:
+        return
     save_checkpoint(
         run.checkpoint,
         {
@@ -160,6 +176,7 @@ def _save(
             "tracks": session.fingerprint,
             "model": model.state_dict(),
             "optimiser": optimiser.state_dict() if optimiser is not None else {},
+            "scaler": session.runtime.scaler_state(),
             "stage_state": stage_state,
             "metrics_size": run.metrics_size(),
         },

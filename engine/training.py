@@ -3,29 +3,55 @@
 from __future__ import annotations
 
 import math
-import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, nn
-from tqdm import tqdm
 
+from . import ranks
 from .config import TrainingConfig
 from .errors import UserError
+from .network_kinds import kind_of, unwrapped
+from .peak_memory import memory_text, peak_memory_mib
+from .progress import EpochProgress, RunClock
 from .run_folder import RunFolder
 from .runtime import Runtime
 
 RAMP_STEPS = 30
 COSINE_FLOOR = 0.05
+SGD_MOMENTUM = 0.9
 
 
 def make_optimiser(model: nn.Module, config: TrainingConfig, lr: float) -> torch.optim.Optimizer:
-    """A fresh optimiser over the trainable parameters of ``model``."""
+    """A fresh optimiser over the trainable parameters of ``model``.
+
+    With a ``--backbone-rate`` other than 1 the backbone is a group of its own; ``factor`` of a
+    group is what multiplies the schedule's rate.
+    """
+    groups = _parameter_groups(model, config.backbone_rate)
+    if config.optimiser == "sgd":
+        return torch.optim.SGD(
+            groups, lr, SGD_MOMENTUM, weight_decay=config.wd, nesterov=True, fused=True
+        )
     kind = torch.optim.AdamW if config.optimiser == "adamw" else torch.optim.Adam
-    parameters = [p for p in model.parameters() if p.requires_grad]
-    return kind(parameters, lr=lr, weight_decay=config.wd)
+    return kind(groups, lr=lr, weight_decay=config.wd, fused=True)
+
+
+def _parameter_groups(model: nn.Module, backbone_rate: float) -> list[dict[str, Any]]:
+    if backbone_rate == 1:
+        return [{"params": [p for p in model.parameters() if p.requires_grad], "factor": 1.0}]
+    head = kind_of(model).head
+    groups: list[dict[str, Any]] = [
+        {"params": [], "factor": backbone_rate},
+        {"params": [], "factor": 1.0},
+    ]
+    for name, parameter in unwrapped(model).named_parameters():
+        if parameter.requires_grad:
+            groups[name.startswith(head)]["params"].append(parameter)
+    return [group for group in groups if group["params"]]
 
 
 @dataclass(frozen=True)
@@ -37,17 +63,20 @@ class Schedule:
         lr: base rate.
         steps: steps of the whole stage.
         milestones: steps at which ``step`` decays.
+        ramp: steps in which ``step`` rises linearly to the base rate.
     """
 
     kind: str
     lr: float
     steps: int
     milestones: tuple[int, ...] = ()
+    ramp: int = 0
 
     def at(self, step: int) -> float:
         """Rate of step ``step``, counted from 0 within the stage."""
         if self.kind == "step":
-            return self.lr * 0.1 ** sum(step >= m for m in self.milestones)
+            rise = (step + 1) / self.ramp if step < self.ramp else 1.0
+            return self.lr * rise * 0.1 ** sum(step >= m for m in self.milestones)
         ramp = min(RAMP_STEPS, max(1, self.steps // 5))
         rise = min(1.0, (step + 1) / ramp)
         fall = 0.5 * (1 + math.cos(math.pi * min(1.0, step / max(1, self.steps))))
@@ -100,6 +129,7 @@ def train_epoch(
     losses_of: Callable[[Tensor, Tensor, int], dict[str, Tensor]],
     after_backward: Callable[[], None] | None = None,
     log_interval: int = 50,
+    clock: RunClock | None = None,
 ) -> int:
     """Trains on each batch once.
 
@@ -114,6 +144,7 @@ def train_epoch(
         losses_of: clips, track numbers and the step of the run to named, weighted loss terms.
         after_backward: called after each optimiser step (memories are written here).
         log_interval: batches between two lines of the text log.
+        clock: how far the whole run is, for the time that it still takes.
 
     Returns:
         Steps taken.
@@ -123,45 +154,39 @@ def train_epoch(
         UserError: there was no batch.
     """
     sums: dict[str, Tensor] = {}
-    taken = clips_seen = 0
-    started = time.perf_counter()
     where = f"{position.stage} {position.epoch + 1}/{position.epochs}"
-    bar = tqdm(
-        batches,
-        total=steps,
-        desc=where,
-        disable=None,
-        dynamic_ncols=True,
-        leave=False,
-        unit="batch",
-    )
+    device = runtime.device
+    progress = EpochProgress(batches, steps, where, position.step, device, clock)
     lr = 0.0
-    for clips, index in bar:
+    for clips, index in progress:
+        taken = progress.taken
         lr = schedule.at(position.stage_step + taken)
         for group in optimiser.param_groups:
-            group["lr"] = lr
+            group["lr"] = lr * group.get("factor", 1.0)
         losses = losses_of(clips, index, position.step + taken)
         total = torch.stack([value.float() for value in losses.values()]).sum()
         if not bool(torch.isfinite(total)):
             _stop_on_non_finite(losses, clips, index, run.path, position)
         optimiser.zero_grad(set_to_none=True)
         runtime.accelerator.backward(total)
-        optimiser.step()
+        ranks.sum_gradients(p for group in optimiser.param_groups for p in group["params"])
+        runtime.step(optimiser)
         if after_backward is not None:
             after_backward()
-        taken += 1
-        clips_seen += len(clips)
         for name, value in losses.items():
             sums[name] = sums.get(name, 0.0) + value.detach().float()
-        bar.set_postfix_str(f"loss {float(total.detach()):.3f}")
-        if taken % log_interval == 0:
-            run.log(f"{where} batch {taken}/{steps} loss {float(total.detach()):.4f} lr {lr:.2e}")
+        loss = float(total.detach())
+        progress.count(len(clips), loss)
+        if progress.taken % log_interval == 0:
+            run.log(progress.line(loss, lr))
+    taken = progress.taken
     if taken == 0:
         raise UserError(
             f"{position.stage}: the sampler found no batch. There are fewer clusters or "
             "identities than --p-num; lower --p-num, or look at the clustering above."
         )
-    seconds = time.perf_counter() - started
+    seconds, speed = progress.seconds, progress.clips_per_second
+    peak = peak_memory_mib(device)
     means = {name: float(value) / taken for name, value in sums.items()}
     run.record(
         "train",
@@ -171,12 +196,13 @@ def train_epoch(
         loss=sum(means.values()),
         losses=means,
         lr=lr,
-        clips_per_second=clips_seen / seconds,
+        clips_per_second=speed,
         seconds=seconds,
+        peak_memory_mib=peak,
     )
     terms = ", ".join(f"{name} {value:.3f}" for name, value in means.items())
     run.log(
         f"{where}: loss {sum(means.values()):.3f} ({terms}), "
-        f"{clips_seen / seconds:.0f} clips/s, {seconds:.0f} s"
+        f"{speed:.0f} clips/s, {seconds:.0f} s, peak memory {memory_text(peak)}"
     )
     return taken

@@ -63,7 +63,7 @@ class ClusterMemory(nn.Module):
             "prototypes", prototypes.detach().to(memory_dtype(prototypes.dtype)).clone()
         )
 
-    def forward(self, features: Tensor, labels: Tensor) -> Tensor:
+    def forward(self, features: Tensor, labels: Tensor, excluded: Tensor | None = None) -> Tensor:
         """Cross entropy of the cosines with all prototypes, divided by the temperature.
 
         Args:
@@ -71,6 +71,8 @@ class ClusterMemory(nn.Module):
                 autocast.
             labels: cluster of each sample, ``[B]`` int64 in 0 … C − 1; samples with −1 are noise
                 and left out.
+            excluded: ``[B, C]`` bool, clusters that are no negatives of a sample; never its own.
+                None excludes nothing.
 
         Returns:
             Mean over the samples with a cluster, scalar, in nats; 0 with gradient 0 if none has.
@@ -82,7 +84,7 @@ class ClusterMemory(nn.Module):
         with torch.autocast(features.device.type, enabled=False):
             unit = unit_features(features, self.prototypes.dtype)
             scores = unit @ self.prototypes.to(unit.dtype).T / self.temperature
-            return mean_cross_entropy(scores, labels)
+            return mean_cross_entropy(scores, labels, excluded)
 
     @torch.no_grad()
     def update(self, features: Tensor, labels: Tensor) -> None:
@@ -103,16 +105,20 @@ class ClusterMemory(nn.Module):
             write_samples(self.prototypes, unit, labels, self.momentum)
 
 
-def mean_cross_entropy(scores: Tensor, labels: Tensor) -> Tensor:
+def mean_cross_entropy(scores: Tensor, labels: Tensor, excluded: Tensor | None = None) -> Tensor:
     """Cross entropy over the samples that have a cluster.
 
     Args:
         scores: ``[B, C]`` logits.
         labels: ``[B]``, −1 is left out.
+        excluded: ``[B, C]`` bool, clusters that are left out of a sample's denominator; None
+            leaves out none.
 
     Returns:
         Scalar mean in nats; 0 with gradient 0 if no sample has a cluster.
     """
+    if excluded is not None:
+        scores = scores.masked_fill(excluded.to(scores.device), float("-inf"))
     total = functional.cross_entropy(scores, labels, ignore_index=NOISE, reduction="sum")
     return total / (labels != NOISE).sum().clamp_min(1)
 

@@ -52,12 +52,13 @@ class MultiMemory(nn.Module):
             prototypes.detach().to(memory_dtype(prototypes.dtype)).clone().contiguous(),
         )
 
-    def forward(self, features: Tensor, labels: Tensor) -> Tensor:
+    def forward(self, features: Tensor, labels: Tensor, excluded: Tensor | None = None) -> Tensor:
         """Cross entropy over the clusters' scores; changes nothing.
 
         Args:
             features: ``[B, D]``, normalised here; computed in float32 at least.
             labels: cluster of each sample, ``[B]`` int64; −1 is noise and left out.
+            excluded: ``[B, C]`` bool, clusters that are no negatives of a sample; never its own.
 
         Returns:
             Mean over the samples with a cluster, scalar, in nats; 0 with gradient 0 if none has.
@@ -71,7 +72,7 @@ class MultiMemory(nn.Module):
             unit = unit_features(features, self.prototypes.dtype)
             cosines = unit @ self.prototypes.to(unit.dtype).flatten(0, 1).T
             scores = (cosines / self.temperature).unflatten(1, self.prototypes.shape[:2])
-            return mean_cross_entropy(scores.logsumexp(2), labels)
+            return mean_cross_entropy(scores.logsumexp(2), labels, excluded)
 
     @torch.no_grad()
     def update(self, features: Tensor, labels: Tensor) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Literal, get_args
 
 import torch
@@ -11,8 +12,10 @@ from scipy.optimize import linear_sum_assignment
 from torch import Tensor
 
 Variant = Literal["paper", "released", "symmetric"]
-Method = Literal["nearest", "one-to-one", "abstaining"]
+Matcher = Callable[[Tensor], Tensor]
 
+METHODS = ("nearest", "one-to-one", "abstaining")
+REGISTERED: dict[str, Matcher] = {}
 UNMATCHED = -1
 BLOCK_VALUES = 1 << 23
 # A median over fewer costs says nothing of what strangers cost.
@@ -78,9 +81,34 @@ def matching_cost(
     return cost / 2 if variant == "symmetric" else cost
 
 
-def match(
-    cost: Tensor | ArrayLike, method: Method = "nearest", *, threshold: float = 0.8
-) -> Tensor:
+def register_matcher(name: str, matcher: Matcher) -> None:
+    """Makes a rule known to ``match``, and to the commands as ``--matcher``.
+
+    Args:
+        name: its name.
+        matcher: from costs ``[V, I]``, finite, V and I at least 1, to the infrared cluster of each
+            visible one, ``[V]`` int64, −1 = unmatched.
+
+    Raises:
+        ValueError: the name is taken.
+    """
+    if name in (*METHODS, *REGISTERED):
+        raise ValueError(f"there is a matcher {name!r} already; choose another name")
+    REGISTERED[name] = matcher
+
+
+def check_method(method: str) -> None:
+    """Refuses the name of a rule that ``match`` does not know.
+
+    Raises:
+        ValueError: with the known names.
+    """
+    known = (*METHODS, *REGISTERED)
+    if method not in known:
+        raise ValueError(f"method: expected one of {known}, found {method!r}")
+
+
+def match(cost: Tensor | ArrayLike, method: str = "nearest", *, threshold: float = 0.8) -> Tensor:
     """Finds for each visible cluster the infrared cluster that it is matched with.
 
     ``nearest``: the cheapest one; several visible clusters may share it (the first of equals).
@@ -92,7 +120,8 @@ def match(
     n Gaussian costs the lowest lies about √(2 ln n)·σ below the middle. A pair is worth by how much
     its cost lies lower than ``threshold`` times that, n being V·I; the assignment of greatest total
     worth is taken, and pairs worth nothing stay alone. With fewer than three clusters on both sides
-    there is nothing to compare with, and it is the one-to-one match.
+    there is nothing to compare with, and it is the one-to-one match. Other names are rules of
+    ``register_matcher``.
 
     Args:
         cost: ``[V, I]`` finite costs; V or I may be 0.
@@ -105,10 +134,10 @@ def match(
         ``[V]`` int64 on the device of ``cost``: infrared cluster, −1 = unmatched.
 
     Raises:
-        ValueError: an unknown method, a cost that is no matrix or not finite, threshold < 0.
+        ValueError: an unknown method, a cost that is no matrix or not finite, threshold < 0, or a
+            registered rule whose answer is no assignment.
     """
-    if method not in get_args(Method):
-        raise ValueError(f"method: expected one of {get_args(Method)}, found {method!r}")
+    check_method(method)
     cost = torch.as_tensor(cost).detach()
     if cost.ndim != 2:
         raise ValueError(f"cost: expected a matrix [V, I], found shape {tuple(cost.shape)}")
@@ -119,6 +148,8 @@ def match(
         raise ValueError(f"threshold: expected at least 0, found {threshold}")
     if cost.numel() == 0:
         return torch.full((len(cost),), UNMATCHED, device=cost.device)
+    if method in REGISTERED:
+        return _checked(REGISTERED[method](cost), cost, method)
     if method == "nearest":
         return cost.argmin(1)
     if method == "one-to-one" or max(cost.shape) < FEWEST_STRANGERS:
@@ -127,6 +158,20 @@ def match(
     found = _assign(-worth.clamp_min(0))
     own = worth.gather(1, found.clamp_min(0)[:, None])[:, 0]
     return found.where(own > 0, UNMATCHED)
+
+
+def _checked(found: Tensor, cost: Tensor, name: str) -> Tensor:
+    """The answer of a registered rule, which nobody has tested here."""
+    shape = (len(cost),)
+    if not isinstance(found, Tensor) or found.dtype != torch.int64 or found.shape != shape:
+        what = f"{found.dtype} {list(found.shape)}" if isinstance(found, Tensor) else type(found)
+        raise ValueError(f"matcher {name!r}: expected an int64 tensor {list(shape)}, found {what}")
+    if not bool(((found >= UNMATCHED) & (found < cost.shape[1])).all()):
+        raise ValueError(
+            f"matcher {name!r}: expected infrared clusters {UNMATCHED} to {cost.shape[1] - 1}, "
+            f"found {int(found.min())} to {int(found.max())}"
+        )
+    return found.to(cost.device)
 
 
 def _assign(cost: Tensor) -> Tensor:

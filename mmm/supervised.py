@@ -20,10 +20,13 @@ from ..datasets.samplers import (
 )
 from ..engine.augment import Augmenter
 from ..engine.errors import UserError
+from ..engine.network import build_network
+from ..engine.network_kinds import BatchOutput, Network, describe
 from ..engine.session import Session
-from ..losses import ContrastiveLoss, ModalityAlignmentLoss, SeparationLoss
-from ..models import M3ReID
+from ..losses import ContrastiveLoss, ModalityAlignmentLoss
+from ..losses.registry import extra_losses
 from .config import MMMConfig
+from .separation import separation_losses
 
 STREAM = 21
 
@@ -36,14 +39,15 @@ def relabel(identities: np.ndarray) -> np.ndarray:
 class Supervised:
     """L = ID_clip + ID_frame + MMA_clip + MMA_frame + OFR + Σ DAC (M3-ReID, section III).
 
-    With ``separation_weight`` OFR and DAC are scaled, with ``contrast_weight`` an in-batch
-    contrast of the clips is added; the published recipe has 1 and 0.
+    An image network has neither frames nor masks: ID + MMA. With ``separation_weight`` OFR and DAC
+    are scaled, with ``contrast_weight`` an in-batch contrast of the clips is added; the published
+    recipe has 1 and 0.
     """
 
     name = "supervised"
 
     def __init__(
-        self, session: Session, config: MMMConfig, model: M3ReID, classes: np.ndarray
+        self, session: Session, config: MMMConfig, model: Network, classes: np.ndarray
     ) -> None:
         self.session = session
         self.config = config
@@ -53,7 +57,6 @@ class Supervised:
         self.lr = config.lr
         self.augment = Augmenter(session, config, STREAM)
         self.alignment = ModalityAlignmentLoss()
-        self.separation = SeparationLoss()
         self.contrast = ContrastiveLoss(config.contrast_temperature)
         try:
             self.sampler = self._sampler()
@@ -97,31 +100,43 @@ class Supervised:
 
     def losses(self, clips: Tensor, index: Tensor, step: int) -> dict[str, Tensor]:
         """The terms of the published loss."""
-        images, modalities = self.augment(clips, index, step)
+        batch = self.augment(clips, index, step)
         with self.session.runtime.autocast():
-            output = self.model(images)
-        classes = torch.from_numpy(self.classes)[index].to(images.device)
-        frames = output.frames.shape[1]
-        frame_classes = classes.repeat_interleave(frames)
+            output = describe(self.model, batch.images, batch.modalities)
+        classes = torch.from_numpy(self.classes)[batch.tracks].to(output.embeddings.device)
+        losses = self._identity_losses(output, classes)
+        losses.update(self._alignment_losses(output, classes, batch.modalities))
         config = self.config
-        losses = {
-            "ID clip": F.cross_entropy(output.clip_logits.float(), classes),
-            "ID frame": F.cross_entropy(output.frame_logits.flatten(0, 1).float(), frame_classes),
-        }
-        if config.alignment_weight:
-            losses["MMA clip"] = config.alignment_weight * self.alignment(
-                output.clips, classes, modalities
-            )
-            losses["MMA frame"] = config.alignment_weight * self.alignment(
-                output.frames.flatten(0, 1), frame_classes, modalities.repeat_interleave(frames)
-            )
-        if config.separation_weight:
-            losses["OFR"] = config.separation_weight * self.separation(output.frames)
-            losses["DAC"] = config.separation_weight * sum(
-                (self.separation(mask) for mask in output.masks), start=images.new_zeros(())
-            )
+        losses.update(separation_losses(output, config.separation_weight))
         if config.contrast_weight:
-            losses["contrast"] = config.contrast_weight * self.contrast(output.clips, classes)
+            losses["contrast"] = config.contrast_weight * self.contrast(output.embeddings, classes)
+        losses.update(extra_losses(config.extra_loss, output.pooled, classes, batch.modalities))
+        return losses
+
+    def _identity_losses(self, output: BatchOutput, classes: Tensor) -> dict[str, Tensor]:
+        assert output.logits is not None
+        losses = {"ID clip": F.cross_entropy(output.logits.float(), classes)}
+        if output.frame_logits is not None:
+            losses["ID frame"] = F.cross_entropy(
+                output.frame_logits.flatten(0, 1).float(),
+                classes.repeat_interleave(output.frame_logits.shape[1]),
+            )
+        return losses
+
+    def _alignment_losses(
+        self, output: BatchOutput, classes: Tensor, modalities: Tensor
+    ) -> dict[str, Tensor]:
+        weight = self.config.alignment_weight
+        if not weight:
+            return {}
+        losses = {"MMA clip": weight * self.alignment(output.embeddings, classes, modalities)}
+        if output.frames is not None:
+            frames = output.frames.shape[1]
+            losses["MMA frame"] = weight * self.alignment(
+                output.frames.flatten(0, 1),
+                classes.repeat_interleave(frames),
+                modalities.repeat_interleave(frames),
+            )
         return losses
 
     def after_step(self) -> None:
@@ -133,3 +148,22 @@ class Supervised:
 
     def load_state(self, state: dict[str, Any]) -> None:
         """Nothing to take back."""
+
+
+def start_supervised(session: Session, config: MMMConfig) -> tuple[Network, Supervised]:
+    """The network with a class for each identity of the training tracks, and its stage.
+
+    Raises:
+        UserError: a track has no identity, there is a single one, or the sampler finds no batch.
+    """
+    unknown = sum(track.identity is None for track in session.tracks)
+    if unknown:
+        raise UserError(f"--supervised: {unknown} training tracks have no identity")
+    classes = relabel(np.array([track.identity for track in session.tracks]))
+    if classes.max() < 1:
+        raise UserError(
+            f"--supervised needs at least 2 identities to tell apart; the "
+            f"{len(classes)} training tracks of {config.data_dir} show one"
+        )
+    model = build_network(config, session.runtime, int(classes.max()) + 1)
+    return model, Supervised(session, config, model, classes)

@@ -2,67 +2,74 @@
 
 from __future__ import annotations
 
-import numpy as np
+from collections.abc import Callable, Sequence
 
+from ..datasets.track import Track
 from ..engine.artefact import read_artefact
-from ..engine.checkpoint import load_model, save_model
-from ..engine.errors import UserError
+from ..engine.checkpoint import save_model
 from ..engine.judge import LabelJudge
-from ..engine.network import build_network, network_meta, place
-from ..engine.run_folder import RunFolder
+from ..engine.network import network_meta, network_of
+from ..engine.network_kinds import Network
+from ..engine.run_folder import RunFolder, write_text
 from ..engine.session import Session
 from ..engine.settings import to_yaml
 from ..engine.stages import Stage, run_stages
 from ..evaluation.results import summary_table
 from ..evaluation.run_record import read_run
-from ..models import M3ReID
 from .config import MMMConfig
+from .given_labels import only_given
 from .matched import Matched
-from .supervised import Supervised, relabel
+from .paper import Paper
+from .plan import rehearse_mmm
+from .released import Released
+from .supervised import start_supervised
+
+VARIANTS: dict[str, type[Matched] | type[Released]] = {
+    "vireid": Matched,
+    "paper": Paper,
+    "released": Released,
+}
 
 
-def run_mmm(config: MMMConfig) -> RunFolder:
+def _permitted(config: MMMConfig) -> bool | Callable[[Sequence[Track]], list[Track]]:
+    if config.semi_supervised is None:
+        return config.supervised
+    return only_given(config.semi_supervised, config.seed, config.labelled_tracks)
+
+
+def run_mmm(config: MMMConfig) -> RunFolder | None:
     """Trains stage two, or from labels, and writes the network into ``config.output``.
 
     Args:
         config: settings.
 
     Returns:
-        The run folder.
+        The run folder; None after a dry run.
 
     Raises:
         UserError, DatasetError, DegenerateClustering: with what to do.
     """
     # Before the run folder is made: a wrong predecessor should leave nothing behind.
     artefact = None if config.baseline is None else read_artefact(config.baseline)
+    if config.dry_run:
+        rehearse_mmm(config, artefact, _permitted(config))
+        return None
     run = RunFolder(config.output, to_yaml(config), resume=config.resume is not None)
     try:
-        session = Session(config, "mmm", run, labelled=config.supervised)
-        model: M3ReID
+        session = Session(config, "mmm", run, labelled=_permitted(config))
+        if config.semi_supervised is not None and session.runtime.is_main:
+            keys = sorted(track.key for track in session.tracks if track.identity is not None)
+            write_text(run.path / "labelled_tracks.txt", "".join(f"{key}\n" for key in keys))
+            run.log(f"semi-supervised: {len(keys)} of {len(session.tracks)} tracks are labelled")
+        model: Network
         stage: Stage
         if config.supervised:
-            unknown = sum(track.identity is None for track in session.tracks)
-            if unknown:
-                raise UserError(f"--supervised: {unknown} training tracks have no identity")
-            classes = relabel(np.array([track.identity for track in session.tracks]))
-            if classes.max() < 1:
-                raise UserError(
-                    f"--supervised needs at least 2 identities to tell apart; the "
-                    f"{len(classes)} training tracks of {config.data_dir} show one"
-                )
-            model = build_network(config, session.runtime, int(classes.max()) + 1)
-            stage = Supervised(session, config, model, classes)
+            model, stage = start_supervised(session, config)
         else:
             assert artefact is not None
-            model, meta = load_model(artefact.encoder)
-            if meta["backbone"] != config.backbone:
-                raise UserError(
-                    f"{artefact.encoder} holds a {meta['backbone']}, but --backbone is "
-                    f"{config.backbone}; give the one of stage one"
-                )
-            model = place(model, session.runtime)
-            judge = LabelJudge(session.full_tracks, run)
-            stage = Matched(session, config, model, judge, artefact)
+            model = network_of(artefact.encoder, config, session.runtime)
+            judge = LabelJudge(session.full_tracks, run, config.data_dir)
+            stage = VARIANTS[config.variant](session, config, model, judge, artefact)
         step = run_stages(session, run, config, model, [stage], untrained=config.supervised)
         save_model(
             run.path / "model.safetensors",

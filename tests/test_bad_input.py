@@ -246,7 +246,7 @@ def test_another_layout_is_recognised(vireid, tiny_set, name):
 def test_an_unknown_data_set(vireid, tiny_set):
     code, said = vireid("verify", "--dataset", "market", "--data-dir", tiny_set)
     assert code == 2
-    assert "unknown data set 'market'; known are hitsz-vcm, bupt-campus, folder" in said
+    assert "unknown data set 'market'; known are hitsz-vcm, bupt-campus, sysu-mm01" in said
 
 
 @pytest.mark.parametrize(
@@ -453,7 +453,7 @@ def test_cuda_that_is_not_there(vireid, tiny_set, tmp_path):
         ("lr: 0.1\nlearning_rate: 1\n", "unknown settings: learning_rate"),
         ("lr: fast\n", "--lr: Expected"),
         ("img-h: 0\n", "--img-h is at least 1"),
-        ("cache: disk\n", "one of 'memory', 'none'"),
+        ("cache: ram\n", "one of 'memory', 'disk', 'none'"),
     ],
 )
 def test_a_settings_file_with_a_mistake(vireid, tiny_set, tmp_path, content, complaint):

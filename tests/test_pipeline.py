@@ -149,7 +149,7 @@ def test_a_killed_run_that_goes_on_equals_an_uninterrupted_one(
     assert all(torch.equal(first[name], second[name]) for name in first)
 
     def measured(run):
-        timing = {"seconds", "clips_per_second"}
+        timing = {"seconds", "clips_per_second", "peak_memory_mib"}
         kinds = ("evaluation", "pseudo_labels", "train")
         return [
             {key: value for key, value in record.items() if key not in timing}

@@ -90,7 +90,7 @@ def test_sound_clusters_are_counted_within_their_modality():
 
 def test_joint_clusters_of_one_modality_are_noise_and_said():
     features, session = session_of(people(seed=4), people(seed=5))
-    labels = joint_labels(features, session, config(), 12, 3, 0.5)
+    labels = joint_labels(features, session, config(joint_k1=12, joint_k2=3, joint_eps=0.5))
     assert (labels == -1).all()
     assert "none of the clusters holds both modalities" in session.said[0]
     assert "50%: 0." in session.said[0]
@@ -100,7 +100,7 @@ def test_joint_clusters_hold_both_modalities():
     shared = people(count=4, each=20, seed=6)
     visible, infrared = shared[::2], torch.cat([shared[1::2], people(count=3, seed=7)])
     features, session = session_of(visible, infrared)
-    labels = joint_labels(features, session, config(), 12, 3, 0.7)
+    labels = joint_labels(features, session, config(joint_k1=12, joint_k2=3, joint_eps=0.7))
     identity = np.repeat(np.arange(4), 10)
     np.testing.assert_array_equal(labels[:40], identity)
     np.testing.assert_array_equal(labels[40:80], identity)

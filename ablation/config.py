@@ -1,0 +1,94 @@
+"""Settings of an ablation."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from ..engine.settings import setting
+
+
+@dataclass(frozen=True, kw_only=True)
+class AblateConfig:
+    """Which rows, on which data, over which seeds."""
+
+    dataset: str = setting("data set name, as for `vireid baseline`")
+    data_dir: str = setting("folder of the data set; {seed} in it stands for each of --seeds")
+    output: Path = setting("folder to write: a run folder for each run, and the table")
+    baseline_config: Path = setting("YAML file with the settings of stage one")
+    mmm_config: Path = setting("YAML file with the settings of stage two")
+    supervised_config: Path | None = setting(
+        "YAML file of the row `supervised`; unset: stage two's settings, for the steps of both "
+        "stages",
+        None,
+    )
+    seeds: tuple[int, ...] | str = setting("seeds, for instance 0,1,2", "0,1,2")
+    rows: tuple[str, ...] | str = setting(
+        "rows: names, sets (steps, memories, matchers, supervision, all), or YAML files of own "
+        "rows, separated by commas",
+        "steps,memories,matchers",
+    )
+    over: str | None = setting(
+        "NAME=VALUE,VALUE: a second placeholder, {NAME}, of --data-dir; every row for each value",
+        None,
+    )
+    processes: int = setting("runs at a time", 1)
+    threads: int | None = setting(
+        "threads of a run; unset: 1 with several processes, else as many as there are cores", None
+    )
+
+    def __post_init__(self) -> None:
+        if self.processes < 1:
+            raise ValueError("--processes is at least 1")
+        if self.threads is not None and self.threads < 1:
+            raise ValueError("--threads is at least 1")
+        if not self.row_names:
+            raise ValueError("--rows names at least one row")
+        self.seed_list  # noqa: B018 - complains about what is no seed
+        name, values = self.over_values
+        if name and f"{{{name}}}" not in self.data_dir:
+            raise ValueError(
+                f"--over {self.over}: --data-dir has no {{{name}}}, so every value would be the "
+                f"same data; got {self.data_dir}"
+            )
+        if len(values) != len(set(values)):
+            raise ValueError(f"--over {self.over}: a value is there twice")
+
+    @property
+    def seed_list(self) -> tuple[int, ...]:
+        """The seeds as numbers.
+
+        Raises:
+            ValueError: one is no number from 0, or is there twice, or there is none.
+        """
+        given = self.seeds.split(",") if isinstance(self.seeds, str) else self.seeds
+        try:
+            seeds = tuple(int(seed) for seed in given)
+        except ValueError:
+            seeds = ()
+        if not seeds or min(seeds) < 0 or len(set(seeds)) != len(seeds):
+            raise ValueError(f"--seeds are different numbers from 0, like 0,1,2; got {self.seeds}")
+        return seeds
+
+    @property
+    def row_names(self) -> tuple[str, ...]:
+        """What ``rows`` lists."""
+        given = self.rows.split(",") if isinstance(self.rows, str) else self.rows
+        return tuple(name.strip() for name in given if name.strip())
+
+    @property
+    def over_values(self) -> tuple[str, tuple[str, ...]]:
+        """Name and values of the second placeholder; ``("", ("",))`` without one.
+
+        Raises:
+            ValueError: not of the form NAME=VALUE,VALUE.
+        """
+        if self.over is None:
+            return "", ("",)
+        name, _, listed = self.over.partition("=")
+        values = tuple(value.strip() for value in listed.split(",") if value.strip())
+        if not name.isidentifier() or name == "seed" or not values:
+            raise ValueError(f"--over looks like unshared=0,0.25,0.5; got {self.over}")
+        if any("/" in value or "\\" in value for value in values):
+            raise ValueError(f"--over: values name folders, so they hold no slash; got {self.over}")
+        return name, values

@@ -1,0 +1,178 @@
+"""The rows of an ablation, as data: a name and the settings that it changes."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+
+from ..datasets.wording import shorten
+from ..engine.errors import UserError
+from ..mmm.config import MMMConfig
+
+Kind = Literal["stage one", "continued", "stage two", "supervised"]
+PUBLISHED_INTRA, PUBLISHED_INTER = 0.5, 0.05
+# The paper aligns from epoch 15 of 80.
+PUBLISHED_INTER_FROM = 15 / 80
+
+SETS: Mapping[str, tuple[str, ...]] = {
+    "steps": ("stage-one", "continued", "matching", "intra", "inter", "intra-inter"),
+    "memories": (
+        *("memories-1", "memories-2", "memories-4", "memories-8"),
+        *("memories-1-prototypes-4", "memories-4-prototypes-4"),
+    ),
+    "matchers": ("nearest", "one-to-one", "abstaining"),
+    "supervision": (
+        *("stage-one", "recipe", "semi-tracks-0.2", "semi-0.2", "semi-visible", "semi-1"),
+        "supervised",
+    ),
+}
+
+
+@dataclass(frozen=True)
+class Row:
+    """One row of the table.
+
+    Attributes:
+        name: what ``--rows`` calls it; also the name of its run folder.
+        title: as the table shows it.
+        kind: ``stage one`` is that run itself; ``continued`` trains it on for as many steps as
+            stage two takes; ``stage two`` and ``supervised`` run ``vireid mmm``.
+        changes: settings that differ from the YAML file of the kind.
+    """
+
+    name: str
+    title: str
+    kind: Kind = "stage two"
+    changes: Mapping[str, Any] = field(default_factory=dict)
+
+
+def predefined_rows(recipe: MMMConfig) -> dict[str, Row]:
+    """The rows that need no file.
+
+    Args:
+        recipe: stage two's settings. Its weights are those of ``+ intra`` and ``+ inter``; where
+            one is 0, the published weight is taken, and where the alignment would begin after the
+            last epoch, it begins after the published share of the epochs.
+
+    Returns:
+        Name to row.
+    """
+    intra = {"intra_weight": recipe.intra_weight or PUBLISHED_INTRA}
+    inter = {"inter_weight": recipe.inter_weight or PUBLISHED_INTER}
+    if recipe.inter_from > recipe.epochs:
+        inter["inter_from"] = max(1, math.ceil(PUBLISHED_INTER_FROM * recipe.epochs))
+    off = {"intra_weight": 0.0, "inter_weight": 0.0}
+    rows = [
+        Row("stage-one", "stage one alone", "stage one"),
+        Row("continued", "control: stage one trained on", "continued"),
+        Row("matching", "+ matching", changes=off),
+        Row("intra", "+ matching, intra", changes={**off, **intra}),
+        Row("inter", "+ matching, inter", changes={**off, **inter}),
+        Row("intra-inter", "+ matching, intra, inter", changes={**off, **intra, **inter}),
+        Row("recipe", "stage two as configured"),
+    ]
+    for k in (1, 2, 4, 8):
+        name = "one memory" if k == 1 else f"{k} memories"
+        rows.append(
+            Row(f"memories-{k}", name, changes={"memories": k, "memory_prototypes": 1}),
+        )
+    for k in (1, 4):
+        rows.append(
+            Row(
+                f"memories-{k}-prototypes-4",
+                f"{'one memory' if k == 1 else f'{k} memories'}, 4 prototypes in training",
+                changes={"memories": k, "memory_prototypes": 4},
+            )
+        )
+    rows += [Row(name, f"matcher {name}", changes={"matcher": name}) for name in SETS["matchers"]]
+    rows += [
+        Row(f"semi-{given.replace(':', '-')}", title, changes={"semi_supervised": given})
+        for given, title in (
+            ("tracks:0.2", "semi-supervised, 20 % of every identity's tracks"),
+            ("0.2", "semi-supervised, 20 % of the identities"),
+            ("visible", "semi-supervised, visible labels"),
+            ("1", "all labels, by stage two's losses"),
+        )
+    ]
+    rows.append(Row("supervised", "supervised", "supervised", {"supervised": True}))
+    return {row.name: row for row in rows}
+
+
+def choose_rows(wanted: Sequence[str], known: Mapping[str, Row]) -> list[Row]:
+    """Rows by name, by set, and from YAML files.
+
+    Args:
+        wanted: names of rows or sets; what ends in ``.yaml`` or ``.yml`` is a file of own rows.
+        known: the predefined rows.
+
+    Returns:
+        The rows in the order asked for, each once.
+
+    Raises:
+        UserError: an unknown name, or a file that does not hold rows.
+    """
+    chosen: dict[str, Row] = {}
+    for name in wanted:
+        if name.endswith((".yaml", ".yml")):
+            for row in read_rows(Path(name)):
+                if row.name in known or row.name in chosen:
+                    raise UserError(f"--rows {name}: the name {row.name!r} is taken; choose others")
+                chosen[row.name] = row
+            continue
+        names = tuple(known) if name == "all" else SETS.get(name, (name,))
+        for each in names:
+            if each not in known:
+                raise UserError(
+                    f"--rows: there is no row {each!r}. Sets: {', '.join((*SETS, 'all'))}. "
+                    f"Rows: {', '.join(known)}. Own rows come from a file that ends in .yaml."
+                )
+            chosen[each] = known[each]
+    return list(chosen.values())
+
+
+def read_rows(file: Path) -> list[Row]:
+    """Rows of the user's: a name, and below it settings of ``vireid mmm``.
+
+    Args:
+        file: YAML, for instance ``{"hot memory": {"memory_temperature": 0.2}}``.
+
+    Returns:
+        One row each, of stage two.
+
+    Raises:
+        UserError: the file cannot be read or holds something else.
+    """
+    try:
+        found = yaml.safe_load(file.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise UserError(f"--rows {file}: {error.strerror}") from error
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise UserError(f"--rows {file} is no YAML: {error}") from error
+    if not isinstance(found, dict) or not found:
+        raise UserError(
+            f"--rows {file}: expected rows like `hot memory: {{memory_temperature: 0.2}}`; "
+            f"found {type(found).__name__}"
+        )
+    bad = [str(name) for name, changes in found.items() if not isinstance(changes, dict)]
+    if bad:
+        raise UserError(
+            f"--rows {file}: {shorten(bad)}: expected settings of `vireid mmm` below the name, "
+            "like `{memory_temperature: 0.2}`"
+        )
+    slashed = [str(name) for name in found if set("/\\") & set(str(name)) or str(name) in ".."]
+    if slashed:
+        raise UserError(f"--rows {file}: {shorten(slashed)}: a name is a folder's, without slashes")
+    return [
+        Row(
+            str(name),
+            str(name),
+            "supervised" if changes.get("supervised") else "stage two",
+            {str(key).replace("-", "_"): value for key, value in changes.items()},
+        )
+        for name, changes in found.items()
+    ]

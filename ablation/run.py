@@ -1,0 +1,62 @@
+"""`vireid ablate` from start to table."""
+
+from __future__ import annotations
+
+import json
+import time
+from typing import Any
+
+from ..engine.errors import UserError
+from ..engine.run_folder import write_text
+from .config import AblateConfig
+from .execute import execute
+from .plan import Job, plan
+from .table import markdown, summarise
+
+
+def run_ablation(config: AblateConfig) -> list[dict[str, Any]]:
+    """Trains every row on every seed and writes ``ablation.md`` and ``ablation.json``.
+
+    What is finished in ``config.output`` is not trained again, what was interrupted goes on. Both
+    files are written anew after each run, so they can be read while others go on.
+
+    Args:
+        config: settings.
+
+    Returns:
+        One entry for each row; see ``summarise``.
+
+    Raises:
+        UserError: the settings do not fit, or no run succeeded.
+    """
+    cells = plan(config)
+    output = config.output
+    if output.exists() and not output.is_dir():
+        raise UserError(f"--output {output} is a file; wanted is a folder, new or of an ablation")
+    output.mkdir(parents=True, exist_ok=True)
+    failed: dict[Job, str] = {}
+    over = config.over_values[0]
+    started = time.perf_counter()
+
+    def write() -> list[dict[str, Any]]:
+        entries = summarise(cells, failed)
+        content = {"dataset": config.dataset, "seeds": config.seed_list, "rows": entries}
+        write_text(output / "ablation.json", json.dumps(content, indent=2) + "\n")
+        write_text(output / "ablation.md", markdown(entries, over))
+        return entries
+
+    def progress(job: Job, problem: str | None, done: int, count: int) -> None:
+        if problem is not None:
+            failed[job] = problem
+        minutes = (time.perf_counter() - started) / 60
+        end = "done" if problem is None else "failed: " + " ".join(problem.split())
+        print(f"[{done}/{count}, {minutes:.1f} min] {job.label}: {end}", flush=True)
+        write()
+
+    threads = config.threads or (1 if config.processes > 1 else None)
+    execute([cell.job for cell in cells], config.processes, threads, progress)
+    entries = write()
+    print(f"\n{markdown(entries, over)}\n{output / 'ablation.md'}")
+    if not any(cell.job.finished for cell in cells):
+        raise UserError(f"no run of {output} succeeded; the reasons stand above")
+    return entries

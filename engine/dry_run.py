@@ -1,0 +1,344 @@
+"""`--dry-run`: the largest step of a run first, the memory it takes, and how long the run will."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import statistics
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TypeVar
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from tqdm import tqdm
+
+from ..datasets.clip_loader import ClipLoader
+from ..datasets.clip_reader import ClipReader
+from ..datasets.track import Modality
+from ..memory import ClusterMemory
+from . import ranks
+from .augment import Augmenter
+from .compiling import compile_network
+from .config import TrainingConfig
+from .encoder import Encoder
+from .errors import UserError
+from .network_kinds import Network, describe
+from .peak_memory import memory_text, peak_memory_mib
+from .session import Session
+from .split import split_batches
+from .training import make_optimiser
+
+Config = TypeVar("Config", bound=TrainingConfig)
+Losses = Callable[[Tensor, Tensor, int], dict[str, Tensor]]
+REPEATS = 3
+SLOW = 30.0  # seconds; a step that takes longer is not repeated three times
+TEMPERATURE = 0.05
+
+
+@dataclass(frozen=True)
+class PlannedStage:
+    """What a stage will do, known before anything is clustered.
+
+    Attributes:
+        name: of the stage.
+        epochs: its epochs; 0 leaves it out.
+        steps: batches of an epoch.
+        batch: track numbers of its largest batch.
+        losses: clips, track numbers and step to the stage's own loss terms, where these need no
+            clustering; see :func:`stand_in`.
+        extractions: how often it computes the features of all training tracks.
+        num_frames: frames of a clip; None = ``--num-frames``.
+    """
+
+    name: str
+    epochs: int
+    steps: int
+    batch: list[int]
+    losses: Losses
+    extractions: int = 0
+    num_frames: int | None = None
+
+
+@dataclass(frozen=True)
+class Seconds:
+    """What one batch costs: reading its frames, and computing."""
+
+    reading: float
+    computing: float
+
+    def with_workers(self, config: TrainingConfig) -> float:
+        """Wall clock in a run, where processes read ahead or a cache holds the frames."""
+        if config.cache != "none":
+            return self.computing
+        if config.workers == 0:
+            return self.reading + self.computing
+        return max(self.computing, self.reading / config.workers)
+
+
+def rehearsal(config: Config) -> Config:
+    """The settings of a dry run: frames are read in this process and as they are needed."""
+    return dataclasses.replace(config, cache="none", workers=0)
+
+
+def some_tracks(session: Session, visible: int, infrared: int) -> list[int]:
+    """Track numbers of a batch of so many visible and so many infrared clips, drawn at random."""
+    draw = np.random.default_rng((session.config.seed, 31))
+    chosen: list[int] = []
+    for modality, count in ((Modality.VISIBLE, visible), (Modality.INFRARED, infrared)):
+        rows = np.flatnonzero(session.modalities == modality)
+        chosen += draw.choice(rows, count, replace=count > len(rows)).tolist()
+    return chosen
+
+
+def most_clusters(session: Session, min_samples: int) -> int:
+    """More clusters than any clustering of the training tracks can have, in both modalities."""
+    return max(2, len(session.tracks) // max(1, min_samples))
+
+
+def stand_in(
+    session: Session, model: nn.Module, augment: Augmenter, *, prototypes: int = 0
+) -> Losses:
+    """Losses of a stage whose own need a clustering first.
+
+    Every output of the network takes part in a mean of squares, and the embeddings are compared
+    with a cluster memory, so that what autograd keeps is what it keeps in the stage, up to the
+    small matrices between the clips of a batch.
+
+    Args:
+        session: device.
+        model: network.
+        augment: that of the stage.
+        prototypes: rows of the memory; 0 = none.
+
+    Returns:
+        A function like ``Stage.losses``.
+    """
+    memory: ClusterMemory | None = None
+
+    def losses(clips: Tensor, index: Tensor, step: int) -> dict[str, Tensor]:
+        nonlocal memory
+        batch = augment(clips, index, step)
+        with session.runtime.autocast():
+            output = describe(model, batch.images, batch.modalities)
+        values = [value for value in output if isinstance(value, Tensor)] + list(output.masks)
+        found = {"outputs": torch.stack([v.float().square().mean() for v in values]).sum()}
+        if prototypes:
+            rows = output.embeddings
+            if memory is None:
+                drawn = torch.randn(prototypes, rows.shape[1], device=rows.device)
+                memory = ClusterMemory(
+                    F.normalize(drawn, dim=1), temperature=TEMPERATURE, momentum=0.1, mode="all"
+                )
+            found["memory"] = memory(rows, torch.arange(len(rows), device=rows.device) % prototypes)
+        return found
+
+    return losses
+
+
+def dry_run(
+    session: Session,
+    config: TrainingConfig,
+    model: Network,
+    plan: Sequence[PlannedStage],
+    *,
+    untrained: bool,
+    last_extractions: int = 0,
+) -> None:
+    """Takes each kind of step a few times, the largest first, and says what the run will need.
+
+    Nothing is written. The network is trained on the way, so it is of no use afterwards.
+
+    Args:
+        session: data and device, made with the settings of :func:`rehearsal` and without a run.
+        config: settings of the run itself.
+        model: network, on the device.
+        plan: stages of the run, in order.
+        untrained: whether the run starts with an evaluation.
+        last_extractions: features of all training tracks computed after the last stage.
+
+    Raises:
+        UserError: a step does not fit into the memory, or there is no stage.
+    """
+    plan = [stage for stage in plan if stage.epochs]
+    if not plan:
+        raise UserError("--dry-run: every stage has 0 epochs, so there is no step to take")
+    if config.compile and (remark := compile_network(model, session.runtime.device)):
+        session.say(remark)
+    split_batches(model, config)
+    largest = max(plan, key=lambda stage: _frames(stage, config))
+    frames = largest.num_frames or config.num_frames
+    session.say(
+        f"dry run, nothing is written: {largest.name}, {len(largest.batch)} clips of {frames} "
+        f"frame{'s' * (frames > 1)} of {config.img_h} x {config.img_w}, on "
+        f"{session.runtime.describe()}"
+    )
+    optimiser = session.runtime.scaled(make_optimiser(model, config, config.lr))
+    with _out_of_memory_is_an_error(config, "a training step"):
+        order = [largest, *(stage for stage in plan if stage is not largest)]
+        steps = {stage.name: _training(session, model, optimiser, stage, config) for stage in order}
+    optimiser.zero_grad(set_to_none=True)
+    with _out_of_memory_is_an_error(config, "a batch of feature extraction"):
+        features = _extraction(session, model, config)
+    _say_result(session, config, plan, steps, features, untrained, last_extractions)
+
+
+def _frames(stage: PlannedStage, config: TrainingConfig) -> int:
+    return len(stage.batch) * (stage.num_frames or config.num_frames)
+
+
+@contextmanager
+def _out_of_memory_is_an_error(config: TrainingConfig, what: str) -> Iterator[None]:
+    try:
+        yield
+    except (RuntimeError, MemoryError) as error:
+        text = str(error)
+        known = isinstance(error, (torch.OutOfMemoryError, MemoryError))
+        if not known and "allocate memory" not in text:  # torch's words on a CPU
+            raise
+        extraction = "--batch-size" if "extraction" in what else None
+        ways = extraction or (
+            f"--p-num (now {config.p_num}), or compute the batch in parts with --accumulate (now "
+            f"{config.accumulate})"
+        )
+        raise UserError(
+            f"--dry-run: out of memory in {what}, so the run would not fit either. Lower {ways}. "
+            f"({(text.splitlines() or [type(error).__name__])[0]})"
+        ) from error
+
+
+def _repeated(step: Callable[[], object], device: torch.device) -> float:
+    """Median seconds of a few calls after one that does not count; of one call where it is slow."""
+    first = _timed(step, device)
+    # Every process has to take the same number of steps, else one waits for ever.
+    repeats = ranks.from_main(lambda: 1 if first > SLOW else REPEATS)
+    return statistics.median(_timed(step, device) for _ in range(repeats))
+
+
+def _timed(step: Callable[[], object], device: torch.device) -> float:
+    _wait(device)
+    started = time.perf_counter()
+    step()
+    _wait(device)
+    return time.perf_counter() - started
+
+
+def _wait(device: torch.device) -> None:
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+
+
+def _training(
+    session: Session,
+    model: nn.Module,
+    optimiser: torch.optim.Optimizer,
+    stage: PlannedStage,
+    config: TrainingConfig,
+) -> Seconds:
+    started = time.perf_counter()
+    seed = (config.seed, 31)
+    ((clips, index),) = session.training_clips([stage.batch], seed, stage.num_frames)
+    reading = time.perf_counter() - started
+    runtime = session.runtime
+    model.train()
+
+    def step() -> None:
+        losses = stage.losses(clips, index, 0)
+        total = torch.stack([value.float() for value in losses.values()]).sum()
+        optimiser.zero_grad(set_to_none=True)
+        runtime.accelerator.backward(total)
+        ranks.sum_gradients(p for group in optimiser.param_groups for p in group["params"])
+        runtime.step(optimiser)
+
+    return Seconds(reading, _repeated(step, runtime.device))
+
+
+def _extraction(session: Session, model: nn.Module, config: TrainingConfig) -> Seconds:
+    tracks = session.tracks[: config.batch_size]
+    started = time.perf_counter()
+    reader = ClipReader(
+        tracks,
+        height=config.img_h,
+        width=config.img_w,
+        num_frames=config.num_frames,
+        cache="none",
+        skip_corrupt=config.skip_corrupt,
+    )
+    everything = [list(range(len(tracks)))]
+    ((clips, _),) = ClipLoader(reader, everything, mode="test", num_frames=config.test_frames)
+    reading = time.perf_counter() - started
+    encoder = Encoder(model, session.runtime, flip=config.flip)
+    modalities = torch.from_numpy(session.modalities[: len(tracks)])
+    computing = _repeated(lambda: encoder(clips, modalities), session.runtime.device)
+    # Of one track, so that the last batch of a pass, which is smaller, costs its share.
+    return Seconds(reading / len(tracks), computing / len(tracks))
+
+
+def _say_result(
+    session: Session,
+    config: TrainingConfig,
+    plan: Sequence[PlannedStage],
+    steps: dict[str, Seconds],
+    features: Seconds,
+    untrained: bool,
+    last_extractions: int,
+) -> None:
+    device = session.runtime.device
+    peaks = [peak for peak in ranks.of_all(peak_memory_mib(device)) if peak is not None]
+    kind = "resident memory of this process"
+    if device.type == "cuda":
+        card = torch.cuda.get_device_properties(device).total_memory / 2**20
+        kind = f"allocated by torch, of the card's {memory_text(card)}"
+    each = "; the largest of all processes" if len(peaks) > 1 else ""
+    session.say(f"peak memory: {memory_text(max(peaks, default=None))} ({kind}{each})")
+    feature = features.with_workers(config) / ranks.count()
+    train_pass, test_pass = (
+        feature * len(tracks) for tracks in (session.tracks, session.test_tracks)
+    )
+    rows = []
+    whole = untrained * test_pass + last_extractions * train_pass
+    if config.cache != "none":
+        whole += _filling_the_cache(session, config, features)
+    for stage in plan:
+        batch = steps[stage.name].with_workers(config)
+        evaluations = 1
+        if config.test_interval:
+            evaluations = math.ceil(stage.epochs / config.test_interval)
+        training = stage.epochs * stage.steps * batch
+        seconds = training + stage.extractions * train_pass + evaluations * test_pass
+        whole += seconds
+        rows.append(
+            (
+                stage.name,
+                f"{stage.epochs} x {stage.steps}",
+                f"{batch:.3f}",
+                str(stage.extractions),
+                str(evaluations),
+                tqdm.format_interval(seconds),
+            )
+        )
+    head = ("stage", "epochs x batches", "s/batch", "feature passes", "evaluations", "time")
+    widths = [max(map(len, column)) for column in zip(head, *rows)]
+    for row in (head, *rows):
+        session.say("  ".join(cell.rjust(w) for cell, w in zip(row, widths)))
+    session.say(
+        f"a feature pass takes {tqdm.format_interval(train_pass)}, an evaluation "
+        f"{tqdm.format_interval(test_pass)}"
+    )
+    without = "without ranking"
+    if any(stage.extractions for stage in plan):
+        without = (
+            "without clustering, matching and ranking; stages that cluster were measured with a "
+            "stand-in for their losses"
+        )
+    session.say(f"whole run: about {tqdm.format_interval(whole)}, {without}")
+
+
+def _filling_the_cache(session: Session, config: TrainingConfig, features: Seconds) -> float:
+    """Seconds in which every frame is read once; a disk cache may be there already."""
+    tracks = [*session.tracks, *session.test_tracks]
+    return features.reading / config.test_frames * sum(len(track.frames) for track in tracks)

@@ -1,0 +1,139 @@
+"""Some labels given, the rest clustered and matched."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ..clustering.subclusters import subcluster_centres
+from ..datasets.track import Modality, Track
+from ..engine.session import Session
+from .cluster_matching import ClusterMatching, match_clusters
+from .config import MMMConfig
+from .given_labels import parse_given
+from .matching import UNMATCHED, match, matching_cost, unify_labels
+
+Side = tuple[np.ndarray, np.ndarray]  # clusters of a modality's tracks, identity of each cluster
+
+
+def known_classes(tracks: Sequence[Track]) -> np.ndarray:
+    """Labels that training may see, as classes 0 … L−1, [N] int64; -1 = not given."""
+    names = sorted({track.identity for track in tracks if track.identity is not None})
+    number = {name: i for i, name in enumerate(names)}
+    return np.array(
+        [-1 if track.identity is None else number[track.identity] for track in tracks], np.int64
+    )
+
+
+def modalities_to_cluster(session: Session) -> list[Modality]:
+    """Modalities with a track whose label is not given."""
+    hidden = known_classes(session.tracks) < 0
+    return [m for m in Modality if bool((hidden & (session.modalities == m)).any())]
+
+
+def match_with_given(
+    features: Tensor, labels: np.ndarray, session: Session, config: MMMConfig
+) -> ClusterMatching:
+    """Clusters and matching of stage two, with the given labels where there are any.
+
+    Tracks with a given label form one cluster for each identity and modality; the others keep the
+    cluster that they were found in, without its labelled members. Then:
+
+    - ``visible``: each infrared cluster looks for its labelled identity, by the settings' cost
+      and matcher; with ``nearest`` several may take one, and become one cluster.
+    - ``tracks``: every identity has labelled tracks in each modality where it is seen, so each
+      cluster joins the identity of least cost in its own modality.
+    - ``identities``: the others are other people, so their clusters are matched among themselves.
+
+    An identity that is labelled in both modalities is matched with itself.
+
+    Args:
+        features: [N, D] unit features.
+        labels: [N] int64 clusters of all tracks, counted within each modality, -1 = noise; those
+            of labelled tracks are not used.
+        session: tracks, with the given identities alone.
+        config: settings.
+    """
+    classes = known_classes(session.tracks)
+    if config.semi_supervised is None or not (classes >= 0).any():
+        return match_clusters(features, labels, session.modalities, config)
+    form = parse_given(config.semi_supervised).form
+    masks = [session.modalities == modality for modality in Modality]
+    rows = [features[torch.from_numpy(mask)] for mask in masks]
+    sides = [_own_clusters(labels[mask], classes[mask]) for mask in masks]
+    if form == "visible":
+        costs = _cost(rows, sides, config)
+        partner = np.asarray(match(costs.t(), config.matcher))
+        names = np.append(sides[0][1], UNMATCHED)  # where no partner, the last one
+        sides[1] = _join(sides[1][0], names[partner])
+    elif form == "tracks":
+        sides = [_join_nearest(own, side, config) for own, side in zip(rows, sides)]
+    cost = _cost(rows, sides, config)
+    assignment = _assignment(cost, sides[0][1], sides[1][1], config)
+    own = [torch.from_numpy(side[0]) for side in sides]
+    unified = np.full(len(labels), -1, np.int64)
+    within = unified.copy()
+    for mask, side, values in zip(
+        masks, sides, unify_labels(own[0], own[1], torch.from_numpy(assignment))
+    ):
+        within[mask] = side[0]
+        unified[mask] = values.numpy()
+    return ClusterMatching(within, unified, assignment, cost)
+
+
+def _own_clusters(labels: np.ndarray, classes: np.ndarray) -> Side:
+    """Labelled identities first, then what is left of the clusters."""
+    free = np.where(classes < 0, labels, -1)
+    both = np.where(classes >= 0, classes, np.where(free >= 0, classes.max() + 1 + free, -1))
+    names, dense = np.unique(both[both >= 0], return_inverse=True)
+    clusters = np.full(len(labels), -1, np.int64)
+    clusters[both >= 0] = dense
+    return clusters, np.where(names <= classes.max(), names, -1)
+
+
+def _join(clusters: np.ndarray, names: np.ndarray) -> Side:
+    """Clusters of one identity become one; those without stay as they are."""
+    # Noise reads the last entry.
+    named = np.append(names, -1)[clusters]
+    return _own_clusters(clusters, named) if (named >= 0).any() else (clusters, names)
+
+
+def _join_nearest(features: Tensor, side: Side, config: MMMConfig) -> Side:
+    clusters, names = side
+    free = names < 0
+    if not free.any() or free.all():
+        return side
+    centres = _centres(features, clusters, config)
+    cost = matching_cost(centres[free], centres[~free], variant=config.cost)
+    joined = names.copy()
+    joined[free] = names[~free][np.asarray(match(cost, "nearest"))]
+    return _join(clusters, joined)
+
+
+def _centres(features: Tensor, clusters: np.ndarray, config: MMMConfig) -> Tensor:
+    labels = torch.from_numpy(clusters)
+    return subcluster_centres(features, labels, config.memories, seed=config.seed)[0]
+
+
+def _cost(rows: list[Tensor], sides: list[Side], config: MMMConfig) -> Tensor:
+    centres = [_centres(own, side[0], config) for own, side in zip(rows, sides)]
+    return matching_cost(*centres, variant=config.cost)
+
+
+def _assignment(
+    cost: Tensor, visible: np.ndarray, infrared: np.ndarray, config: MMMConfig
+) -> np.ndarray:
+    """Identities with themselves, clusters without one by the matcher, [V] int64."""
+    assignment = np.full(len(visible), UNMATCHED, np.int64)
+    place = {int(name): i for i, name in enumerate(infrared) if name >= 0}
+    for row, name in enumerate(visible):
+        assignment[row] = place.get(int(name), UNMATCHED)
+    left = np.flatnonzero(visible < 0)
+    right = np.flatnonzero(infrared < 0)
+    if len(left) and len(right):
+        found = np.asarray(match(cost[left][:, right], config.matcher))
+        assignment[left] = np.where(found >= 0, right[found], UNMATCHED)
+    return assignment

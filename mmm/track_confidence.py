@@ -1,0 +1,59 @@
+"""How far to trust each track's label, from losses in evaluation mode on plain views."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from ..datasets.track import Modality
+from .confidence import clean_probability, normalise_losses
+
+
+def track_confidence(
+    logits: Tensor, labels: Tensor, modalities: np.ndarray, *, seed: int = 0
+) -> Tensor:
+    """Probability that a track's unified label is right, fitted for each modality.
+
+    Args:
+        logits: [N, C] of all tracks.
+        labels: [N] int64, -1 = noise.
+        modalities: [N].
+        seed: of the fit.
+
+    Returns:
+        [N] float32; 0 for noise.
+    """
+    return view_confidence([logits], labels, modalities, seed=seed)[0]
+
+
+def view_confidence(
+    logits: list[Tensor], labels: Tensor, modalities: np.ndarray, *, seed: int = 0
+) -> Tensor:
+    """The same where the visible images are seen in several views.
+
+    The losses of each view are scaled to 0 … 1 by themselves; the visible views are then fitted
+    together. Source: MMM, confidence; the released code, which does so.
+
+    Args:
+        logits: for each view [N, C]; infrared rows of any but the first view are not read.
+        labels: [N] int64, -1 = noise.
+        modalities: [N].
+        seed: of the fit.
+
+    Returns:
+        [views, N] float32; 0 for noise and for infrared rows of any view but the first.
+    """
+    losses = [F.cross_entropy(rows, labels, ignore_index=-1, reduction="none") for rows in logits]
+    confidence = torch.zeros(len(losses), len(labels))
+    for modality in Modality:
+        chosen = torch.from_numpy(modalities == modality) & (labels >= 0)
+        if not bool(chosen.any()):
+            continue
+        views = losses if modality == Modality.VISIBLE else losses[:1]
+        rows = [view[chosen] for view in views]
+        scaled = rows[0] if len(rows) == 1 else torch.cat([normalise_losses(r) for r in rows])
+        probability = clean_probability(scaled, seed=seed).float()
+        confidence[: len(rows), chosen] = probability.unflatten(0, (len(rows), -1))
+    return confidence

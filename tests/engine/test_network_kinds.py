@@ -1,0 +1,112 @@
+"""Stages, encoders and checkpoints take every network by one interface."""
+
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import torch
+from vireid.baselines.config import BaselineConfig
+from vireid.datasets.track import Modality
+from vireid.engine.augment import Augmenter
+from vireid.engine.checkpoint import load_model, save_model
+from vireid.engine.encoder import Encoder
+from vireid.engine.network import network_meta
+from vireid.engine.network_kinds import describe, kind_named, kind_of
+from vireid.engine.runtime import Runtime
+from vireid.engine.training import Schedule, make_optimiser
+from vireid.mmm.separation import separation_losses
+
+
+def build(name, identities=0):
+    torch.manual_seed(0)
+    return kind_named(name).build(identities, 1, None, "thin-8")
+
+
+def config(tmp_path, **given):
+    settings = {"dataset": "folder", "data_dir": tmp_path, "output": tmp_path, **given}
+    return BaselineConfig(backbone="thin-8", weights="none", device="cpu", **settings)
+
+
+@pytest.mark.parametrize("name", ["m3reid", "agw"])
+def test_a_checkpoint_gives_the_same_network_and_features_back(name, tmp_path):
+    model = build(name, 3)
+    meta = network_meta(config(tmp_path, network=name), model, stage="x", step=1)
+    save_model(tmp_path / "model.safetensors", model, meta)
+    again, said = load_model(tmp_path / "model.safetensors")
+    assert type(again) is type(model)
+    assert said["network"] == kind_of(model).stored_name
+    clips = torch.randint(256, (4, 1, 3, 32, 16), dtype=torch.uint8)
+    spectra = torch.tensor([0, 1, 1, 0])
+    runtime = Runtime("cpu", "fp32")
+    first, second = (Encoder(m, runtime)(clips, spectra) for m in (model, again))
+    assert torch.equal(first, second)
+    torch.testing.assert_close(first.norm(dim=1), torch.ones(4))
+
+
+@pytest.mark.parametrize("name", ["m3reid", "agw"])
+def test_raw_features_are_the_unit_ones_before_normalising_and_flip_averages(name):
+    runtime = Runtime("cpu", "fp32")
+    model = build(name)
+    clips = torch.randint(256, (3, 1, 3, 32, 16), dtype=torch.uint8)
+    spectra = torch.tensor([0, 1, 0])
+    raw = Encoder(model, runtime, unit=False)(clips, spectra)
+    unit = Encoder(model, runtime)(clips, spectra)
+    torch.testing.assert_close(torch.nn.functional.normalize(raw, dim=1), unit)
+    mirrored = Encoder(model, runtime)(clips.flip(-1), spectra)
+    wanted = torch.nn.functional.normalize(unit + mirrored, dim=1)
+    torch.testing.assert_close(Encoder(model, runtime, flip=True)(clips, spectra), wanted)
+    assert model.training
+
+
+def test_a_two_stream_network_has_to_be_told_the_modality():
+    encoder = Encoder(build("agw"), Runtime("cpu", "fp32"))
+    clips = torch.randint(256, (2, 1, 3, 32, 16), dtype=torch.uint8)
+    with pytest.raises(ValueError, match="which modality"):
+        encoder(clips)
+    mixed = encoder(clips, torch.tensor([0, 1]))
+    torch.testing.assert_close(encoder(clips, Modality.VISIBLE)[0], mixed[0])
+    with pytest.raises(ValueError, match="one frame"):
+        encoder(clips.expand(2, 3, 3, 32, 16), Modality.VISIBLE)
+
+
+def test_an_image_network_has_no_separation_terms():
+    clips, spectra = torch.randn(4, 2, 3, 32, 16), torch.tensor([0, 1, 0, 1])
+    video = describe(build("m3reid"), clips, spectra)
+    assert set(separation_losses(video, 0.5)) == {"OFR", "DAC"}
+    assert separation_losses(video, 0) == {}
+    image = describe(build("agw"), clips[:, :1], spectra)
+    assert separation_losses(image, 1) == {}
+    assert (image.pooled >= 0).all()
+
+
+def test_visible_images_are_seen_twice_and_the_second_time_in_one_channel(tmp_path):
+    session = SimpleNamespace(runtime=Runtime("cpu", "fp32"), modalities=np.array([0, 1, 0]))
+    clips = torch.randint(256, (3, 1, 3, 32, 16), dtype=torch.uint8)
+    index = torch.tensor([2, 1, 0])
+    settings = config(tmp_path, network="agw")
+    batch = Augmenter(session, settings, 5, views=2)(clips, index, 0)
+    assert batch.modalities.tolist() == [0, 1, 0, 0, 0]
+    assert batch.tracks.tolist() == [2, 1, 0, 2, 0]
+    assert batch.exchanged.tolist() == [False, False, False, True, True]
+    single = Augmenter(session, settings, 5)(clips, index, 0)
+    assert torch.equal(single.images, batch.images[:3])
+    video = Augmenter(session, config(tmp_path, network="m3reid"), 5, views=2)(clips, index, 0)
+    assert len(video.images) == 3
+
+
+def test_the_backbone_has_its_own_rate(tmp_path):
+    model = build("agw", 4)
+    settings = config(tmp_path, network="agw", optimiser="sgd", backbone_rate=0.1)
+    backbone, head = make_optimiser(model, settings, 0.1).param_groups
+    assert (backbone["factor"], head["factor"]) == (0.1, 1.0)
+    assert head["nesterov"]
+    assert head["momentum"] == 0.9
+    assert {id(p) for p in head["params"]} == {id(model.neck.weight), id(model.classifier.weight)}
+    trained = [p for p in model.parameters() if p.requires_grad]
+    assert len(backbone["params"]) + 2 == len(trained)
+
+
+def test_the_step_schedule_rises_before_it_falls():
+    schedule = Schedule("step", 0.1, 100, (20, 40), ramp=10)
+    rates = [schedule.at(step) for step in (0, 4, 9, 10, 19, 20, 40)]
+    assert rates == pytest.approx([0.01, 0.05, 0.1, 0.1, 0.1, 0.01, 0.001])

@@ -1,0 +1,109 @@
+"""Which sample reads and writes which memory, and which pairs are left alone."""
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from vireid.memory import ClusterMemory, cluster_means, joint_prototypes
+from vireid.mmm.cluster_matching import doubtful_pairs
+from vireid.mmm.config import MMMConfig
+from vireid.mmm.memories import ThreeMemories, UnifiedMemories
+
+CPU = torch.device("cpu")
+MODALITIES = np.array([0, 0, 0, 0, 0, 0, 1, 1, 1, 1, 1, 1])
+# Class 0 is in both modalities, 1 and 2 are visible only, 3 infrared only.
+UNIFIED = torch.tensor([0, 0, 1, 1, 2, 2, 0, 0, 3, 3, -1, 3])
+
+
+def config(tmp_path, **given):
+    return MMMConfig(
+        dataset="folder", data_dir=tmp_path, output=tmp_path, supervised=True, k_num=2, **given
+    )
+
+
+def rows(seed=0):
+    return F.normalize(torch.randn(12, 7, generator=torch.Generator().manual_seed(seed)), dim=1)
+
+
+def test_only_unmatched_classes_of_different_modalities_are_doubtful():
+    found = doubtful_pairs(UNIFIED, torch.from_numpy(MODALITIES), 4)
+    wanted = torch.zeros(4, 4, dtype=torch.bool)
+    for visible in (1, 2):
+        wanted[visible, 3] = wanted[3, visible] = True
+    assert torch.equal(found, wanted)
+
+
+def test_doubtful_prototypes_neither_pull_nor_push(tmp_path):
+    features, batch = rows(), rows(1)
+    means = cluster_means(features, UNIFIED)
+    doubtful = doubtful_pairs(UNIFIED, torch.from_numpy(MODALITIES), 4)
+    index = torch.tensor([2, 3, 8])  # visible only twice, infrared only once
+    modalities = torch.from_numpy(MODALITIES)[index]
+
+    def loss(spared, moved):
+        changed = means.clone()
+        changed[3] = moved
+        memories = UnifiedMemories(
+            features,
+            UNIFIED,
+            MODALITIES,
+            changed,
+            doubtful if spared else None,
+            config(tmp_path, cross_weight=0.0),
+            CPU,
+        )
+        return memories.losses(batch[:2], index[:2], modalities[:2])["memory"]
+
+    assert loss(True, means[3]) == loss(True, -means[3])
+    assert loss(False, means[3]) != loss(False, -means[3])
+    assert loss(True, means[3]) < loss(False, means[3])
+
+
+def test_unified_memories_are_read_and_then_written(tmp_path):
+    features, batch = rows(), rows(2)
+    settings = config(tmp_path, within_weight=0.3, cross_weight=0.5)
+    means = cluster_means(features, UNIFIED)
+    memories = UnifiedMemories(features, UNIFIED, MODALITIES, means, None, settings, CPU)
+    index = torch.tensor([0, 3, 6, 9])
+    losses = memories.losses(batch[:4], index, torch.from_numpy(MODALITIES)[index])
+    assert list(losses) == ["memory", "within", "cross"]
+    # Only track 0 and 6 have a partner in the other modality: classes 0, and 0 of infrared (0, 3).
+    infrared = cluster_means(features[6:], torch.tensor([0, 0, 1, 1, -1, 1]))
+    visible = cluster_means(features[:6], UNIFIED[:6])
+    one = ClusterMemory(infrared)(batch[:1], torch.tensor([0]))
+    other = ClusterMemory(visible)(batch[2:3], torch.tensor([0]))
+    torch.testing.assert_close(losses["cross"], 0.5 * (one + other) / 2)
+    torch.testing.assert_close(memories.unified.prototypes, means)
+    memories.update()
+    changed = (memories.unified.prototypes != means).any(1)
+    assert changed.tolist() == [True, True, False, True]
+
+
+def test_the_papers_memories_follow_the_moved_labels(tmp_path):
+    features, batch = rows(), rows(3)
+    labels = torch.tensor([0, 0, 1, 1, 2, 2, 0, 0, 1, 1, -1, 1])
+    moved = labels.clone()
+    moved[:6] = torch.tensor([1, 1, -1, -1, 0, 0])  # assignment [1, none, 0]
+    union = torch.tensor([0, 0, -1, -1, 1, 1, 0, 0, 1, 1, -1, -1])
+    memories = ThreeMemories(features, labels, moved, union, MODALITIES, config(tmp_path), CPU)
+    index = torch.tensor([0, 2, 7, 8])
+    losses = memories.losses(batch[:4], index, torch.from_numpy(MODALITIES)[index])
+    visible = ClusterMemory(cluster_means(features[:6], labels[:6]))
+    infrared = ClusterMemory(cluster_means(features[6:], labels[6:]))
+    both = ClusterMemory(joint_prototypes(features, union, torch.from_numpy(MODALITIES)))
+    torch.testing.assert_close(losses["visible memory"], visible(batch[:2], torch.tensor([0, 1])))
+    torch.testing.assert_close(
+        losses["infrared memory"], infrared(batch[[0, 2, 3]], torch.tensor([1, 0, 1]))
+    )
+    torch.testing.assert_close(losses["union memory"], both(batch[[0, 2, 3]], union[[0, 7, 8]]))
+    memories.update()
+    infrared.update(batch[2:4], torch.tensor([0, 1]))  # visible samples write nothing there
+    torch.testing.assert_close(memories.infrared.prototypes, infrared.prototypes)
+
+
+def test_without_joint_clusters_two_memories_are_left(tmp_path):
+    labels = torch.tensor([0, 0, 1, 1, 2, 2, 0, 0, 1, 1, -1, 1])
+    nothing = torch.full((12,), -1)
+    moved = labels.where(torch.from_numpy(MODALITIES) == 1, -1)
+    memories = ThreeMemories(rows(), labels, moved, nothing, MODALITIES, config(tmp_path), CPU)
+    losses = memories.losses(rows(4), torch.arange(12), torch.from_numpy(MODALITIES))
+    assert set(losses) == {"visible memory", "infrared memory"}
