@@ -12,11 +12,14 @@ from .scan import Problems
 SIGNS: dict[str, tuple[str, ...]] = {
     "hitsz-vcm": ("info/train_name.txt|info/track_train_info.txt",),
     "bupt-campus": ("data_paths.json|DATA",),
-    "sysu-mm01": ("exp", "cam1"),
-    "llcm": ("idx/train_vis.txt",),
-    "regdb": ("idx/train_visible_1.txt",),
+    "sysu-mm01": ("exp/train_id.txt|exp/test_id.txt|cam1",),
+    "llcm": ("idx/train_vis.txt|test_vis",),
+    "regdb": ("idx/train_visible_1.txt|Thermal",),
     "folder": ("train",),
 }
+
+# What the preparation scripts of released image code leave behind.
+PREPARED = ("ir_modify", "rgb_modify", "train_rgb_resized_img.npy")
 
 
 def recognise_layout(root: Path) -> str | None:
@@ -87,4 +90,9 @@ def _hint(root: Path, name: str) -> str:
             return f" {child} looks like one: give that as --data-dir."
     if recognise_layout(root.parent) == name:
         return f" {root.parent} looks like one: give that as --data-dir."
+    if any((root / prepared).exists() for prepared in PREPARED):
+        return (
+            " It was prepared for other code (ir_modify/, rgb_modify/ or .npy files); give the "
+            "folder of the data set as it was published."
+        )
     return " No known layout fits; see the documentation of the layouts for what is expected."

@@ -51,6 +51,7 @@ class Scan:
             frame), to say where a missing frame was asked for.
         suspicions: oddities that are complaints if the counts are wrong too, and notices otherwise.
         notices: oddities that are no complaint.
+        numbered_apart: the same identity number means one person in training, another in the test.
     """
 
     listed: dict[str, list[Track]] = field(default_factory=dict)
@@ -59,6 +60,7 @@ class Scan:
     origins: dict[str, tuple[str, int, int]] = field(default_factory=dict)
     suspicions: list[str] = field(default_factory=list)
     notices: list[str] = field(default_factory=list)
+    numbered_apart: bool = False
 
     def parts(self) -> tuple[list[Track], list[Track], list[Track]]:
         """Used tracks for training, query and gallery."""

@@ -8,10 +8,7 @@ if TYPE_CHECKING:
     from .verify import Row, Verification
 
 SHOWN = 20
-HEADER = (
-    ("split", "modality", "identities", "", "tracks", "", "frames", ""),
-    ("", "", *("wanted", "found") * 3),
-)
+KINDS = ("identities", "tracks", "frames")
 
 
 def render_verification(verification: Verification) -> str:
@@ -27,7 +24,12 @@ def render_verification(verification: Verification) -> str:
     if verification.source:
         lines[0] += f" (wanted: {verification.source})"
     if verification.rows:
-        lines += _table([*HEADER, *map(_cells, verification.rows)])
+        images = all(row.images for row in verification.rows)
+        kinds = ("identities", "images") if images else KINDS
+        header = ("split", "modality", *(word for kind in kinds for word in (kind, "")))
+        below = ("", "", *("wanted", "found") * len(kinds))
+        cells = [_cells(row)[: len(header)] for row in verification.rows]
+        lines += _table([header, below, *cells])
     lines += _list("problem", verification.problems)
     lines += _list("notice", verification.notices)
     if not verification.rows:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from .consistency import consistency_notices
 from .errors import DatasetError
-from .published import Counts, Part
+from .published import GALLERY_PAIRS, KNOWN_FAULTS, PUBLISHED, Counts, Part
 from .registry import SCANNERS, resolve_name
 from .scan import Problems, Scan
 from .track import Modality, Track
@@ -35,13 +35,21 @@ class Row:
     wanted: Counts
     found: Counts
 
+    @property
+    def images(self) -> bool:
+        """Whether every track is a single image, so that frames need no count of their own."""
+        alike = self.found.tracks == self.found.frames and self.wanted.tracks == self.wanted.frames
+        return alike and (self.wanted.tracks is not None or bool(self.found.tracks))
+
     def differences(self) -> list[str]:
         """Counts that are known and not met, in words."""
+        words = {"tracks": "images", "frames": ""} if self.images else {}
         return [
-            f"{wanted:,} {kind.name} wanted, {found:,} found"
+            f"{wanted:,} {word} wanted, {found:,} found"
             for kind in fields(Counts)
             if (wanted := getattr(self.wanted, kind.name)) is not None
             and wanted != (found := getattr(self.found, kind.name))
+            and (word := words.get(kind.name, kind.name))
         ]
 
 
@@ -105,13 +113,15 @@ def verify_dataset(name: str, root: str | Path, **options: object) -> Verificati
         if not tracks:
             problems.add(f"{root}: the {split} split has no usable tracks")
     differing = [f"{_title(row.part)}: {'; '.join(d)}" for row in rows if (d := row.differences())]
+    if wanted and wanted == PUBLISHED.get(name):
+        differing += _known_faults(name, scan, rows)
     doubtful = bool(differing or problems.found)
     for message in differing + (scan.suspicions if doubtful else []):
         problems.add(message)
     notices = [
         *scan.notices,
         *([] if doubtful else scan.suspicions),
-        *consistency_notices(*scan.parts()),
+        *consistency_notices(*scan.parts(), numbered_apart=scan.numbered_apart),
     ]
     return Verification(name, root, source, rows, tuple(problems.found), tuple(notices))
 
@@ -158,6 +168,26 @@ def _counts_of(tracks: Sequence[Track]) -> Counts:
         len(tracks),
         sum(len(track.frames) for track in tracks),
     )
+
+
+def _known_faults(name: str, scan: Scan, rows: Sequence[Row]) -> list[str]:
+    """What a published set can be held against beside its counts, where these differ."""
+    said = []
+    pairs = len({(track.identity, track.camera) for track in scan.used.get("gallery", [])})
+    wanted = GALLERY_PAIRS.get(name, pairs)
+    if pairs != wanted:
+        said.append(
+            f"gallery: {wanted:,} pairs of person and camera wanted (a single-shot gallery has an "
+            f"image of each), {pairs:,} found; folders of test people were not copied"
+        )
+    found = {row.part: row.found for row in rows}
+    for fault in KNOWN_FAULTS.get(name, ()):
+        if any(
+            part in found and not Row(part, counts, found[part]).differences()
+            for part, counts in fault.counts.items()
+        ):
+            said.append(f"these are the counts of {fault.meaning}")
+    return said
 
 
 def _find_missing(root: Path, scan: Scan, problems: Problems) -> None:

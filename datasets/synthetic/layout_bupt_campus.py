@@ -6,8 +6,8 @@ import json
 from collections.abc import Sequence
 
 from ..track import Modality
-from .plan import PlannedTrack, draw_cameras, draw_length
-from .presets import Preset
+from .plan import PlannedTrack, draw_cameras, draw_length, unshared_people
+from .presets import PRESETS, Preset
 from .streams import Stream, stream
 
 CAMERAS = ("LS3", "G25", "CQ1", "W4", "TSG1", "TSG2")
@@ -20,6 +20,9 @@ class BuptCampus:
 
     name = "bupt-campus"
     min_frames = 1  # its readers drop nothing
+    sizes = PRESETS
+    images = False
+    folders: Sequence[str] = ()
 
     def plan(self, preset: Preset, seed: int) -> list[PlannedTrack]:
         """All tracklets in file order, infrared before visible.
@@ -35,6 +38,7 @@ class BuptCampus:
         tracks: list[PlannedTrack] = []
         train = preset.train_identities
         test = train + preset.test_identities
+        only = unshared_people(range(1, train + 1), preset, seed)
         for person in range(1, test + preset.auxiliary_identities + 1):
             rng = stream(seed, Stream.SCHEDULE, 1, person)
             split = "train" if person <= train else "gallery" if person <= test else "auxiliary"
@@ -50,6 +54,8 @@ class BuptCampus:
                 for track in range(1, 2 if split == "auxiliary" else count + 1):
                     frames = draw_length(rng, preset, full=track == 1)
                     for modality in (Modality.INFRARED, Modality.VISIBLE):
+                        if only.get(person, modality) is not modality:
+                            continue
                         listed = split
                         if split == "gallery" and (place, track) == query:
                             listed = "query" if modality is query_modality else ""
@@ -71,9 +77,12 @@ class BuptCampus:
         name = f"{track.person}_{folder}_{camera}_{track.track}_{number}.jpg"
         return f"{track.person}/{folder}/{camera}/{name}"
 
-    def index_files(self, tracks: Sequence[PlannedTrack]) -> dict[str, str]:
+    def index_files(
+        self, tracks: Sequence[PlannedTrack], preset: Preset, seed: int
+    ) -> dict[str, str]:
         """See `Layout`."""
         paths: dict[str, dict[str, dict[str, dict[str, list[str]]]]] = {}
+        only = unshared_people(range(1, preset.train_identities + 1), preset, seed)
         lists: dict[str, list[str]] = {"train": [], "auxiliary": [], "query": [], "gallery": []}
         for track in tracks:
             folder, camera = _FOLDER[track.modality], CAMERAS[track.camera]
@@ -82,9 +91,10 @@ class BuptCampus:
                 self._path_in_data(track, i) for i in range(track.frames)
             ]
             if track.split in ("train", "auxiliary"):
-                if track.modality is Modality.VISIBLE:  # one line stands for both
-                    row = f"{track.person} RGB/IR {camera} {track.track}\n"
-                    lists[track.split].append(row)
+                alone = track.person in only
+                if alone or track.modality is Modality.VISIBLE:  # one line stands for both
+                    sides = folder if alone else "RGB/IR"
+                    lists[track.split].append(f"{track.person} {sides} {camera} {track.track}\n")
             elif track.split:
                 lists[track.split].append(f"{track.person} {folder} {camera} {track.track}\n")
         return {

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ..track import Modality
-from .plan import PlannedTrack, draw_cameras, draw_length
-from .presets import Preset
+from .plan import PlannedTrack, draw_cameras, draw_length, unshared_people
+from .presets import PRESETS, Preset
 from .streams import Stream, stream
 
 _FOLDER = {Modality.VISIBLE: "rgb", Modality.INFRARED: "ir"}
@@ -19,6 +19,9 @@ class HitszVcm:
 
     name = "hitsz-vcm"
     min_frames = 12
+    sizes = PRESETS
+    images = False
+    folders: Sequence[str] = ()
 
     def plan(self, preset: Preset, seed: int) -> list[PlannedTrack]:
         """All tracklets in file order: by person, infrared first, camera, tracklet.
@@ -32,9 +35,12 @@ class HitszVcm:
         """
         tracks: list[PlannedTrack] = []
         people = preset.train_identities + preset.test_identities
+        only = unshared_people(range(1, preset.train_identities + 1), preset, seed)
         for person in range(1, people + 1):
             train = person <= preset.train_identities
             for modality in (Modality.INFRARED, Modality.VISIBLE):
+                if only.get(person, modality) is not modality:
+                    continue
                 rng = stream(seed, Stream.SCHEDULE, 0, person, int(modality))
                 split = "train" if train else "query" if modality else "gallery"
                 before = len(tracks)
@@ -58,7 +64,9 @@ class HitszVcm:
         folder = _FOLDER[track.modality]
         return f"{part}/{track.person:04d}/{folder}/D{track.camera}/{track.first + index}.jpg"
 
-    def index_files(self, tracks: Sequence[PlannedTrack]) -> dict[str, str]:
+    def index_files(
+        self, tracks: Sequence[PlannedTrack], preset: Preset, seed: int
+    ) -> dict[str, str]:
         """See `Layout`."""
         files = {}
         for part in ("train", "test"):

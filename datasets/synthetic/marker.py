@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
@@ -36,16 +36,27 @@ def describe(
         "preset": preset,
         "seed": seed,
         "identities": identities_of(layout, sizes),
-        "sizes": json.loads(json.dumps(asdict(sizes))),
+        "sizes": _stored(sizes),
         "frame_size": [FRAME_HEIGHT, FRAME_WIDTH],
         "min_frames": layout.min_frames,
-        "counts": count_tracks(tracks, layout.min_frames),
+        "counts": count_tracks(tracks, layout.min_frames, images=layout.images),
         "files": sum(track.frames for track in tracks),
     }
 
 
+def _stored(sizes: Preset) -> dict[str, object]:
+    stored: dict[str, object] = json.loads(json.dumps(asdict(sizes)))
+    if not sizes.unshared:
+        del stored["unshared"]  # as sets were described before there was a choice
+    return stored
+
+
 def holds(
-    out: Path, description: dict[str, object], layout: Layout, tracks: Sequence[PlannedTrack]
+    out: Path,
+    description: dict[str, object],
+    layout: Layout,
+    tracks: Sequence[PlannedTrack],
+    index: Iterable[str],
 ) -> bool:
     """Whether the folder is this very set; False where it is missing or empty."""
     if not out.exists():
@@ -72,11 +83,14 @@ def holds(
             for key in keys
             if found.get(key) != description[key]
         ]
+        shares = [_unshared(content) for content in (found, description)]
+        if shares[0] != shares[1]:
+            differences.append(f"unshared {shares[0]!r} instead of {shares[1]!r}")
         raise SyntheticError(
             f"{out} holds another synthetic set ({'; '.join(differences) or 'other counts'}): "
             "give a new folder, or remove this one yourself"
         )
-    for relative in _files(layout, tracks):
+    for relative in (*index, *_frames(layout, tracks)):
         if not (out / relative).is_file():
             raise SyntheticError(
                 f"{out} holds this set, but {relative} is missing: remove the folder and render "
@@ -85,8 +99,12 @@ def holds(
     return True
 
 
-def _files(layout: Layout, tracks: Sequence[PlannedTrack]) -> Iterator[str]:
-    yield from layout.index_files(tracks)
+def _unshared(description: dict[str, object]) -> object:
+    sizes = description.get("sizes")
+    return sizes.get("unshared", 0.0) if isinstance(sizes, dict) else None
+
+
+def _frames(layout: Layout, tracks: Sequence[PlannedTrack]) -> Iterator[str]:
     for track in tracks:
         for index in range(track.frames):
             yield layout.frame_path(track, index)

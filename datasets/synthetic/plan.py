@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -10,7 +10,9 @@ import numpy as np
 
 from ..track import Modality
 from .presets import Preset
+from .streams import Stream, stream
 
+IMAGES_A_WALK = 4  # of an image set: one camera's images of a person come from a few walks
 MIN_SHORT, MAX_SHORT = 5, 11  # lengths of the tracklets that a filter at 12 frames drops
 
 
@@ -44,6 +46,9 @@ class Layout(Protocol):
 
     name: str
     min_frames: int
+    sizes: Mapping[str, Preset]
+    images: bool  # whether every frame is a track of its own
+    folders: Sequence[str]  # that exist even where nobody was seen, relative to the root
 
     def plan(self, preset: Preset, seed: int) -> list[PlannedTrack]:
         """All tracklets, in file order."""
@@ -51,8 +56,40 @@ class Layout(Protocol):
     def frame_path(self, track: PlannedTrack, index: int) -> str:
         """File of a frame (counted from 0) relative to the root, with forward slashes."""
 
-    def index_files(self, tracks: Sequence[PlannedTrack]) -> dict[str, str]:
+    def index_files(
+        self, tracks: Sequence[PlannedTrack], preset: Preset, seed: int
+    ) -> dict[str, str]:
         """Text files that describe the set: path relative to the root -> content."""
+
+
+def draw_walks(rng: np.random.Generator, preset: Preset) -> list[tuple[int, int, int]]:
+    """Walks that give a camera its images of one person: number, images, number of the first."""
+    count = int(rng.integers(preset.tracklets[0], preset.tracklets[1] + 1))
+    starts = range(0, count, IMAGES_A_WALK)
+    return [
+        (walk, min(IMAGES_A_WALK, count - start), start + 1)
+        for walk, start in enumerate(starts, start=1)
+    ]
+
+
+def unshared_people(
+    people: Sequence[int], preset: Preset, seed: int, trial: int = 0
+) -> dict[int, Modality]:
+    """Which training people have no partner in the other modality.
+
+    Args:
+        people: training people.
+        preset: its `unshared` is their share, rounded to whole people.
+        seed: seed of the set.
+        trial: another trial chooses other people.
+
+    Returns:
+        Person to the one modality that they are seen in: visible and infrared in turn. A larger
+        share adds people to those of a smaller one.
+    """
+    number = int(preset.unshared * len(people) + 0.5)
+    order = stream(seed, Stream.UNSHARED, trial).permutation(len(people))
+    return {people[int(i)]: Modality(place % 2) for place, i in enumerate(order[:number])}
 
 
 def draw_length(rng: np.random.Generator, preset: Preset, *, full: bool) -> int:
@@ -70,13 +107,14 @@ def draw_cameras(rng: np.random.Generator, cameras: int, seen_by: tuple[int, int
 
 
 def count_tracks(
-    tracks: Sequence[PlannedTrack], min_frames: int
+    tracks: Sequence[PlannedTrack], min_frames: int, *, images: bool = False
 ) -> dict[str, dict[str, dict[str, dict[str, int]]]]:
     """Identities, tracks and frames of each split and modality.
 
     Args:
         tracks: the plan.
         min_frames: shorter tracks are dropped by the layout's readers.
+        images: every frame is a track of its own.
 
     Returns:
         split -> modality -> "before" or "after" that filter -> count of each kind.
@@ -93,15 +131,16 @@ def count_tracks(
                 continue
             kept = [track for track in these if track.frames >= min_frames]
             counts[split][modality.name.lower()] = {
-                "before": _count(these),
-                "after": _count(kept),
+                "before": _count(these, images),
+                "after": _count(kept, images),
             }
     return counts
 
 
-def _count(tracks: Sequence[PlannedTrack]) -> dict[str, int]:
+def _count(tracks: Sequence[PlannedTrack], images: bool) -> dict[str, int]:
+    frames = sum(track.frames for track in tracks)
     return {
         "identities": len({track.person for track in tracks}),
-        "tracks": len(tracks),
-        "frames": sum(track.frames for track in tracks),
+        "tracks": frames if images else len(tracks),
+        "frames": frames,
     }

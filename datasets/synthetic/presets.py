@@ -15,11 +15,13 @@ class Preset:
         train_identities: people to train on.
         test_identities: other people, to test on.
         auxiliary_identities: further people seen once (BUPTCampus layout only).
-        cameras: cameras of each modality (HITSZ-VCM layout; BUPTCampus always has 6 in all).
-        seen_by: cameras of each modality that see one person.
-        tracklets: sightings of a person by one camera.
-        frames: frames of a tracklet.
+        cameras: cameras of each modality (HITSZ-VCM layout; the others have those of the original).
+        seen_by: cameras of each modality that see one person (of the visible ones in the SYSU-MM01
+            layout, whose two infrared cameras see everyone once at least).
+        tracklets: sightings of a person by one camera; in an image set, their images.
+        frames: frames of a tracklet; 1 in an image set.
         short_share: share of tracklets that are shorter, 5 to 11 frames.
+        unshared: share of the training people who are seen in one modality only.
     """
 
     train_identities: int
@@ -30,6 +32,7 @@ class Preset:
     tracklets: tuple[int, int]
     frames: tuple[int, int]
     short_share: float
+    unshared: float = 0.0
 
 
 PRESETS: Mapping[str, Preset] = MappingProxyType(
@@ -37,5 +40,28 @@ PRESETS: Mapping[str, Preset] = MappingProxyType(
         "tiny": Preset(6, 6, 2, 3, (2, 2), (2, 2), (12, 16), 0.05),
         "demo": Preset(40, 60, 10, 3, (2, 3), (2, 3), (12, 24), 0.04),
         "bench": Preset(200, 200, 50, 4, (2, 4), (2, 4), (12, 40), 0.04),
+    }
+)
+
+_IMAGE = (1, 1)
+SYSU_PRESETS: Mapping[str, Preset] = MappingProxyType(
+    {
+        "tiny": Preset(6, 6, 0, 4, (2, 4), (3, 3), _IMAGE, 0.0),
+        "demo": Preset(100, 60, 0, 4, (2, 4), (8, 14), _IMAGE, 0.0),
+        "bench": Preset(395, 96, 0, 4, (2, 4), (12, 22), _IMAGE, 0.0),
+    }
+)
+REGDB_PRESETS: Mapping[str, Preset] = MappingProxyType(
+    {
+        "tiny": Preset(6, 6, 0, 1, (1, 1), (3, 3), _IMAGE, 0.0),
+        "demo": Preset(100, 60, 0, 1, (1, 1), (10, 10), _IMAGE, 0.0),
+        "bench": Preset(206, 206, 0, 1, (1, 1), (10, 10), _IMAGE, 0.0),
+    }
+)
+LLCM_PRESETS: Mapping[str, Preset] = MappingProxyType(
+    {
+        "tiny": Preset(6, 6, 0, 9, (2, 4), (3, 3), _IMAGE, 0.0),
+        "demo": Preset(100, 60, 0, 9, (2, 5), (4, 10), _IMAGE, 0.0),
+        "bench": Preset(400, 200, 0, 9, (2, 5), (6, 14), _IMAGE, 0.0),
     }
 )

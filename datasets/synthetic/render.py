@@ -20,14 +20,19 @@ from .camera import Camera, draw_camera
 from .errors import SyntheticError
 from .layout_bupt_campus import BuptCampus
 from .layout_hitsz_vcm import HitszVcm
+from .layout_llcm import Llcm
+from .layout_regdb import RegDB
+from .layout_sysu_mm01 import SysuMM01
 from .marker import MARKER, describe, holds, identities_of
 from .plan import Layout, PlannedTrack, count_tracks
-from .presets import PRESETS
 from .streams import Stream, stream
 from .tracklet import Sighting, encode_frame, render_tracklet
 from .wardrobe import draw_person
 
-LAYOUTS: dict[str, Layout] = {layout.name: layout for layout in (HitszVcm(), BuptCampus())}
+LAYOUTS: dict[str, Layout] = {
+    layout.name: layout for layout in (HitszVcm(), BuptCampus(), SysuMM01(), RegDB(), Llcm())
+}
+_IMAGE_STRIDE = 5  # frames of a walk between two images
 _PASSERS_BY = 1_000_000  # numbers of people who only walk through the picture
 
 
@@ -67,22 +72,26 @@ def render_dataset(
     progress: bool = True,
     train_identities: int | None = None,
     test_identities: int | None = None,
+    unshared: float = 0.0,
 ) -> SyntheticSummary:
     """Render a synthetic set of walking people in the layout of a real data set.
 
     The frames are rendered into a folder beside `out`, which gets its name at the end: a folder
-    with this name is always complete. The files depend on layout, preset, seed and the numbers of
-    people only, not on the number of workers.
+    with this name is always complete. The files depend on layout, preset, seed, the numbers of
+    people and the share without a partner, not on the number of workers.
 
     Args:
         out: folder of the set; missing, empty, or holding this very set.
-        layout: "hitsz-vcm" or "bupt-campus".
-        preset: a key of `PRESETS`.
+        layout: a key of `LAYOUTS`: "hitsz-vcm", "bupt-campus", "sysu-mm01", "regdb" or "llcm".
+        preset: "tiny", "demo" or "bench".
         seed: any number from 0; people, cameras and walks change with it.
         workers: processes; default: one for each core.
         progress: show a progress bar, if there is a terminal.
         train_identities: people to train on, instead of the preset's number.
         test_identities: people to test on, instead of the preset's number.
+        unshared: share of the training people, 0 to 1, who have no partner in the other modality:
+            half of these are seen by visible cameras only, half by infrared ones. The test split
+            does not change.
 
     Returns:
         What the folder holds.
@@ -91,8 +100,8 @@ def render_dataset(
         SyntheticError: unknown layout or preset, a number out of range, or `out` holds something
             else or an incomplete copy of this set.
     """
-    chosen = _check(layout, preset, seed, workers, train_identities, test_identities)
-    sizes = PRESETS[preset]
+    chosen = _check(layout, preset, seed, workers, train_identities, test_identities, unshared)
+    sizes = replace(chosen.sizes[preset], unshared=unshared)
     if train_identities is not None:
         sizes = replace(sizes, train_identities=train_identities)
     if test_identities is not None:
@@ -100,16 +109,18 @@ def render_dataset(
     tracks = chosen.plan(sizes, seed)
     description = describe(chosen, preset, sizes, seed, tracks)
     out = Path(out).absolute()
-    reused = holds(out, description, chosen, tracks)
+    texts = chosen.index_files(tracks, sizes, seed)
+    reused = holds(out, description, chosen, tracks, texts)
     if not reused:
-        _render_beside(out, chosen, seed, tracks, description, workers, progress)
+        texts[MARKER] = json.dumps(description, indent=2) + "\n"
+        _render_beside(out, chosen, seed, tracks, texts, workers, progress)
     return SyntheticSummary(
         root=out,
         layout=layout,
         preset=preset,
         seed=seed,
         identities=identities_of(chosen, sizes),
-        counts=count_tracks(tracks, chosen.min_frames),
+        counts=count_tracks(tracks, chosen.min_frames, images=chosen.images),
         frames=sum(track.frames for track in tracks),
         reused=reused,
     )
@@ -122,11 +133,15 @@ def _check(
     workers: int | None,
     train_identities: int | None,
     test_identities: int | None,
+    unshared: float,
 ) -> Layout:
     if layout not in LAYOUTS:
         raise SyntheticError(f"unknown layout {layout!r}: choose one of {', '.join(LAYOUTS)}")
-    if preset not in PRESETS:
-        raise SyntheticError(f"unknown preset {preset!r}: choose one of {', '.join(PRESETS)}")
+    sizes = LAYOUTS[layout].sizes
+    if preset not in sizes:
+        raise SyntheticError(f"unknown preset {preset!r}: choose one of {', '.join(sizes)}")
+    if not 0 <= unshared <= 1:
+        raise SyntheticError(f"unshared must lie between 0 and 1, but it is {unshared}")
     if seed < 0:
         raise SyntheticError(f"the seed must be 0 or more, but it is {seed}")
     numbers = {
@@ -145,7 +160,7 @@ def _render_beside(
     layout: Layout,
     seed: int,
     tracks: Sequence[PlannedTrack],
-    description: dict[str, object],
+    texts: dict[str, str],
     workers: int | None,
     progress: bool,
 ) -> None:
@@ -155,12 +170,12 @@ def _render_beside(
     beside.mkdir()
     try:
         _render_people(beside, layout, seed, tracks, workers, progress)
-        for relative, text in layout.index_files(tracks).items():
+        for folder in layout.folders:
+            (beside / folder).mkdir(parents=True, exist_ok=True)
+        for relative, text in texts.items():
             path = beside / relative
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(text, encoding="utf-8", newline="\n")
-        text = json.dumps(description, indent=2) + "\n"
-        (beside / MARKER).write_text(text, encoding="utf-8", newline="\n")
         if out.exists():
             out.rmdir()  # only succeeds while it is empty
         beside.rename(out)
@@ -221,12 +236,13 @@ def render_person(root: Path, layout: str, seed: int, tracks: Sequence[PlannedTr
         camera = _camera(seed, track.camera, track.modality, track.place)
         passer = stream(seed, Stream.PASSER_BY, track.person, track.camera, track.track)
         other = draw_person(seed, _PASSERS_BY + int(passer.integers(1000)))
-        sighting = Sighting(seed, track.person, track.camera, track.track, track.frames)
+        stride = _IMAGE_STRIDE if LAYOUTS[layout].images else 1
+        sighting = Sighting(seed, track.person, track.camera, track.track, track.frames, stride)
         frames = render_tracklet(sighting, person, camera, other)
         for index, frame in enumerate(frames):
             path = root / LAYOUTS[layout].frame_path(track, index)
             if index == 0:
                 path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_bytes(encode_frame(frame, camera.sensor.quality))
+            path.write_bytes(encode_frame(frame, camera.sensor.quality, path.suffix))
         written += track.frames
     return written

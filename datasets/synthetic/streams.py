@@ -18,6 +18,7 @@ class Stream(IntEnum):
     NOISE = 6
     PASSER_BY = 7
     SPLIT = 8
+    UNSHARED = 9
 
 
 def stream(seed: int, kind: Stream, *keys: int) -> np.random.Generator:

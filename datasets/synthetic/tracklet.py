@@ -34,6 +34,7 @@ class Sighting:
         place: camera number.
         track: number of the tracklet of this person in this camera.
         frames: number of frames, at least 1.
+        stride: frames of a walk between two that are kept.
     """
 
     seed: int
@@ -41,6 +42,7 @@ class Sighting:
     place: int
     track: int
     frames: int
+    stride: int = 1
 
 
 def _drift(rng: np.random.Generator, frames: int, size: float) -> NDArray[np.float64]:
@@ -173,7 +175,8 @@ def render_tracklet(
     # the walk does not depend on the modality: two sensors at one place see the same walk
     rng = stream(sighting.seed, Stream.WALK, *keys)
     view, way = _draw_view(rng, camera, frames)
-    phase = float(rng.random()) + person.gait.rate * np.arange(frames, dtype=np.float64)
+    steps = sighting.stride * np.arange(frames, dtype=np.float64)
+    phase = float(rng.random()) + person.gait.rate * steps
     canvas = Canvas(frames, sensor.light)
     feet = np.stack([view.x, view.ground], axis=1).astype(np.float32)
     feet = np.round(feet * 16) / np.float32(16)
@@ -217,17 +220,21 @@ def _shaded(table: NDArray[np.uint16]) -> NDArray[np.uint8]:
     return np.minimum(light, 255).astype(np.uint8).reshape(-1, table.shape[1])
 
 
-def encode_frame(frame: NDArray[np.uint8], quality: int) -> bytes:
-    """A frame as a JPEG file.
+def encode_frame(frame: NDArray[np.uint8], quality: int, suffix: str = ".jpg") -> bytes:
+    """A frame as an image file.
 
     Args:
         frame: (128, 64, 3) or (128, 64, 1) uint8.
         quality: JPEG quality.
+        suffix: ".jpg", or ".bmp" for a file without compression.
 
     Returns:
         The bytes of the file.
     """
     buffer = io.BytesIO()
     image = Image.fromarray(frame if frame.shape[2] == 3 else frame[:, :, 0])
-    image.save(buffer, "JPEG", quality=quality)
+    if suffix == ".bmp":
+        image.save(buffer, "BMP")
+    else:
+        image.save(buffer, "JPEG", quality=quality)
     return buffer.getvalue()

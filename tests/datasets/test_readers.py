@@ -239,7 +239,7 @@ def test_spellings(name):
 
 
 def test_an_unknown_name_lists_the_known_ones(tmp_path):
-    with pytest.raises(DatasetError, match=r"market.*hitsz-vcm, bupt-campus, folder"):
+    with pytest.raises(DatasetError, match=r"market.*bupt-campus, sysu-mm01, regdb, llcm, folder"):
         load_dataset("market", tmp_path)
 
 

@@ -1,6 +1,7 @@
 """Who is seen where: plans, without rendering anything."""
 
-from collections import defaultdict
+from collections import Counter, defaultdict
+from dataclasses import replace
 
 import pytest
 from vireid.datasets.synthetic import LAYOUTS, PRESETS
@@ -8,10 +9,13 @@ from vireid.datasets.synthetic.plan import count_tracks
 from vireid.datasets.track import Modality
 
 EVERY = [(layout, preset) for layout in LAYOUTS for preset in PRESETS]
+VIDEO = [(layout, preset) for layout, preset in EVERY if not LAYOUTS[layout].images]
+IMAGE = [(layout, preset) for layout, preset in EVERY if LAYOUTS[layout].images]
 
 
-def plan(layout, preset, seed=0):
-    return LAYOUTS[layout].plan(PRESETS[preset], seed)
+def plan(layout, preset, seed=0, unshared=0.0):
+    sizes = replace(LAYOUTS[layout].sizes[preset], unshared=unshared)
+    return LAYOUTS[layout].plan(sizes, seed)
 
 
 def cameras_of_people(tracks):
@@ -26,13 +30,14 @@ def test_train_and_test_people_are_different_and_as_many_as_promised(layout, pre
     people = defaultdict(set)
     for track in plan(layout, preset):
         people["test" if track.split in ("query", "gallery", "") else track.split].add(track.person)
-    assert len(people["train"]) == PRESETS[preset].train_identities
-    assert len(people["test"]) == PRESETS[preset].test_identities
+    sizes = LAYOUTS[layout].sizes[preset]
+    assert len(people["train"]) == sizes.train_identities
+    assert len(people["test"]) == sizes.test_identities
     assert not people["train"] & people["test"]
     assert not people["auxiliary"] & (people["train"] | people["test"])
 
 
-@pytest.mark.parametrize("layout, preset", EVERY)
+@pytest.mark.parametrize("layout, preset", VIDEO)
 def test_everyone_has_several_cameras_and_a_full_track_in_each_modality(layout, preset):
     tracks = [track for track in plan(layout, preset) if track.split != "auxiliary"]
     seen = cameras_of_people(tracks)
@@ -58,7 +63,7 @@ def test_cameras_of_the_two_modalities_have_different_numbers():
     assert numbers == {Modality.VISIBLE: {1, 2, 3}, Modality.INFRARED: {4, 5, 6}}
 
 
-@pytest.mark.parametrize("layout, preset", EVERY)
+@pytest.mark.parametrize("layout, preset", VIDEO)
 def test_lengths_and_numbers_of_tracklets(layout, preset):
     sizes = PRESETS[preset]
     tracks = [track for track in plan(layout, preset) if track.split != "auxiliary"]
@@ -126,3 +131,77 @@ def test_counts_agree_with_the_plan():
         track.frames for track in tracks if track.frames >= 12
     )
     assert all(row["after"]["identities"] == row["before"]["identities"] for row in listed)
+
+
+@pytest.mark.parametrize("layout, preset", IMAGE)
+def test_images_of_a_camera_are_counted_from_one_without_gaps(layout, preset):
+    sizes = LAYOUTS[layout].sizes[preset]
+    numbers = defaultdict(list)
+    for track in plan(layout, preset):
+        camera = (track.person, track.modality, track.camera)
+        numbers[camera] += range(track.first, track.first + track.frames)
+    for row in numbers.values():
+        assert row == list(range(1, len(row) + 1))
+        assert sizes.tracklets[0] <= len(row) <= sizes.tracklets[1]
+    people = {person for person, *_ in numbers}
+    assert {key[:2] for key in numbers} == {(p, m) for p in people for m in Modality}
+
+
+def test_sysu_cameras_are_those_of_the_original():
+    tracks = plan("sysu-mm01", "demo")
+    numbers = defaultdict(set)
+    for track in tracks:
+        numbers[track.modality].add(track.camera)
+    assert numbers == {Modality.VISIBLE: {1, 2, 4, 5}, Modality.INFRARED: {3, 6}}
+    seen = Counter(len(cameras) for cameras in cameras_of_people(tracks).values())
+    assert set(seen) == {1, 2, 3, 4}  # not every person by every camera
+
+
+def test_image_counts_take_every_frame_for_a_track():
+    tracks = plan("sysu-mm01", "tiny")
+    counts = count_tracks(tracks, 1, images=True)["train"]["visible"]["after"]
+    frames = sum(t.frames for t in tracks if t.split == "train" and not t.modality)
+    assert counts["tracks"] == counts["frames"] == frames > counts["identities"]
+
+
+def sides_of_training_people(tracks):
+    sides = defaultdict(set)
+    for track in tracks:
+        if track.split == "train":
+            sides[track.person].add(track.modality)
+    return sides
+
+
+@pytest.mark.parametrize("layout", list(LAYOUTS))
+@pytest.mark.parametrize("fraction", [0.0, 0.25, 0.5, 1.0])
+def test_unshared_people_have_one_modality_and_the_test_split_stays(layout, fraction):
+    whole, part = plan(layout, "demo"), plan(layout, "demo", unshared=fraction)
+    sides = sides_of_training_people(part)
+    size = LAYOUTS[layout].sizes["demo"].train_identities
+    alone = Counter(next(iter(kinds)) for kinds in sides.values() if len(kinds) == 1)
+    assert len(sides) == size
+    assert alone.total() == fraction * size
+    assert abs(alone[Modality.VISIBLE] - alone[Modality.INFRARED]) <= 1
+
+    def rest(tracks):
+        return [track for track in tracks if track.split in ("query", "gallery", "auxiliary")]
+
+    assert rest(part) == rest(whole)
+    kept = {(track.person, track.modality) for track in part if track.split == "train"}
+    assert [t for t in part if t.split == "train"] == [
+        t for t in whole if t.split == "train" and (t.person, t.modality) in kept
+    ]
+
+
+def test_a_larger_unshared_fraction_adds_people():
+    few, many = (
+        {
+            (person, *kinds)
+            for person, kinds in sides_of_training_people(
+                plan("hitsz-vcm", "demo", unshared=fraction)
+            ).items()
+            if len(kinds) == 1
+        }
+        for fraction in (0.25, 0.5)
+    )
+    assert few < many

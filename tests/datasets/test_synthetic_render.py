@@ -243,6 +243,8 @@ def test_an_interrupted_render_leaves_nothing(tmp_path, monkeypatch, error):
         ({"seed": -1}, "0 or more"),
         ({"workers": 0}, "workers must be 1 or more"),
         ({"test_identities": 0}, "test_identities must be 1 or more"),
+        ({"unshared": 1.5}, "unshared must lie between 0 and 1"),
+        ({"unshared": float("nan")}, "unshared must lie between 0 and 1"),
     ],
 )
 def test_wrong_arguments_are_named(tmp_path, wrong, message):
@@ -259,15 +261,14 @@ def test_contact_sheet(tiny_set, tmp_path):
     grey = (picture[:, 6 * 66 :] == picture[:, 6 * 66 :, :1]).all()
     assert grey  # the right half is infrared
     assert not (picture[:, : 6 * 66] == picture[:, : 6 * 66, :1]).all()
-    with pytest.raises(SyntheticError, match="hitsz-vcm layout"):
+    with pytest.raises(SyntheticError, match="holds no synthetic set"):
         contact_sheet(tmp_path, tmp_path / "none.png")
 
 
 def test_every_layout_is_registered_under_its_name():
-    assert {name: layout.name for name, layout in LAYOUTS.items()} == {
-        "hitsz-vcm": "hitsz-vcm",
-        "bupt-campus": "bupt-campus",
-    }
+    names = ["hitsz-vcm", "bupt-campus", "sysu-mm01", "regdb", "llcm"]
+    assert list(LAYOUTS) == names
+    assert [layout.name for layout in LAYOUTS.values()] == names
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,104 @@
+"""RegDB (images): Nguyen et al., "Person recognition system based on a combination of body images
+from visible light and thermal cameras", Sensors 2017.
+
+`Visible/` and `Thermal/` hold a folder for each person, and `idx/` the lists of ten trials: each
+divides the people anew into training and test, and a result is the mean over the ten.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from .errors import DatasetError
+from .image_folder import image_track
+from .image_list import ListedImage, compare_labels, numbered_apart, read_image_list
+from .layouts import check_layout
+from .scan import Problems, Scan, unique_key
+from .track import Modality, Track
+
+NAME = "regdb"
+TRIALS = 10
+FOLDERS = {Modality.VISIBLE: "Visible", Modality.INFRARED: "Thermal"}
+WORDS = {Modality.VISIBLE: "visible", Modality.INFRARED: "thermal"}
+CAMERAS = {Modality.VISIBLE: 1, Modality.INFRARED: 2}
+SPLITS = ("train", "test")
+
+
+def scan_regdb(root: Path, problems: Problems, *, trial: int = 1) -> Scan:
+    """Reads the four lists of one trial; looks at no image.
+
+    Args:
+        root: folder of the data set.
+        problems: takes complaints.
+        trial: which division into training and test, 1 to 10.
+
+    Returns:
+        Splits train (visible, then thermal), query (visible test images) and gallery (thermal ones;
+        the other direction swaps the two), in the order of the lists. The visible camera is 1, the
+        thermal one 2.
+
+    Raises:
+        DatasetError: if there is no such trial.
+    """
+    if trial not in range(1, TRIALS + 1):
+        raise DatasetError(
+            f"RegDB has trials 1 to {TRIALS}; got {trial!r}. Give one of them (--trial)"
+        )
+    scan = Scan()
+    files = {(s, m): f"idx/{s}_{WORDS[m]}_{trial}.txt" for s in SPLITS for m in Modality}
+    if not check_layout(root, NAME, (*FOLDERS.values(), *files.values()), problems):
+        return scan
+    rows = {part: read_image_list(root, name, problems) for part, name in files.items()}
+    tracks = {
+        (split, modality): _tracks(root, files[split, modality], found, modality, scan, problems)
+        for (split, modality), found in rows.items()
+    }
+    scan.listed = {
+        "train": [*tracks["train", Modality.VISIBLE], *tracks["train", Modality.INFRARED]],
+        "query": tracks["test", Modality.VISIBLE],
+        "gallery": tracks["test", Modality.INFRARED],
+    }
+    scan.used = {split: list(found) for split, found in scan.listed.items()}
+    for split in SPLITS:
+        of_split = {files[split, m]: rows[split, m] for m in Modality}
+        scan.suspicions += compare_labels(of_split, root)
+    train, test = ([*rows[s, Modality.VISIBLE], *rows[s, Modality.INFRARED]] for s in SPLITS)
+    scan.numbered_apart = numbered_apart(train, test)
+    absent = [
+        str(other)
+        for other in range(1, TRIALS + 1)
+        if any(
+            not (root / f"idx/{split}_{word}_{other}.txt").is_file()
+            for split in SPLITS
+            for word in WORDS.values()
+        )
+    ]
+    if absent:
+        scan.notices.append(
+            f"{root / 'idx'} lacks lists of trial {', '.join(absent)}; published results are means "
+            f"over {TRIALS} trials"
+        )
+    return scan
+
+
+def _tracks(
+    root: Path,
+    name: str,
+    rows: list[ListedImage],
+    modality: Modality,
+    scan: Scan,
+    problems: Problems,
+) -> list[Track]:
+    tracks = []
+    for row in rows:
+        if row.path.parts[0].lower() == FOLDERS[modality.other].lower():
+            problems.add(
+                f"{root / name}:{row.line}: expected an image below {FOLDERS[modality]}/; found "
+                f"{row.path}. The lists of the two modalities are mixed up, copy idx/ again"
+            )
+            continue
+        track = image_track(root, root / row.path, modality, CAMERAS[modality], row.identity)
+        key = unique_key(track.key, row.line, scan.origins)
+        scan.origins[key] = (name, row.line, 0)
+        tracks.append(Track(track.frames, modality, track.camera, track.identity, key))
+    return tracks
