@@ -19,11 +19,11 @@ HEADS = {
     "ari": "ARI",
 }
 NOTE = """\
-Per cent (ARI: 0 to 1), mean ± sample standard deviation over the seeds. mAP and Rank-1: mean of
-both directions, after the last step. Steps: of stage one + of the row; clips: seen in the row's
-own steps. Match: of the last matching, counted over visible clusters: right ones among all, among
-the matched (precision), among those that have a right partner at all (recall). ARI: of the last
-labels of both modalities, without noise."""
+Per cent (ARI: 0 to 1), mean ± sample standard deviation over the seeds. mAP and Rank-1: mean over
+the protocols (both directions; SYSU-MM01: all-search and indoor), after the last step. Steps: of
+stage one + of the row; clips: seen in the row's own steps. Match: of the last matching, counted
+over visible clusters: right ones among all, among the matched (precision), among those that have a
+right partner at all (recall). ARI: of the last labels of both modalities, without noise."""
 
 
 def summarise(cells: Sequence[Cell], failed: Mapping[Job, str]) -> list[dict[str, Any]]:

@@ -176,7 +176,7 @@ def best_of_stages(records: Iterable[Record]) -> dict[str, dict[str, Record]]:
 
 
 def mean_map(records: Iterable[Record]) -> float | None:
-    """mAP averaged over the directions, or None if one has none."""
+    """mAP averaged over the protocols, or None if one has none."""
     values = [record.get("mAP") for record in records]
     known = [value for value in values if value is not None]
     return sum(known) / len(known) if known and len(known) == len(values) else None
