@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+import sys
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
@@ -24,6 +25,8 @@ class _TqdmHandler(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         tqdm.write(self.format(record))
+        # Whoever pipes the output on, into `tee` for instance, wants each line when it happens.
+        sys.stdout.flush()
 
 
 def write_text(path: Path, text: str) -> None:

@@ -1,6 +1,7 @@
 """Readers of the image data sets: published indexes, layouts made by hand, and damaged copies."""
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -336,14 +337,16 @@ def test_llcm_without_a_camera_folder(llcm):
 
 
 @pytest.mark.parametrize("name", ["sysu-mm01", "regdb", "llcm"])
-def test_each_layout_is_told_from_the_others(name, tmp_path, request):
+def test_each_layout_is_told_from_the_others(name, tmp_path_factory, request):
     root = request.getfixturevalue(name.removesuffix("-mm01"))
     for other in ("sysu-mm01", "regdb", "llcm", "hitsz-vcm"):
         if other != name:
             with pytest.raises(DatasetError, match=f"looks like {name}: use --dataset {name}"):
                 load_dataset(other, root)
+    around = tmp_path_factory.mktemp("around")
+    shutil.copytree(root, around / "copy")
     with pytest.raises(DatasetError, match="looks like one: give that as --data-dir"):
-        load_dataset(name, root.parent)
+        load_dataset(name, around)
 
 
 def test_spellings():
