@@ -13,8 +13,8 @@ from ..clustering.threads import run_rows
 LANE = 64  # compared at once; a fixed number, so that the compiler makes vectors of it
 
 
-def counted_positions(similarity: Tensor, members: Tensor) -> tuple[Tensor, Tensor]:
-    """Finds the place of each query's own items among all items.
+def counted_positions(similarity: Tensor, members: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Finds the places of each query's own items among all items, the best one first.
 
     The own items cut a query's list into as many sections; one pass counts the items of each
     section. Most items rank behind the last own one and cost one comparison.
@@ -24,10 +24,11 @@ def counted_positions(similarity: Tensor, members: Tensor) -> tuple[Tensor, Tens
         members: [B, M] int64 items, rising, padded with -1 behind.
 
     Returns:
-        [B, M] int64 places from 0 in the order of falling similarity, equals by rising item, 0 for
-        the padding; and [B] bool, which rows hold NaN and so have no order.
+        [B, M] int64 places from 0 in the order of falling similarity (equals by rising item),
+        rising, G for the padding; [B, M] int64, the column of ``members`` that has each place;
+        and [B] bool, which rows hold NaN and so have no order.
     """
-    position = torch.zeros_like(members)
+    position, column = torch.empty_like(members), torch.empty_like(members)
     broken = torch.zeros(len(members), dtype=torch.bool)
     run_rows(
         _count,
@@ -35,9 +36,10 @@ def counted_positions(similarity: Tensor, members: Tensor) -> tuple[Tensor, Tens
         similarity.contiguous().numpy(),
         members.contiguous().numpy(),
         position.numpy(),
+        column.numpy(),
         broken.numpy(),
     )
-    return position, broken
+    return position, column, broken
 
 
 # "reassoc" lets the compiler add the lane's counts in any order; small whole numbers stay exact.
@@ -48,6 +50,7 @@ def _count(
     similarity: NDArray[np.floating],
     members: NDArray[np.int64],
     position: NDArray[np.int64],
+    column: NDArray[np.int64],
     broken: NDArray[np.bool_],
 ) -> None:
     items, most = similarity.shape[1], members.shape[1]
@@ -58,6 +61,9 @@ def _count(
         size = 0
         while size < most and members[q, size] >= 0:
             size += 1
+        for p in range(size, most):
+            position[q, p] = items
+            column[q, p] = p
         if size == 0:
             broken[q] = np.isnan(row).any()
             continue
@@ -105,4 +111,5 @@ def _count(
         place = -1  # an item is counted in its own section
         for p in range(size):
             place += count[p]
-            position[q, by_rank[p]] = place
+            position[q, p] = place
+            column[q, p] = by_rank[p]

@@ -83,20 +83,20 @@ def score_block(
     """
     gallery_size = similarity.shape[1]
     members = index.members_of(query_ids)
-    if similarity.device.type == "cpu":
-        position, broken = counted_positions(similarity, members)
-    else:
-        position = sorted_positions(similarity, members)
-        broken = similarity.amax(1).isnan()  # a maximum passes NaN on
     present = members >= 0
+    # Own items in ranked order; the padding goes to the end.
+    if similarity.device.type == "cpu":
+        position, by_rank, broken = counted_positions(similarity, members)
+    else:
+        places = sorted_positions(similarity, members).masked_fill_(~present, gallery_size)
+        position, by_rank = places.sort(dim=1)
+        broken = similarity.amax(1).isnan()  # a maximum passes NaN on
     members = members.clamp_(min=0)
     if query_cameras is None or index.cameras is None:
         left_out = torch.zeros_like(present)
     else:
         left_out = present & (index.cameras[members] == query_cameras[:, None])
 
-    # Own items in ranked order; the padding goes to the end.
-    position, by_rank = position.masked_fill_(~present, gallery_size).sort(dim=1)
     left_out = left_out.gather(1, by_rank)
     kept = (position < gallery_size) & ~left_out
     rank = position + 1 - left_out.cumsum(1)

@@ -32,7 +32,11 @@ def case(queries, items, own, levels, dtype, seed):
 )
 def test_places_equal_a_stable_sort(queries, items, own, levels, dtype, seed):
     similarity, members = case(queries, items, own, levels, dtype, seed)
-    found, broken = counted_positions(similarity, members)
+    ranked, column, broken = counted_positions(similarity, members)
+    assert bool((ranked.diff(dim=1) >= 0).all())
+    assert torch.equal(column.sort(1).values, torch.arange(own).expand_as(column))
+    assert bool((ranked[members.gather(1, column) < 0] == items).all())
+    found = torch.empty_like(ranked).scatter_(1, column, ranked)
     by_sort = sorted_positions(similarity, members)
     order = np.argsort(-similarity.numpy(), axis=1, kind="stable")
     for q, row in enumerate(members.tolist()):
@@ -45,9 +49,9 @@ def test_places_equal_a_stable_sort(queries, items, own, levels, dtype, seed):
 
 def test_layout_does_not_matter():
     similarity, members = case(5, 200, 9, 10, torch.float32, 0)
-    wanted, _ = counted_positions(similarity, members)
-    found, _ = counted_positions(similarity.T.contiguous().T, members)
-    assert torch.equal(found, wanted)
+    wanted = counted_positions(similarity, members)
+    found = counted_positions(similarity.T.contiguous().T, members)
+    assert all(torch.equal(a, b) for a, b in zip(found, wanted))
 
 
 @pytest.mark.parametrize("place", [0, 70, 129, 199])
@@ -56,4 +60,4 @@ def test_nan_is_found_wherever_it_is(place, own):
     similarity = torch.linspace(-1, 1, 200).repeat(3, 1)
     similarity[1, place] = torch.nan
     members = torch.tensor([own + [-1] * (5 - len(own))] * 3)
-    assert counted_positions(similarity, members)[1].tolist() == [False, True, False]
+    assert counted_positions(similarity, members)[2].tolist() == [False, True, False]
