@@ -16,7 +16,7 @@ from ..engine.errors import UserError
 from ..engine.resume import check_same_settings
 from ..engine.settings import parse, to_yaml
 from ..mmm.config import MMMConfig
-from ..mmm.matched import DEFAULT_STEPS
+from ..mmm.epoch_length import DEFAULT_STEPS
 from .config import AblateConfig
 from .rows import Row, choose_rows, predefined_rows
 

@@ -1,19 +1,28 @@
-"""How many batches the published recipes call an epoch."""
+"""How many batches stage two calls an epoch."""
 
 from __future__ import annotations
 
 import numpy as np
 
 from ..datasets.track import Modality
+from .config import MMMConfig
+
+# Of the variant `vireid`, whose epochs are the stretch between two matchings, not a pass.
+DEFAULT_STEPS = 100
 
 
-def one_pass(modalities: np.ndarray, p: int, k: int) -> int:
-    """Batches after which the larger modality has been seen once: ⌊N / (P · K/2)⌋ + 1.
+def steps_of_epoch(config: MMMConfig, modalities: np.ndarray) -> int:
+    """Batches of an epoch: what the settings say, or else what the variant does.
+
+    The published variants pass once over the larger modality: ⌊N / (P · K/2)⌋ + 1.
 
     Args:
+        config: settings.
         modalities: [N] of all tracks.
-        p: identities in a batch.
-        k: tracks of each identity, half of them of each modality.
     """
+    if config.steps:
+        return config.steps
+    if config.variant == "vireid":
+        return DEFAULT_STEPS
     larger = max(int((modalities == modality).sum()) for modality in Modality)
-    return larger // (p * (k // 2)) + 1
+    return larger // (config.p_num * (config.k_num // 2)) + 1

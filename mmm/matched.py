@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
 
-from ..datasets.samplers import UnifiedBatchSampler
-from ..engine.artefact import Artefact, align
-from ..engine.augment import Augmenter
+from ..engine.artefact import Artefact
 from ..engine.judge import LabelJudge
 from ..engine.labelling import clustering_features, within_labels
 from ..engine.network_kinds import Network, describe
@@ -26,13 +22,11 @@ from .memories import Memories, UnifiedMemories
 from .self_mimic import confident_means, squared_mimic
 from .semi_supervised import known_classes, match_with_given, modalities_to_cluster
 from .separation import separation_losses
+from .stage_two import StageTwo
 from .track_confidence import track_confidence
 
-STREAM = 22
-DEFAULT_STEPS = 100
 
-
-class Matched:
+class Matched(StageTwo):
     """Multi-memory matching, on tracklets or images.
 
     Every ``rematch_interval`` epochs: cluster each modality, learn K centres in every cluster,
@@ -41,7 +35,7 @@ class Matched:
     memories that stay in training and unmatched clusters are ours.
     """
 
-    name = "mmm"
+    stream = 22
 
     def __init__(
         self,
@@ -51,29 +45,10 @@ class Matched:
         judge: LabelJudge,
         artefact: Artefact,
     ) -> None:
-        self.session = session
-        self.config = config
-        self.model = model
-        self.judge = judge
-        self.epochs = config.epochs
-        self.lr = config.lr
-        self.augment = Augmenter(session, config, STREAM, views=2)
+        super().__init__(session, config, model, judge, artefact)
         self.contrast = ContrastiveLoss(config.contrast_temperature)
-        rows = align(artefact, session.tracks)
-        self._first_features = torch.cat([artefact.visible, artefact.infrared])[
-            torch.from_numpy(rows)
-        ]
-        self._first_labels = artefact.labels[rows]
-        self.unified = np.full(len(rows), -1, np.int64)
         self.doubtful: Tensor | None = None
         self.memories: Memories
-        self._epoch = 0
-        self.milestones = tuple(self.steps * epoch for epoch in config.lr_steps)
-
-    @property
-    def steps(self) -> int:
-        """Batches of an epoch."""
-        return self.config.steps or DEFAULT_STEPS
 
     def begin_epoch(self, epoch: int, step: int) -> None:
         """Clusters and matches when it is time, then fills the memories."""
@@ -127,19 +102,6 @@ class Matched:
             self.config,
             self.session.runtime.device,
         )
-
-    def batches(self, epoch: int) -> Iterable[tuple[Tensor, Tensor]]:
-        """P unified clusters × (K/2 visible + K/2 infrared) tracks."""
-        sampler = UnifiedBatchSampler(
-            self.unified,
-            self.session.modalities,
-            min(self.config.p_num, int(self.unified.max()) + 1),
-            self.config.k_num,
-            self.steps,
-            seed=self.config.seed + STREAM,
-        )
-        sampler.set_epoch(epoch)
-        return self.session.training_clips(list(sampler), (self.config.seed, STREAM, epoch))
 
     def losses(self, clips: Tensor, index: Tensor, step: int) -> dict[str, Tensor]:
         """Memory, contrast, self-mimic and alignment terms."""

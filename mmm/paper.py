@@ -11,7 +11,6 @@ from torch import Tensor
 from ..datasets.track import Modality
 from ..engine.labelling import joint_labels
 from .cluster_matching import ClusterMatching
-from .epoch_length import one_pass
 from .matched import Matched
 from .matching import transfer_labels
 from .memories import Memories, ThreeMemories
@@ -24,12 +23,6 @@ class Paper(Matched):
     labels; the unified labels choose the batches and the targets of self-mimic and alignment, and
     lead matched visible samples to the infrared memory. Source: MMM, sections 3.2 to 3.4.
     """
-
-    @property
-    def steps(self) -> int:
-        """Batches of an epoch: one pass over the larger modality, unless the settings say."""
-        config = self.config
-        return config.steps or one_pass(self.session.modalities, config.p_num, config.k_num)
 
     def _take(self, found: ClusterMatching, features: Tensor) -> None:
         super()._take(found, features)

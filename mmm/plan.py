@@ -13,9 +13,9 @@ from ..engine.dry_run import PlannedStage, dry_run, most_clusters, rehearsal, so
 from ..engine.network import network_of
 from ..engine.session import Session
 from .config import MMMConfig
-from .epoch_length import one_pass
-from .matched import DEFAULT_STEPS, STREAM, Matched
-from .released import Released
+from .epoch_length import steps_of_epoch
+from .matched import Matched
+from .stage_two import StageTwo
 from .supervised import Supervised, start_supervised
 
 
@@ -50,11 +50,8 @@ def rehearse_mmm(
         return
     assert artefact is not None
     model = network_of(artefact.encoder, trial, session.runtime)
-    augment = Augmenter(session, trial, STREAM, views=2)
+    augment = Augmenter(session, trial, Matched.stream, views=2)
     half = config.p_num * config.k_num // 2
-    steps = DEFAULT_STEPS
-    if config.variant != "vireid":
-        steps = one_pass(session.modalities, config.p_num, config.k_num)
     if config.variant == "released":
         model.set_num_identities(_clusters_of(artefact))
         model.to(session.runtime.device)
@@ -65,11 +62,10 @@ def rehearse_mmm(
         # The unified memory and one for each modality, or three memories as large.
         prototypes = most_clusters(session, config.min_samples) * (config.memory_prototypes + 1)
         extractions = config.epochs - 1
-    kind = Released if config.variant == "released" else Matched
     plan = PlannedStage(
-        kind.name,
+        StageTwo.name,
         config.epochs,
-        config.steps or steps,
+        steps_of_epoch(config, session.modalities),
         some_tracks(session, half, half),
         stand_in(session, model, augment, prototypes=prototypes),
         extractions,

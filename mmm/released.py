@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ..datasets.samplers import UnifiedBatchSampler
 from ..datasets.track import Modality
-from ..engine.artefact import Artefact, align
-from ..engine.augment import Augmenter
+from ..engine.artefact import Artefact
 from ..engine.errors import UserError
 from ..engine.judge import LabelJudge
 from ..engine.labelling import clustering_features
@@ -22,13 +19,12 @@ from ..losses import BatchHardTripletLoss
 from .alignment import soft_cluster_alignment
 from .cluster_matching import doubtful_pairs
 from .config import MMMConfig
-from .epoch_length import one_pass
 from .self_mimic import absolute_mimic, confident_means
 from .semi_supervised import known_classes, match_with_given
 from .separation import separation_losses
+from .stage_two import StageTwo
 from .track_confidence import view_confidence
 
-STREAM = 23
 TRIPLET_MARGIN = 0.2
 # Row of the class prototypes for exchanged visible views; 0 and 1 are the modalities' codes.
 EXCHANGED = len(Modality)
@@ -36,7 +32,7 @@ EXCHANGED = len(Modality)
 GREEN = 1
 
 
-class Released:
+class Released(StageTwo):
     """A classifier on labels that are matched once, before training, and then stay.
 
     The first ``ce_epochs`` train with cross entropy alone. From then on each epoch starts with the
@@ -46,7 +42,7 @@ class Released:
     cluster alignment of each visible view with infrared. Source: the code released with MMM.
     """
 
-    name = "mmm"
+    stream = 23
 
     def __init__(
         self,
@@ -56,20 +52,12 @@ class Released:
         judge: LabelJudge,
         artefact: Artefact,
     ) -> None:
-        self.session = session
-        self.config = config
-        self.model = model
-        self.judge = judge
-        self.epochs = config.epochs
-        self.lr = config.lr
-        self.augment = Augmenter(session, config, STREAM, views=2)
+        super().__init__(session, config, model, judge, artefact)
         self.triplet = BatchHardTripletLoss(TRIPLET_MARGIN)
-        self.milestones = tuple(self.steps * epoch for epoch in config.lr_steps)
-        rows = align(artefact, session.tracks)
-        features = torch.cat([artefact.visible, artefact.infrared])[torch.from_numpy(rows)]
-        self._features = clustering_features(features, session, config)
-        self.found = match_with_given(self._features, artefact.labels[rows], session, config)
-        self.labels = torch.from_numpy(self.found.unified)
+        self._features = clustering_features(self._first_features, session, config)
+        self.found = match_with_given(self._features, self._first_labels, session, config)
+        self.unified = self.found.unified
+        self.labels = torch.from_numpy(self.unified)
         self.classes = int(self.labels.max()) + 1
         if self.classes < 2:
             raise UserError(
@@ -82,13 +70,6 @@ class Released:
             modalities = torch.from_numpy(session.modalities)
             self.doubtful = doubtful_pairs(self.labels, modalities, self.classes)
             self.doubtful = self.doubtful.to(session.runtime.device)
-        self._epoch = 0
-
-    @property
-    def steps(self) -> int:
-        """Batches of an epoch: one pass over the larger modality, unless the settings say."""
-        config = self.config
-        return config.steps or one_pass(self.session.modalities, config.p_num, config.k_num)
 
     def begin_epoch(self, epoch: int, step: int) -> None:
         """After the warm-up: confidences and class prototypes of the present network."""
@@ -131,19 +112,6 @@ class Released:
                 )
             )
         self.prototypes = torch.stack(prototypes).to(device)
-
-    def batches(self, epoch: int) -> Iterable[tuple[Tensor, Tensor]]:
-        """P unified clusters × (K/2 visible + K/2 infrared) tracks."""
-        sampler = UnifiedBatchSampler(
-            self.found.unified,
-            self.session.modalities,
-            min(self.config.p_num, self.classes),
-            self.config.k_num,
-            self.steps,
-            seed=self.config.seed + STREAM,
-        )
-        sampler.set_epoch(epoch)
-        return self.session.training_clips(list(sampler), (self.config.seed, STREAM, epoch))
 
     def losses(self, clips: Tensor, index: Tensor, step: int) -> dict[str, Tensor]:
         """Cross entropy; after the warm-up weighted, with triplets, self-mimic and alignment."""

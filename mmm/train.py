@@ -24,7 +24,7 @@ from .plan import rehearse_mmm
 from .released import Released
 from .supervised import start_supervised
 
-VARIANTS: dict[str, type[Matched] | type[Released]] = {
+VARIANTS: dict[str, type[Matched | Released]] = {
     "vireid": Matched,
     "paper": Paper,
     "released": Released,

@@ -12,6 +12,7 @@ from torch.utils.data import Sampler
 
 from ..track import Modality
 from ..wording import shorten
+from .deck import Deck
 
 Indices = NDArray[np.int64]
 Missing = Literal["error", "skip"]
@@ -61,6 +62,51 @@ class EpochBatchSampler(Sampler[list[int]], ABC):
     @abstractmethod
     def _draw(self, generator: np.random.Generator) -> list[list[int]]:
         """Draws one epoch."""
+
+
+class TwoSidedBatchSampler(EpochBatchSampler):
+    """Batches of P identities × K tracks of both modalities; the subclass says in which order."""
+
+    # Whether K is split into two equal halves.
+    even = True
+
+    def __init__(
+        self,
+        identities: ArrayLike,
+        modalities: ArrayLike,
+        p: int,
+        k: int,
+        *,
+        missing: Missing = "error",
+        seed: int = 0,
+    ) -> None:
+        """Groups the tracks.
+
+        Args:
+            identities: identity of each track, [N]; negative ones are never drawn.
+            modalities: modality of each track, [N].
+            p: identities in a batch.
+            k: tracks of each identity.
+            missing: what to do with identities of one modality, "error" or "skip".
+            seed: non-negative integer.
+
+        Raises:
+            ValueError: if K is odd where it must be even, an identity lacks a modality, or there
+                are fewer than P.
+        """
+        super().__init__(seed)
+        labels = as_array(identities, "identities")
+        spectra = as_array(modalities, "modalities", len(labels))
+        self._tracks = both_modalities(labels, spectra, missing)
+        check_group(p, k, self._tracks, even=self.even)
+        self.p, self.k = p, k
+
+    def _decks(self, generator: np.random.Generator) -> dict[int, tuple[Deck, Deck]]:
+        """Infrared and visible tracks of each identity, shuffled anew whenever they run out."""
+        return {
+            i: (Deck(infrared, generator), Deck(visible, generator))
+            for i, (infrared, visible) in self._tracks.items()
+        }
 
 
 def as_array(values: ArrayLike, name: str, length: int | None = None) -> Indices:

@@ -5,16 +5,17 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike
 
-from .base import EpochBatchSampler, Missing, as_array, both_modalities, check_group, deal_groups
-from .deck import Deck
+from .base import Missing, TwoSidedBatchSampler, deal_groups
 
 
-class ModalityRatioBatchSampler(EpochBatchSampler):
+class ModalityRatioBatchSampler(TwoSidedBatchSampler):
     """Batches of P identities with K tracks each, int(K · ratio) of them infrared.
 
     An identity gives max(1, ⌊n/K⌋) groups an epoch. Tracks of one group differ as long as the
     identity has enough of them in the modality.
     """
+
+    even = False
 
     def __init__(
         self,
@@ -42,12 +43,8 @@ class ModalityRatioBatchSampler(EpochBatchSampler):
             ValueError: if the ratio leaves a modality without a track, an identity lacks a
                 modality, or there are fewer than P identities.
         """
-        super().__init__(seed)
-        labels = as_array(identities, "identities")
-        spectra = as_array(modalities, "modalities", len(labels))
-        self._tracks = both_modalities(labels, spectra, missing)
-        check_group(p, k, self._tracks)
-        self.p, self.k, self.infrared = p, k, int(k * ratio)
+        super().__init__(identities, modalities, p, k, missing=missing, seed=seed)
+        self.infrared = int(k * ratio)
         if not 0 < self.infrared < k:
             raise ValueError(
                 f"int(k · ratio) infrared tracks leave both modalities at least one; "
@@ -55,10 +52,7 @@ class ModalityRatioBatchSampler(EpochBatchSampler):
             )
 
     def _draw(self, generator: np.random.Generator) -> list[list[int]]:
-        decks = {
-            i: (Deck(infrared, generator), Deck(visible, generator))
-            for i, (infrared, visible) in self._tracks.items()
-        }
+        decks = self._decks(generator)
         groups = {
             i: max(1, (len(infrared) + len(visible)) // self.k)
             for i, (infrared, visible) in self._tracks.items()

@@ -1,0 +1,67 @@
+"""What every variant of stage two shares: where it starts, and its batches."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ..datasets.samplers import UnifiedBatchSampler
+from ..engine.artefact import Artefact, align
+from ..engine.augment import Augmenter
+from ..engine.judge import LabelJudge
+from ..engine.network_kinds import Network
+from ..engine.session import Session
+from .config import MMMConfig
+from .epoch_length import steps_of_epoch
+
+
+class StageTwo:
+    """Starts from stage one's artefact and trains on batches of unified clusters.
+
+    Attributes:
+        unified: [N] unified cluster of each track, -1 for none.
+    """
+
+    name = "mmm"
+    # Number of the random stream of augmentation and batches.
+    stream: int
+
+    def __init__(
+        self,
+        session: Session,
+        config: MMMConfig,
+        model: Network,
+        judge: LabelJudge,
+        artefact: Artefact,
+    ) -> None:
+        self.session = session
+        self.config = config
+        self.model = model
+        self.judge = judge
+        self.epochs = config.epochs
+        self.lr = config.lr
+        self.steps = steps_of_epoch(config, session.modalities)
+        self.milestones = tuple(self.steps * epoch for epoch in config.lr_steps)
+        self.augment = Augmenter(session, config, self.stream, views=2)
+        rows = align(artefact, session.tracks)
+        features = torch.cat([artefact.visible, artefact.infrared])
+        self._first_features = features[torch.from_numpy(rows)]
+        self._first_labels = artefact.labels[rows]
+        self.unified = np.full(len(rows), -1, np.int64)
+        self._epoch = 0
+
+    def batches(self, epoch: int) -> Iterable[tuple[Tensor, Tensor]]:
+        """P unified clusters × (K/2 visible + K/2 infrared) tracks."""
+        sampler = UnifiedBatchSampler(
+            self.unified,
+            self.session.modalities,
+            min(self.config.p_num, int(self.unified.max()) + 1),
+            self.config.k_num,
+            self.steps,
+            seed=self.config.seed + self.stream,
+        )
+        sampler.set_epoch(epoch)
+        return self.session.training_clips(list(sampler), (self.config.seed, self.stream, epoch))
