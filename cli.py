@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from . import __version__
-from .engine import processes
+from .engine import processes, program
 from .engine.errors import UserError
 from .engine.settings import parse, setting
 
@@ -261,6 +261,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     if arguments is None:
         _prepare_terminal()
+        program.remember_file(sys.argv[0])
     given = list(sys.argv[1:] if arguments is None else arguments)
     if not given or given[0] in ("-h", "--help", "help"):
         print(usage())
@@ -307,9 +308,8 @@ def _with_flag(name: str, arguments: Sequence[str]) -> list[str]:
 
 def _run(command: Command, name: str, arguments: Sequence[str]) -> int:
     try:
-        program = f"vireid {name}"
         kind = _named(command.config)
-        config = parse(kind, arguments, program=program, description=command.help)
+        config = parse(kind, arguments, program=f"vireid {name}", description=command.help)
         result = _named(command.run)(config)
     except KeyboardInterrupt:
         way_on = " The same command with --resume goes on." if name in ("baseline", "mmm") else ""

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 import subprocess
-import sys
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from pathlib import Path
 
+from ..engine.program import command_line
 from ..engine.run_folder import write_text
 from .plan import Job
 
@@ -82,12 +82,11 @@ def _train(job: Job, threads: int | None, stop: threading.Event) -> str | None:
     settings = job.folder.with_name(job.folder.name + ".settings.yaml")
     write_text(settings, job.settings)
     console = job.folder.with_name(job.folder.name + ".console.txt")
-    command = [sys.executable, "-m", "vireid", job.command, "--config", str(settings)]
+    words, added = command_line(job.command)
+    command = [*words, "--config", str(settings)]
     if job.started:
         command.append("--resume")
-    environment = dict(os.environ)
-    # The folder of the command must not hide installed packages from the child.
-    environment["PYTHONSAFEPATH"] = "1"
+    environment = {**os.environ, **added}
     if threads is not None:
         environment.update(dict.fromkeys(THREAD_SETTINGS, str(threads)))
     with console.open("wb") as output:

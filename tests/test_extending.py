@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 import torch
+import yaml
 from vireid.cli import main
 from vireid.datasets import load_dataset
 from vireid.datasets.errors import DatasetError
@@ -73,6 +74,7 @@ def program(tmp_path, monkeypatch):
         return end.value.code
 
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("vireid.engine.program._file", None)
     return run
 
 
@@ -188,6 +190,22 @@ def test_a_matcher_matches_and_trains(program, tiny_set, tmp_path):
     cost = torch.tensor([[1.0, 5], [2, 3], [4, 0]])
     assert match(cost, "mutual").tolist() == [0, -1, 1]
     assert match(cost[:, :0], "mutual").tolist() == [-1, -1, -1]
+
+
+def test_an_ablation_trains_with_the_parts_of_its_program(program, tiny_set, tmp_path):
+    for command in ("baseline", "mmm"):
+        words = [*EXTRA[command].split(), "--steps", "2"]
+        values = {name[2:]: yaml.safe_load(value) for name, value in zip(words[::2], words[1::2])}
+        (tmp_path / f"{command}.yaml").write_text(yaml.safe_dump(values), encoding="utf-8")
+    (tmp_path / "own.yaml").write_text("mine: {matcher: mutual}\n", encoding="utf-8")
+    flags = (
+        "--dataset hitsz-vcm --output out --seeds 0 --rows own.yaml --threads 1 "
+        "--baseline-config baseline.yaml --mmm-config mmm.yaml"
+    )
+    assert program("mutual.py", ["ablate", "--data-dir", str(tiny_set), *flags.split()]) == 0
+    folder = Path("out/seed-0/mine")
+    assert "matcher: mutual" in (folder / "config.yaml").read_text(encoding="utf-8")
+    assert records(folder, "matching")
 
 
 def scan_nothing(root, problems):
