@@ -10,6 +10,7 @@ from torch import Tensor
 
 from ..clustering.subclusters import subcluster_centres
 from ..datasets.track import Modality, Track
+from ..engine import ranks
 from ..engine.session import Session
 from .cluster_matching import ClusterMatching, match_clusters
 from .config import MMMConfig
@@ -57,6 +58,13 @@ def match_with_given(
         session: tracks, with the given identities alone.
         config: settings.
     """
+    # By one process, so that no two can disagree.
+    return ranks.from_main(lambda: _match_with_given(features, labels, session, config))
+
+
+def _match_with_given(
+    features: Tensor, labels: np.ndarray, session: Session, config: MMMConfig
+) -> ClusterMatching:
     classes = known_classes(session.tracks)
     if config.semi_supervised is None or not (classes >= 0).any():
         return match_clusters(features, labels, session.modalities, config)
