@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import csv
 import dataclasses
 import hashlib
-import io
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
@@ -27,6 +25,7 @@ from ..evaluation.protocol_check import check_protocol
 from ..evaluation.protocol_names import choose_protocols
 from ..evaluation.protocols import Protocol, protocols
 from ..evaluation.results import evaluation_record, result_line, trial_records
+from ..evaluation.stored_clustering import track_table
 from ..evaluation.trials import evaluate_trials
 from . import ranks
 from .batch_size import batch_record, batch_warnings
@@ -320,24 +319,9 @@ class Session:
         return records
 
     def _keep_test_features(self, run: RunFolder, features: Tensor) -> None:
-        table = io.StringIO()
-        rows = csv.writer(table, lineterminator="\n")
-        rows.writerow(("index", "key", "split", "modality", "camera", "identity", "frames"))
-        for index, track in enumerate(self.test_tracks):
-            picked = np.linspace(0, len(track.frames) - 1, min(6, len(track.frames))).round()
-            frames = [track.frames[int(i)] for i in picked]
-            rows.writerow(
-                (
-                    index,
-                    track.key,
-                    "query" if track.key in self._query_keys else "gallery",
-                    track.modality.name.lower(),
-                    track.camera,
-                    track.identity,
-                    "|".join(f.relative_to(self.config.data_dir).as_posix() for f in frames),
-                )
-            )
+        splits = ["query" if t.key in self._query_keys else "gallery" for t in self.test_tracks]
         beside = run.path / "test_features.safetensors.part"
         save_file({"features": features}, beside)
         beside.replace(run.path / "test_features.safetensors")
-        write_text(run.path / "test_tracks.csv", table.getvalue())
+        table = track_table(self.test_tracks, splits, self.config.data_dir)
+        write_text(run.path / "test_tracks.csv", table)

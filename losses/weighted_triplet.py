@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional as F
 
-from ..models.normalize import l2_normalize
 from .distances import euclidean_distances
-from .inputs import check_batch, in_full_precision
-from .triplet import TripletDistances
+from .triplet import TripletDistances, TripletLoss
 
 # Added to the sum of the weights, as published.
 WEIGHT_FLOOR = 1e-6
 
 
-class WeightedTripletLoss(nn.Module):
+class WeightedTripletLoss(TripletLoss):
     """Soft margin between the weighted positives and the weighted negatives of each anchor.
 
     All positives (the anchor among them) are averaged with weights softmax(d), all negatives with
@@ -31,45 +29,11 @@ class WeightedTripletLoss(nn.Module):
         normalize_feature: divide the embeddings by their length first.
     """
 
-    def __init__(self, *, normalize_feature: bool = False) -> None:
-        super().__init__()
-        self.normalize_feature = normalize_feature
+    def _distances(self, embeddings: Tensor, identities: Tensor) -> TripletDistances:
+        return weighted_distances(embeddings, identities)
 
-    @in_full_precision
-    def forward(self, embeddings: Tensor, identities: Tensor) -> Tensor:
-        """Computes the loss of a batch.
-
-        Args:
-            embeddings: [B, D], floating point.
-            identities: [B], integers.
-
-        Returns:
-            Scalar, float32 (float64 for float64 embeddings).
-
-        Raises:
-            ValueError: a shape does not fit.
-        """
-        positive, negative = self.distances(embeddings, identities)
-        return -F.logsigmoid(negative - positive).mean()
-
-    @in_full_precision
-    def distances(self, embeddings: Tensor, identities: Tensor) -> TripletDistances:
-        """Averages the distances to positives and negatives with their weights.
-
-        Args:
-            embeddings: [B, D].
-            identities: [B].
-
-        Returns:
-            Two distances for each anchor.
-
-        Raises:
-            ValueError: a shape does not fit.
-        """
-        check_batch(type(self).__name__, embeddings, identities=identities)
-        return weighted_distances(
-            l2_normalize(embeddings) if self.normalize_feature else embeddings, identities
-        )
+    def _penalties(self, positive: Tensor, negative: Tensor) -> Tensor:
+        return -F.logsigmoid(negative - positive)
 
 
 def weighted_distances(

@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import NamedTuple
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from ..datasets.track import Modality
 from .backbones import build_backbone
-from .classifier import build_classifier
 from .gem import generalized_mean
+from .necked_network import NeckedNetwork
 from .non_local import DotProductNonLocalBlock
 from .normalize import l2_normalize
 from .trunk import NonLocalTrunk
@@ -32,7 +32,7 @@ class ImageOutput(NamedTuple):
     logits: Tensor | None
 
 
-class AGW(nn.Module):
+class AGW(NeckedNetwork):
     """Two-stream AGW: a stem for each modality, one trunk for both.
 
     The stems (first convolution to max-pooling) belong to the visible and the infrared images; the
@@ -68,33 +68,7 @@ class AGW(nn.Module):
         self.visible_stem = parts.stem
         self.infrared_stem = copy.deepcopy(parts.stem)
         self.trunk = NonLocalTrunk(parts, DotProductNonLocalBlock)
-        self.neck = nn.BatchNorm1d(self.trunk.out_channels)
-        self.neck.bias.requires_grad_(False)
-        self.classifier: nn.Linear | None
-        self.set_num_identities(num_identities)
-
-    @property
-    def embedding_dim(self) -> int:
-        """D, the length of an embedding."""
-        return self.neck.num_features
-
-    @property
-    def num_identities(self) -> int:
-        """Outputs of the classifier; 0 where there is none."""
-        return 0 if self.classifier is None else self.classifier.out_features
-
-    def set_num_identities(self, num_identities: int) -> None:
-        """Replaces the classifier by a fresh one (normal, standard deviation 0.001).
-
-        An optimiser that holds the old one has to be built anew.
-
-        Args:
-            num_identities: outputs; 0 removes the classifier.
-
-        Raises:
-            ValueError: the number is negative.
-        """
-        self.classifier = build_classifier(self.neck, num_identities)
+        self._add_neck(self.trunk.out_channels, num_identities)
 
     def describe(self, images: Tensor, modality: Modality | Tensor) -> ImageOutput:
         """Computes everything that losses and pseudo-labels need, in training or eval mode.

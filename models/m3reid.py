@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from .backbones import build_backbone
 from .classifier import build_classifier
 from .multi_view import MultiViewPooling, ViewMasks
+from .necked_network import NeckedNetwork
 from .non_local import NonLocalBlock
 from .normalize import l2_normalize
 from .trunk import NonLocalTrunk
@@ -33,7 +34,7 @@ class ClipOutput(NamedTuple):
     masks: ViewMasks
 
 
-class M3ReID(nn.Module):
+class M3ReID(NeckedNetwork):
     """Multi-view, multi-granularity video network for visible-infrared tracklets.
 
     A residual network runs on every frame; spatio-temporal non-local blocks after the last two
@@ -58,6 +59,8 @@ class M3ReID(nn.Module):
         RuntimeError: ImageNet weights cannot be downloaded.
     """
 
+    frame_classifier: nn.Linear | None
+
     def __init__(
         self,
         num_identities: int,
@@ -76,34 +79,11 @@ class M3ReID(nn.Module):
         self.trunk = NonLocalTrunk(parts, NonLocalBlock)
         channels = self.trunk.out_channels
         self.pool = MultiViewPooling(channels, heads)
-        self.neck = nn.BatchNorm1d(channels * self.pool.out_multiple)
-        self.neck.bias.requires_grad_(False)
-        self.classifier: nn.Linear | None
-        self.frame_classifier: nn.Linear | None
-        self.set_num_identities(num_identities)
-
-    @property
-    def embedding_dim(self) -> int:
-        """D, the length of an embedding."""
-        return self.neck.num_features
-
-    @property
-    def num_identities(self) -> int:
-        """Outputs of the classifiers; 0 where there are none."""
-        return 0 if self.classifier is None else self.classifier.out_features
+        self._add_neck(channels * self.pool.out_multiple, num_identities)
 
     def set_num_identities(self, num_identities: int) -> None:
-        """Replaces both classifiers by fresh ones (normal, standard deviation 0.001).
-
-        An optimiser that holds the old ones has to be built anew.
-
-        Args:
-            num_identities: outputs; 0 removes the classifiers.
-
-        Raises:
-            ValueError: the number is negative.
-        """
-        self.classifier = build_classifier(self.neck, num_identities)
+        """Replaces both classifiers, of clips and of frames; see ``NeckedNetwork``."""
+        super().set_num_identities(num_identities)
         self.frame_classifier = build_classifier(self.neck, num_identities)
 
     def describe(self, clips: Tensor) -> ClipOutput:

@@ -9,7 +9,7 @@ from typing import Any
 from torch import Tensor
 
 from .agw import AGW
-from .official_m3reid import non_local_name
+from .official_m3reid import published_name
 from .state_files import check_state, read_state_dict
 
 # Beginnings of names: ours, published.
@@ -91,8 +91,7 @@ def official_name(name: str) -> str:
     Returns:
         The published key.
     """
-    ours, published = next(pair for pair in _PREFIXES if name.startswith(pair[0]))
-    renamed = published + non_local_name(name.removeprefix(ours))
+    renamed = published_name(name, _PREFIXES)
     # The published value branch is a sequence of one layer.
     return renamed.replace(".g.", ".g.0.") if renamed.startswith("NL_") else renamed
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -90,17 +90,20 @@ def official_name(name: str) -> str:
     Returns:
         The published key.
     """
-    ours, published = next(pair for pair in _PREFIXES if name.startswith(pair[0]))
-    return published + non_local_name(name.removeprefix(ours))
+    return published_name(name, _PREFIXES)
 
 
-def non_local_name(name: str) -> str:
-    """Translates the end of a non-local block's name: output convolution and its norm.
+def published_name(name: str, prefixes: Sequence[tuple[str, str]]) -> str:
+    """Translates a name by its beginning, and in non-local blocks its end.
 
     Args:
-        name: for instance ``0.project.weight``.
+        name: a key of our state, for instance ``trunk.non_local2.0.project.weight``.
+        prefixes: beginnings, ours and published.
 
     Returns:
-        The published form, for instance ``0.W.0.weight``; other names come back unchanged.
+        The published key, for instance ``NL_2.0.W.0.weight``.
     """
-    return name.replace(".project.", ".W.0.").replace(".norm.", ".W.1.")
+    ours, published = next(pair for pair in prefixes if name.startswith(pair[0]))
+    rest = name.removeprefix(ours)
+    # The output convolution of a non-local block and its norm are published as a sequence.
+    return published + rest.replace(".project.", ".W.0.").replace(".norm.", ".W.1.")

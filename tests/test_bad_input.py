@@ -11,47 +11,16 @@ from pathlib import Path
 import pytest
 import torch
 import yaml
+from run_records import records
 from safetensors.torch import load_file, save_file
+from tiny_settings import SHORTEST, SHORTEST_STAGE_ONE
 from vireid.cli import main
 from vireid.datasets import Track, load_dataset
 from vireid.datasets.verify import verify_dataset
 
-DATA = {
-    "dataset": "hitsz-vcm",
-    "img_h": 32,
-    "img_w": 16,
-    "num_frames": 1,
-    "test_frames": 2,
-    "cache": "memory",
-    "workers": 0,
-    "backbone": "thin-8",
-    "augmentation": "recolour",
-    "optimiser": "adamw",
-    "schedule": "cosine",
-    "k1": 6,
-    "k2": 3,
-    "eps": 0.5,
-    "min_samples": 2,
-    "memory_temperature": 0.1,
-    "on_collapse": "relax",
-    "p_num": 2,
-    "k_num": 2,
-    "device": "cpu",
-    "precision": "fp32",
-}
-BASELINE = {
-    **DATA,
-    "weights": "none",
-    "warmup_epochs": 1,
-    "warmup_steps": 2,
-    "warmup_tracks": 4,
-    "within_epochs": 2,
-    "across_epochs": 1,
-    "steps": 2,
-    "joint_k1": 8,
-    "joint_k2": 4,
-}
-MMM = {**DATA, "epochs": 1, "steps": 2}
+DATA = {"dataset": "hitsz-vcm"}
+BASELINE = {**DATA, **SHORTEST_STAGE_ONE, "within_epochs": 2}
+MMM = {**DATA, **SHORTEST, "epochs": 1, "steps": 2}
 
 
 @pytest.fixture(scope="module")
@@ -135,11 +104,6 @@ def keep_rows(root: Path, wanted) -> None:
     rows = [row.split() for row in file.read_text().splitlines()]
     kept = [" ".join(row) for row in rows if wanted(int(row[0]), int(row[3]))]
     file.write_text("\n".join(kept) + "\n")
-
-
-def records(run: Path, kind: str) -> list[dict]:
-    lines = (run / "metrics.jsonl").read_text(encoding="utf-8").splitlines()
-    return [record for record in map(json.loads, lines) if record["kind"] == kind]
 
 
 # verify

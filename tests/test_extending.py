@@ -1,6 +1,5 @@
 """The examples of docs/extending.md run as they stand there, with the commands beneath them."""
 
-import json
 import re
 import runpy
 import shlex
@@ -11,6 +10,7 @@ from pathlib import Path
 import pytest
 import torch
 import yaml
+from run_records import records
 from vireid.cli import main
 from vireid.datasets import load_dataset
 from vireid.datasets.errors import DatasetError
@@ -89,11 +89,6 @@ def run_commands(program, name, data, baseline="", more=()):
         if "--supervised" in words:
             extra += ["--weights", "none"]
         assert program(name, [*words, *extra, *more]) == 0, words
-
-
-def records(run, kind):
-    lines = (Path(run) / "metrics.jsonl").read_text(encoding="utf-8").splitlines()
-    return [record for record in map(json.loads, lines) if record["kind"] == kind]
 
 
 def test_every_command_of_the_page_starts_a_program_of_the_page():

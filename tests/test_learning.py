@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+from tiny_settings import LEARNING
 from vireid.baselines.config import BaselineConfig
 from vireid.baselines.train import run_baseline
 from vireid.datasets.synthetic import render_dataset
@@ -12,33 +13,13 @@ from vireid.mmm.config import MMMConfig
 from vireid.mmm.train import run_mmm
 
 SETTINGS = {
+    **LEARNING,
     "dataset": "hitsz-vcm",
-    "img_h": 64,
-    "img_w": 32,
     "num_frames": 1,
-    "test_frames": 4,
     "flip": True,
-    "cache": "memory",
-    "workers": 0,
-    "device": "cpu",
-    "precision": "fp32",
-    "backbone": "thin-16",
-    "augmentation": "recolour",
-    "optimiser": "adamw",
-    "schedule": "cosine",
     "lr": 3e-3,
     "p_num": 6,
     "k_num": 4,
-    "k1": 6,
-    "k2": 3,
-    "eps": 0.5,
-    "min_samples": 2,
-    "camera_mean": True,
-    "on_collapse": "relax",
-    "memory_temperature": 0.1,
-    "memory_momentum": 0.8,
-    "memory_weight": 0.3,
-    "contrast_weight": 1.0,
 }
 STAGE_ONE = {
     "weights": "none",

@@ -1,46 +1,20 @@
 """The two steps, end to end, on a tiny synthetic set."""
 
-import json
 import shutil
 from pathlib import Path
 
 import pytest
 import torch
+from run_records import records
 from safetensors.torch import load_file
+from tiny_settings import LEARNING
 from vireid.baselines.config import BaselineConfig
 from vireid.baselines.train import run_baseline
 from vireid.cli import main
 from vireid.mmm.config import MMMConfig
 from vireid.mmm.train import run_mmm
 
-DATA = {
-    "dataset": "hitsz-vcm",
-    "img_h": 64,
-    "img_w": 32,
-    "num_frames": 2,
-    "test_frames": 4,
-    "cache": "memory",
-    "workers": 0,
-    "backbone": "thin-16",
-    "augmentation": "recolour",
-    "optimiser": "adamw",
-    "schedule": "cosine",
-    "k1": 6,
-    "k2": 3,
-    "eps": 0.5,
-    "min_samples": 2,
-    "camera_mean": True,
-    "memory_temperature": 0.1,
-    "memory_momentum": 0.8,
-    "memory_weight": 0.3,
-    "contrast_weight": 1.0,
-    "on_collapse": "relax",
-    "p_num": 3,
-    "k_num": 4,
-    "lr": 5e-4,
-    "device": "cpu",
-    "precision": "fp32",
-}
+DATA = {**LEARNING, "dataset": "hitsz-vcm", "num_frames": 2, "p_num": 3, "k_num": 4, "lr": 5e-4}
 BASELINE = {
     **DATA,
     "weights": "none",
@@ -55,11 +29,6 @@ BASELINE = {
     "joint_eps": 0.6,
 }
 MMM = {**DATA, "epochs": 2, "steps": 6, "intra_weight": 0.1, "inter_weight": 0.05, "inter_from": 1}
-
-
-def records(run: Path, kind: str) -> list[dict]:
-    lines = (run / "metrics.jsonl").read_text(encoding="utf-8").splitlines()
-    return [record for record in map(json.loads, lines) if record["kind"] == kind]
 
 
 @pytest.fixture(scope="module")

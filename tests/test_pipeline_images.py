@@ -1,11 +1,11 @@
 """Both steps on images: AGW through stage one and the three variants of stage two."""
 
-import json
 import shutil
 from pathlib import Path
 
 import pytest
 import torch
+from run_records import records
 from safetensors.torch import load_file
 from vireid.baselines.config import BaselineConfig
 from vireid.baselines.train import run_baseline
@@ -62,11 +62,6 @@ VARIANTS = {
         "matcher": "nearest",
     },
 }
-
-
-def records(run: Path, kind: str) -> list[dict]:
-    lines = (run / "metrics.jsonl").read_text(encoding="utf-8").splitlines()
-    return [record for record in map(json.loads, lines) if record["kind"] == kind]
 
 
 @pytest.fixture(scope="module")

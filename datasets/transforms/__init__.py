@@ -6,7 +6,7 @@ then the draws are the same on both.
 """
 
 from .channels import channel_adaptation, channel_exchange, mix_channels, style_variation
-from .erasing import random_erasing
+from .erasing import RectangleShape, random_erasing
 from .geometry import flip_and_crop
 from .grey import random_grey_weights, weighted_grey
 from .image import ImageAugmentation
@@ -19,6 +19,7 @@ from .video import VideoAugmentation
 __all__ = [
     "ImageAugmentation",
     "RecolourAugmentation",
+    "RectangleShape",
     "VideoAugmentation",
     "channel_adaptation",
     "channel_exchange",

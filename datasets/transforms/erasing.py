@@ -30,16 +30,30 @@ class Rectangles:
     width: Tensor
 
 
+@dataclass(frozen=True)
+class RectangleShape:
+    """How large and how slender a rectangle is; the defaults are torchvision's, as M3-ReID has it.
+
+    Attributes:
+        area: bounds of its share of the frame.
+        ratio: bounds of its height divided by its width.
+        log_ratio: whether the ratio is uniform on a logarithmic scale, or on a linear one.
+        attempts: how often one is drawn until it fits inside the frame.
+    """
+
+    area: tuple[float, float] = (0.02, 0.33)
+    ratio: tuple[float, float] = (0.3, 3.3)
+    log_ratio: bool = True
+    attempts: int = 10
+
+
 def draw_rectangles(
     batch: int,
     size: tuple[int, int],
     generator: torch.Generator,
     *,
     probability: float = 0.5,
-    area: tuple[float, float] = (0.02, 0.33),
-    ratio: tuple[float, float] = (0.3, 3.3),
-    log_ratio: bool = True,
-    attempts: int = 10,
+    shape: RectangleShape = RectangleShape(),
 ) -> Rectangles:
     """Draws one rectangle a clip, as `random_erasing` does.
 
@@ -48,21 +62,19 @@ def draw_rectangles(
         size: rows and columns of a frame.
         generator: source of the draws.
         probability: share of clips that are erased.
-        area: bounds of the rectangle's share of the frame.
-        ratio: bounds of its height divided by its width.
-        log_ratio: whether the ratio is uniform on a logarithmic scale, or on a linear one.
-        attempts: how often a rectangle is drawn.
+        shape: how its size is drawn.
     """
     height, width = size
     chance = uniform(generator, (batch,)) < probability
-    pixels = uniform(generator, (attempts, batch), *area) * (height * width)
-    if log_ratio:
-        shape = uniform(generator, (attempts, batch), *map(math.log, ratio)).exp()
+    draws = (shape.attempts, batch)
+    pixels = uniform(generator, draws, *shape.area) * (height * width)
+    if shape.log_ratio:
+        ratio = uniform(generator, draws, *map(math.log, shape.ratio)).exp()
     else:
-        shape = uniform(generator, (attempts, batch), *ratio)
+        ratio = uniform(generator, draws, *shape.ratio)
     place = uniform(generator, (2, batch))
 
-    heights, widths = (pixels * shape).sqrt().round(), (pixels / shape).sqrt().round()
+    heights, widths = (pixels * ratio).sqrt().round(), (pixels / ratio).sqrt().round()
     fits = (heights < height) & (widths < width)
     first = fits.float().argmax(0, keepdim=True)
     tall, wide = heights.gather(0, first)[0], widths.gather(0, first)[0]
@@ -79,41 +91,26 @@ def random_erasing(
     generator: torch.Generator,
     *,
     probability: float = 0.5,
-    area: tuple[float, float] = (0.02, 0.33),
-    ratio: tuple[float, float] = (0.3, 3.3),
-    log_ratio: bool = True,
-    attempts: int = 10,
+    shape: RectangleShape = RectangleShape(),
     fill: tuple[float, float, float] = (0.0, 0.0, 0.0),
 ) -> Tensor:
     """Fills one rectangle a clip, at the same place in all frames.
 
     A rectangle that does not fit inside the frame is drawn again; after the last attempt the clip
-    stays whole. The defaults are those of torchvision, which M3-ReID uses.
+    stays whole.
 
     Args:
         clips: normalised clips, [B, T, 3, H, W], float.
         generator: source of the draws.
         probability: share of clips that are erased.
-        area: bounds of the rectangle's share of the frame.
-        ratio: bounds of its height divided by its width.
-        log_ratio: whether the ratio is uniform on a logarithmic scale, or on a linear one.
-        attempts: how often a rectangle is drawn.
+        shape: how its size is drawn.
         fill: what erased pixels become, for each channel.
 
     Returns:
         [B, T, 3, H, W].
     """
     batch, _, _, height, width = clips.shape
-    found = draw_rectangles(
-        batch,
-        (height, width),
-        generator,
-        probability=probability,
-        area=area,
-        ratio=ratio,
-        log_ratio=log_ratio,
-        attempts=attempts,
-    )
+    found = draw_rectangles(batch, (height, width), generator, probability=probability, shape=shape)
     rows = _inside(height, found.top, found.height) & found.erased[:, None]  # [B, H]
     columns = _inside(width, found.left, found.width)  # [B, W]
     gone = (rows[:, :, None] & columns[:, None, :]).to(clips.device, clips.dtype)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TypedDict
 
 import torch
 from torch import Tensor
@@ -11,27 +10,13 @@ from torch import Tensor
 from ..track import Modality
 from .channels import channel_adaptation, channel_exchange
 from .compose import compose
-from .erasing import draw_rectangles, random_erasing
+from .erasing import RectangleShape, draw_rectangles, random_erasing
 from .geometry import draw_placement, flip_and_crop
 from .normalise import normalise
 
 # Read by the published code as colours although the clips are normalised by then.
 ERASED = (0.4914, 0.4822, 0.4465)
-
-
-class _Rectangle(TypedDict):
-    area: tuple[float, float]
-    ratio: tuple[float, float]
-    log_ratio: bool
-    attempts: int
-
-
-RECTANGLE: _Rectangle = {
-    "area": (0.02, 0.4),
-    "ratio": (0.3, 1 / 0.3),
-    "log_ratio": False,
-    "attempts": 100,
-}
+RECTANGLE = RectangleShape(area=(0.02, 0.4), ratio=(0.3, 1 / 0.3), log_ratio=False, attempts=100)
 
 
 @dataclass(frozen=True)
@@ -79,7 +64,7 @@ class ImageAugmentation:
         padding = (self.padding, self.padding)
         placement = draw_placement(batch, padding, generator, flip=self.flip)
         rectangles = draw_rectangles(
-            batch, (height, width), generator, probability=self.erasing, **RECTANGLE
+            batch, (height, width), generator, probability=self.erasing, shape=RECTANGLE
         )
         return compose(clips, placement, rectangles, torch.ones(batch, 3), fill=ERASED)
 
@@ -87,4 +72,6 @@ class ImageAugmentation:
         """All but the channels, for every device."""
         padding = (self.padding, self.padding)
         inputs = normalise(flip_and_crop(clips, padding, generator, flip=self.flip))
-        return random_erasing(inputs, generator, probability=self.erasing, fill=ERASED, **RECTANGLE)
+        return random_erasing(
+            inputs, generator, probability=self.erasing, shape=RECTANGLE, fill=ERASED
+        )

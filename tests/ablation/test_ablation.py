@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from tiny_settings import SHORTEST, SHORTEST_STAGE_ONE
 from vireid.ablation import execute as execution
 from vireid.ablation.config import AblateConfig
 from vireid.ablation.measures import mean_and_spread
@@ -17,47 +18,13 @@ from vireid.cli import main
 from vireid.engine.errors import UserError
 from vireid.mmm.config import MMMConfig
 
-DATA = {
-    "img_h": 32,
-    "img_w": 16,
-    "num_frames": 1,
-    "test_frames": 2,
-    "cache": "memory",
-    "workers": 0,
-    "backbone": "thin-8",
-    "augmentation": "recolour",
-    "optimiser": "adamw",
-    "schedule": "cosine",
-    "k1": 6,
-    "k2": 3,
-    "eps": 0.5,
-    "min_samples": 2,
-    "memory_temperature": 0.1,
-    "on_collapse": "relax",
-    "p_num": 2,
-    "k_num": 2,
-    "device": "cpu",
-    "precision": "fp32",
-}
-STAGE_ONE = {
-    **DATA,
-    "weights": "none",
-    "warmup_epochs": 1,
-    "warmup_steps": 2,
-    "warmup_tracks": 4,
-    "within_epochs": 1,
-    "across_epochs": 1,
-    "steps": 2,
-    "joint_k1": 8,
-    "joint_k2": 4,
-}
-STAGE_TWO = {**DATA, "epochs": 2, "steps": 3, "inter_weight": 0.0}
+STAGE_TWO = {**SHORTEST, "epochs": 2, "steps": 3, "inter_weight": 0.0}
 
 
 @pytest.fixture
 def files(tmp_path) -> dict[str, Path]:
     paths = {}
-    for name, values in (("baseline_config", STAGE_ONE), ("mmm_config", STAGE_TWO)):
+    for name, values in (("baseline_config", SHORTEST_STAGE_ONE), ("mmm_config", STAGE_TWO)):
         paths[name] = tmp_path / f"{name}.yaml"
         paths[name].write_text(yaml.safe_dump(values), encoding="utf-8")
     return paths
@@ -238,7 +205,7 @@ def test_the_control_takes_as_many_steps_as_stage_two(epochs, steps, across):
 
 
 def test_supervised_takes_the_steps_of_both_stages():
-    one = BaselineConfig(data_dir=Path(), dataset="x", output=Path("o"), **STAGE_ONE)
+    one = BaselineConfig(data_dir=Path(), dataset="x", output=Path("o"), **SHORTEST_STAGE_ONE)
     changes = from_labels(one, recipe(epochs=2, steps=3))
     assert 2 * changes["steps"] == 8 + 6
 

@@ -59,6 +59,12 @@ def assert_distinct(drawn, available):
     assert max(uses(drawn).values()) <= most
 
 
+def assert_people(blocks, number):
+    """Every group of a batch is of one identity, and as many different ones there are."""
+    assert (blocks == blocks[:, :1]).all()
+    assert len(set(blocks[:, 0])) == number
+
+
 @pytest.mark.parametrize("case", CASES)
 def test_identity_batches(case):
     identities, _ = index(case)
@@ -70,9 +76,7 @@ def test_identity_batches(case):
         if low == high:
             assert len(batches) == low
         for batch in batches:
-            blocks = identities[groups(batch, k)]
-            assert (blocks == blocks[:, :1]).all()
-            assert len(set(blocks[:, 0])) == p
+            assert_people(identities[groups(batch, k)], p)
             for block in groups(batch, k):
                 assert_distinct(block, sizes[identities[block[0]]])
         # What is large enough for its groups is used at most once.
@@ -92,9 +96,7 @@ def test_ratio_batches(case, ratio):
         if low == high:
             assert len(batches) == low
         for batch in batches:
-            blocks = identities[groups(batch, k)]
-            assert (blocks == blocks[:, :1]).all()
-            assert len(set(blocks[:, 0])) == p
+            assert_people(identities[groups(batch, k)], p)
             for block in groups(batch, k):
                 infrared = block[modalities[block] == INFRARED]
                 visible = block[modalities[block] == VISIBLE]
@@ -158,9 +160,7 @@ def test_interleaved_batches(case):
         assert (modalities[batches[:, 0::2]] == INFRARED).all()
         assert (modalities[batches[:, 1::2]] == VISIBLE).all()
         for batch in batches:
-            blocks = identities[groups(batch, k)]
-            assert (blocks == blocks[:, :1]).all()
-            assert len(set(blocks[:, 0])) == p
+            assert_people(identities[groups(batch, k)], p)
         drawn |= set(identities[batches].ravel().tolist())
     assert drawn == set(identities.tolist())  # a short side keeps nobody out
 

@@ -108,9 +108,11 @@ def rectangle(mask):
     return int(rows[0]), int(columns[0]), height, width
 
 
-def erased_rectangles(number=3000, size=(72, 36), **options):
-    clips = torch.ones(number, 2, 3, *size)
-    changed = transforms.random_erasing(clips, generator(2), fill=(0.1, 0.2, 0.3), **options)
+def erased_rectangles(number=3000, size=(72, 36), *, probability, **options):
+    clips, shape = torch.ones(number, 2, 3, *size), transforms.RectangleShape(**options)
+    changed = transforms.random_erasing(
+        clips, generator(2), probability=probability, shape=shape, fill=(0.1, 0.2, 0.3)
+    )
     gone = changed != 1
     assert (gone == gone[:, :1, :1]).all()
     for channel, value in enumerate((0.1, 0.2, 0.3)):
@@ -161,9 +163,8 @@ def test_the_published_image_erasing_is_that_of_the_preset():
 
 def test_a_rectangle_that_never_fits_leaves_the_clip():
     clips = torch.ones(20, 1, 3, 4, 4)
-    changed = transforms.random_erasing(
-        clips, generator(), probability=1.0, area=(0.99, 1.0), ratio=(0.99, 1.01)
-    )
+    shape = transforms.RectangleShape(area=(0.99, 1.0), ratio=(0.99, 1.01))
+    changed = transforms.random_erasing(clips, generator(), probability=1.0, shape=shape)
     assert torch.equal(changed, clips)
 
 

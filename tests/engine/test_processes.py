@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from run_records import records
 from safetensors.torch import load_file
 from vireid.cli import main
 
@@ -58,11 +59,6 @@ def two(tiny_set, tmp_path_factory, torchrun):
         done = torchrun(*arguments)
         assert done.returncode == 0, done.stdout + done.stderr
     return root
-
-
-def records(run, kind):
-    lines = (run / "metrics.jsonl").read_text(encoding="utf-8").splitlines()
-    return [record for record in map(json.loads, lines) if record["kind"] == kind]
 
 
 @pytest.mark.parametrize("name", ["baseline", "mmm", "supervised"])

@@ -4,30 +4,18 @@ import json
 import sys
 from pathlib import Path
 
+sys.path.append(str(Path(__file__).parents[1]))  # torchrun knows nothing of conftest.py
+import tiny_settings
 from vireid.cli import main
 
 COMMON = {
+    **tiny_settings.COMMON,
     "dataset": "hitsz-vcm",
-    "img_h": 32,
-    "img_w": 16,
     "num_frames": 2,
-    "test_frames": 2,
-    "cache": "memory",
-    "workers": 0,
-    "backbone": "thin-8",
-    "augmentation": "recolour",
-    "optimiser": "adamw",
-    "k1": 6,
-    "k2": 3,
-    "eps": 0.5,
-    "min_samples": 2,
-    "on_collapse": "relax",
     "p_num": 3,
     "k_num": 4,
     # Adam's first steps do not shrink with a gradient: larger rates make of rounding a difference.
     "lr": 2e-5,
-    "device": "cpu",
-    "precision": "fp32",
 }
 BASELINE = {
     **COMMON,

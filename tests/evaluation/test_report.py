@@ -35,6 +35,11 @@ class Page(HTMLParser):
         self.close()
         assert self.open == []
 
+    @property
+    def charts(self):
+        """Names of the drawings."""
+        return {v["aria-label"] for tag, v in self.tags if tag == "svg" and "aria-label" in v}
+
     def handle_starttag(self, tag, attrs):
         values = dict(attrs)
         self.tags.append((tag, values))
@@ -240,7 +245,6 @@ def test_results_show_last_and_best_of_both_directions(run):
 
 def test_curves_follow_both_stages(run):
     page = Page(write_report(run).read_text(encoding="utf-8"))
-    charts = {v["aria-label"] for tag, v in page.tags if tag == "svg" and "aria-label" in v}
     assert {
         "mAP and Rank-1 on the test split",
         "Training loss",
@@ -249,7 +253,7 @@ def test_curves_follow_both_stages(run):
         "Samples left out as noise",
         "Clusters against identities: ARI",
         "Matching across modalities",
-    } <= charts
+    } <= page.charts
     assert "loss, epoch 5: 1 " in page.words  # 2 epochs of stage one, then the third of stage two
     assert "visible, epoch 2: 15 " in page.words  # noise in per cent
     assert "true identities, epoch 1: 4 " in page.words
@@ -362,7 +366,6 @@ def test_clusters_are_shown_with_their_match(run):
     assert "The last clustering that was kept: MMM, epoch 3." in page.words
     assert "4 of 4 visible clusters have one of 4 infrared clusters as partner" in page.words
     assert "2 right, 2 wrong" in page.words
-    charts = {v["aria-label"] for tag, v in page.tags if tag == "svg" and "aria-label" in v}
     assert {
         "Size of the clusters",
         "Purity against size",
@@ -372,7 +375,7 @@ def test_clusters_are_shown_with_their_match(run):
         "By identity",
         "Similarity, V2I",
         "Average precision, I2V",
-    } <= charts
+    } <= page.charts
     tiles = [v for tag, v in page.tags if tag == "div" and "tile" in v.get("class", "").split()]
     assert {v["class"] for v in tiles} == {"tile right", "tile wrong"}
     for words in ("best visible cluster", "worst visible cluster", "Of the visible tracks:"):

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file
+from tiny_settings import SHORTEST
 from vireid.baselines.config import BaselineConfig
 from vireid.baselines.train import run_baseline
 from vireid.cli import main
@@ -21,29 +22,7 @@ from vireid.mmm.given_labels import Given, draw_labelled, only_given, parse_give
 from vireid.mmm.semi_supervised import known_classes, match_with_given, modalities_to_cluster
 from vireid.mmm.train import run_mmm
 
-DATA = {
-    "dataset": "hitsz-vcm",
-    "img_h": 32,
-    "img_w": 16,
-    "num_frames": 1,
-    "test_frames": 2,
-    "cache": "memory",
-    "workers": 0,
-    "backbone": "thin-8",
-    "augmentation": "recolour",
-    "optimiser": "adamw",
-    "schedule": "cosine",
-    "k1": 6,
-    "k2": 3,
-    "eps": 0.5,
-    "min_samples": 2,
-    "memory_temperature": 0.1,
-    "on_collapse": "relax",
-    "p_num": 2,
-    "k_num": 2,
-    "device": "cpu",
-    "precision": "fp32",
-}
+DATA = {"dataset": "hitsz-vcm", **SHORTEST}
 STAGE_ONE = {
     "weights": "none",
     "warmup_epochs": 1,
