@@ -11,7 +11,7 @@ import yaml
 
 from .curves import curves
 from .report_clusters import clusters, embedding, stored_clustering
-from .report_facts import comparison, facts, results, run_title, times
+from .report_facts import comparison, facts, results, run_titles, times
 from .report_retrieval import retrieval
 from .results import HEADS, SCORES, percent
 from .run_record import RunRecord, read_run
@@ -42,6 +42,7 @@ def write_report(run: Path | Sequence[Path], out: Path | None = None) -> Path:
         raise ValueError("expected one run folder or more; got none")
     records = [read_run(folder) for folder in folders]
     single = len(records) == 1
+    titles = run_titles(records)
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(TEMPLATES),
         autoescape=True,
@@ -51,12 +52,12 @@ def write_report(run: Path | Sequence[Path], out: Path | None = None) -> Path:
     )
     environment.filters["percent"] = percent
     page = environment.get_template("report.html.j2").render(
-        title=records[0].path.resolve().name if single else f"{len(records)} runs",
+        title=titles[0] if single else f"{len(records)} runs",
         runs=[
-            _view(record, "" if single else f"run-{number}-")
-            for number, record in enumerate(records, start=1)
+            _view(record, title, "" if single else f"run-{number}-")
+            for number, (record, title) in enumerate(zip(records, titles), start=1)
         ],
-        comparison=None if single else comparison(records),
+        comparison=None if single else comparison(records, titles),
         scores=[(score, HEADS[score]) for score in SCORES],
     )
     out = out or folders[0] / ("report.html" if single else "comparison.html")
@@ -66,13 +67,13 @@ def write_report(run: Path | Sequence[Path], out: Path | None = None) -> Path:
     return out
 
 
-def _view(run: RunRecord, prefix: str) -> dict[str, Any]:
+def _view(run: RunRecord, title: str, prefix: str) -> dict[str, Any]:
     """All that the page shows of a run; ``prefix`` tells its anchors from those of other runs."""
     views, retrieval_notes = retrieval(run)
     clustering, cluster_notes = stored_clustering(run)
     drawn = curves(run)
     return {
-        "name": run_title(run),
+        "name": title,
         "prefix": prefix,
         "facts": facts(run),
         "config": yaml.safe_dump(run.config, sort_keys=False, allow_unicode=True)

@@ -141,7 +141,7 @@ def published(run: RunRecord) -> list[PublishedRow]:
     return PUBLISHED_ROWS.get(str(run.setting("dataset")), [])
 
 
-def comparison(runs: Sequence[RunRecord]) -> dict[str, Any]:
+def comparison(runs: Sequence[RunRecord], titles: Sequence[str]) -> dict[str, Any]:
     """Last results of several runs, and the settings in which they differ."""
     finals = []
     for run in runs:
@@ -149,7 +149,7 @@ def comparison(runs: Sequence[RunRecord]) -> dict[str, Any]:
         finals.append(list(stages.items())[-1] if stages else ("no evaluation", {}))
     names = list(dict.fromkeys(short_name(name) for _, found in finals for name in found))
     rows = []
-    for run, (stage, found) in zip(runs, finals):
+    for title, (stage, found) in zip(titles, finals):
         by_name = {short_name(name): record for name, record in found.items()}
         cells = [
             score_text(by_name[name], score) if name in by_name else "-"
@@ -158,7 +158,7 @@ def comparison(runs: Sequence[RunRecord]) -> dict[str, Any]:
         ]
         rows.append(
             {
-                "run": run_title(run),
+                "run": title,
                 "stage": stage_name(stage),
                 "cells": cells,
                 "mean": percent(mean_map(found.values())),
@@ -173,7 +173,11 @@ def comparison(runs: Sequence[RunRecord]) -> dict[str, Any]:
     return {"names": names, "rows": rows, "settings": differing}
 
 
-def run_title(run: RunRecord) -> str:
-    """Folder and the one above it, which tell runs apart."""
-    path = run.path.resolve()
-    return path.name
+def run_titles(runs: Sequence[RunRecord]) -> list[str]:
+    """Name of each run's folder, with as many of those above it as it takes to tell them apart."""
+    parts = [run.path.resolve().parts for run in runs]
+    for length in range(1, max(map(len, parts)) + 1):
+        titles = ["/".join(part[-length:]) for part in parts]
+        if len(set(titles)) == len(set(parts)):
+            break
+    return titles

@@ -449,3 +449,15 @@ def test_a_browser_shows_the_page(run, tmp_path, width, scheme):
         corner = image.convert("L").getpixel((2, 2))
         assert corner < 60 if scheme == 0 else corner > 200
         assert len(image.convert("RGB").getcolors(1 << 24)) > 200
+
+
+def test_runs_of_one_name_are_told_apart_by_the_folders_above(run, tmp_path):
+    twin = tmp_path / "seed-1" / run.name
+    shutil.copytree(run, twin)
+    other = tmp_path / "seed-1" / "other"
+    shutil.copytree(run, other)
+    page = Page(write_report([run, twin, other], tmp_path / "page.html").read_text("utf-8"))
+    assert f"{run.parent.name}/{run.name}" in page.words
+    assert f"seed-1/{run.name}" in page.words
+    page = Page(write_report([run, other], tmp_path / "page.html").read_text("utf-8"))
+    assert f"Side by side {run.name} other" in page.words
