@@ -119,14 +119,10 @@ def markdown(entries: Sequence[Mapping[str, Any]], over: str) -> str:
 
 def _cells(entry: Mapping[str, Any], used: Sequence[str]) -> list[str]:
     done = [run for run in entry["runs"] if "problem" not in run]
-    seeds = (
-        str(len(done))
-        if len(done) == len(entry["runs"])
-        else f"{len(done)}/" + str(len(entry["runs"]))
-    )
+    wanted = len(entry["runs"])
     return [
         entry["title"],
-        seeds,
+        str(wanted) if len(done) == wanted else f"{len(done)}/{wanted}",
         _range([_steps(run) for run in done]),
         _range([f"{run['clips']:,}" for run in done]),
         *(_score(entry, name) for name in used),
