@@ -8,16 +8,13 @@ import torch
 from torch import Tensor
 
 from ..engine.artefact import Artefact
-from ..engine.judge import LabelJudge
 from ..engine.labelling import clustering_features, within_labels
-from ..engine.network_kinds import Network, describe
-from ..engine.session import Session
+from ..engine.network_kinds import describe
 from ..losses import ContrastiveLoss
 from ..losses.registry import extra_losses
 from ..memory import cluster_means
 from .alignment import soft_cluster_alignment
-from .cluster_matching import ClusterMatching, doubtful_pairs
-from .config import MMMConfig
+from .cluster_matching import ClusterMatching
 from .memories import Memories, UnifiedMemories
 from .self_mimic import confident_means, squared_mimic
 from .semi_supervised import known_classes, match_with_given, modalities_to_cluster
@@ -37,16 +34,8 @@ class Matched(StageTwo):
 
     stream = 22
 
-    def __init__(
-        self,
-        session: Session,
-        config: MMMConfig,
-        model: Network,
-        judge: LabelJudge,
-        artefact: Artefact,
-    ) -> None:
-        super().__init__(session, config, model, judge, artefact)
-        self.contrast = ContrastiveLoss(config.contrast_temperature)
+    def _prepare(self, artefact: Artefact) -> None:
+        self.contrast = ContrastiveLoss(self.config.contrast_temperature)
         self.doubtful: Tensor | None = None
         self.memories: Memories
 
@@ -86,10 +75,7 @@ class Matched(StageTwo):
         )
         self.confidence[torch.from_numpy(known_classes(self.session.tracks)) >= 0] = 1.0
         self.targets = confident_means(features, labels, self.confidence, len(means)).to(device)
-        self.doubtful = None
-        if self.config.spare_unmatched:
-            modalities = torch.from_numpy(self.session.modalities)
-            self.doubtful = doubtful_pairs(labels, modalities, len(means)).to(device)
+        self.doubtful = self._find_doubtful(len(means))
         self.memories = self._new_memories(features, labels, means)
 
     def _new_memories(self, features: Tensor, labels: Tensor, means: Tensor) -> Memories:

@@ -11,14 +11,10 @@ from torch import Tensor
 from ..datasets.track import Modality
 from ..engine.artefact import Artefact
 from ..engine.errors import UserError
-from ..engine.judge import LabelJudge
 from ..engine.labelling import clustering_features
-from ..engine.network_kinds import BatchOutput, Network, describe
-from ..engine.session import Session
+from ..engine.network_kinds import BatchOutput, describe
 from ..losses import BatchHardTripletLoss
 from .alignment import soft_cluster_alignment
-from .cluster_matching import doubtful_pairs
-from .config import MMMConfig
 from .self_mimic import absolute_mimic, confident_means
 from .semi_supervised import known_classes, match_with_given
 from .separation import separation_losses
@@ -44,15 +40,8 @@ class Released(StageTwo):
 
     stream = 23
 
-    def __init__(
-        self,
-        session: Session,
-        config: MMMConfig,
-        model: Network,
-        judge: LabelJudge,
-        artefact: Artefact,
-    ) -> None:
-        super().__init__(session, config, model, judge, artefact)
+    def _prepare(self, artefact: Artefact) -> None:
+        session, config = self.session, self.config
         self.triplet = BatchHardTripletLoss(TRIPLET_MARGIN)
         self._features = clustering_features(self._first_features, session, config)
         self.found = match_with_given(self._features, self._first_labels, session, config)
@@ -64,12 +53,8 @@ class Released(StageTwo):
                 f"{artefact.folder} holds {self.classes} clusters; a classifier needs at least 2. "
                 "Run stage one longer, or with another --eps."
             )
-        model.set_num_identities(self.classes)
-        self.doubtful: Tensor | None = None
-        if config.spare_unmatched:
-            modalities = torch.from_numpy(session.modalities)
-            self.doubtful = doubtful_pairs(self.labels, modalities, self.classes)
-            self.doubtful = self.doubtful.to(session.runtime.device)
+        self.model.set_num_identities(self.classes)
+        self.doubtful = self._find_doubtful(self.classes)
 
     def begin_epoch(self, epoch: int, step: int) -> None:
         """After the warm-up: confidences and class prototypes of the present network."""

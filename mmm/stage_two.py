@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterable
 
 import numpy as np
@@ -14,11 +15,12 @@ from ..engine.augment import Augmenter
 from ..engine.judge import LabelJudge
 from ..engine.network_kinds import Network
 from ..engine.session import Session
+from .cluster_matching import doubtful_pairs
 from .config import MMMConfig
 from .epoch_length import steps_of_epoch
 
 
-class StageTwo:
+class StageTwo(ABC):
     """Starts from stage one's artefact and trains on batches of unified clusters.
 
     Attributes:
@@ -52,6 +54,18 @@ class StageTwo:
         self._first_labels = artefact.labels[rows]
         self.unified = np.full(len(rows), -1, np.int64)
         self._epoch = 0
+        self._prepare(artefact)
+
+    @abstractmethod
+    def _prepare(self, artefact: Artefact) -> None:
+        """What the variant has beside; called once, when all else is set."""
+
+    def _find_doubtful(self, classes: int) -> Tensor | None:
+        """[C, C] bool pairs of unified clusters that may be one person; None if none are spared."""
+        if not self.config.spare_unmatched:
+            return None
+        labels, modalities = map(torch.from_numpy, (self.unified, self.session.modalities))
+        return doubtful_pairs(labels, modalities, classes).to(self.session.runtime.device)
 
     def batches(self, epoch: int) -> Iterable[tuple[Tensor, Tensor]]:
         """P unified clusters × (K/2 visible + K/2 infrared) tracks."""
