@@ -16,7 +16,7 @@ from ..engine.errors import UserError
 from ..engine.resume import check_same_settings
 from ..engine.settings import parse, to_yaml
 from ..mmm.config import MMMConfig
-from ..mmm.epoch_length import DEFAULT_STEPS
+from ..mmm.epoch_length import fixed_steps
 from .config import AblateConfig
 from .rows import Row, choose_rows, predefined_rows
 
@@ -208,12 +208,13 @@ def stage_two_steps(recipe: MMMConfig) -> int:
     Raises:
         UserError: they depend on the data.
     """
-    if recipe.steps is None and recipe.variant != "vireid":
+    steps = fixed_steps(recipe)
+    if steps is None:
         raise UserError(
             f"stage two's steps depend on the data with `variant: {recipe.variant}`; give `steps` "
             "in --mmm-config, so that this row can take as many"
         )
-    return recipe.epochs * (recipe.steps or DEFAULT_STEPS)
+    return recipe.epochs * steps
 
 
 def continued(one: BaselineConfig, recipe: MMMConfig) -> dict[str, Any]:

@@ -11,6 +11,11 @@ from .config import MMMConfig
 DEFAULT_STEPS = 100
 
 
+def fixed_steps(config: MMMConfig) -> int | None:
+    """Batches of an epoch where the data do not decide them, else None."""
+    return config.steps or (DEFAULT_STEPS if config.variant == "vireid" else None)
+
+
 def steps_of_epoch(config: MMMConfig, modalities: np.ndarray) -> int:
     """Batches of an epoch: what the settings say, or else what the variant does.
 
@@ -20,9 +25,8 @@ def steps_of_epoch(config: MMMConfig, modalities: np.ndarray) -> int:
         config: settings.
         modalities: [N] of all tracks.
     """
-    if config.steps:
-        return config.steps
-    if config.variant == "vireid":
-        return DEFAULT_STEPS
+    fixed = fixed_steps(config)
+    if fixed is not None:
+        return fixed
     larger = max(int((modalities == modality).sum()) for modality in Modality)
     return larger // (config.p_num * (config.k_num // 2)) + 1

@@ -43,11 +43,10 @@ class Matched(StageTwo):
         """Clusters and matches when it is time, then fills the memories."""
         self._epoch = epoch
         first = epoch == 0
-        features = clustering_features(
-            self._first_features if first else self.session.training_features(self.model),
-            self.session,
-            self.config,
-        )
+        features = self._first_features
+        if not first:
+            features = self.session.training_features(self.model)
+            features = clustering_features(features, self.session, self.config)
         if epoch % self.config.rematch_interval == 0:
             labels = self._first_labels
             if not first:

@@ -11,7 +11,6 @@ from torch import Tensor
 from ..datasets.track import Modality
 from ..engine.artefact import Artefact
 from ..engine.errors import UserError
-from ..engine.labelling import clustering_features
 from ..engine.network_kinds import BatchOutput, describe
 from ..losses import BatchHardTripletLoss
 from .alignment import soft_cluster_alignment
@@ -43,8 +42,7 @@ class Released(StageTwo):
     def _prepare(self, artefact: Artefact) -> None:
         session, config = self.session, self.config
         self.triplet = BatchHardTripletLoss(TRIPLET_MARGIN)
-        self._features = clustering_features(self._first_features, session, config)
-        self.found = match_with_given(self._features, self._first_labels, session, config)
+        self.found = match_with_given(self._first_features, self._first_labels, session, config)
         self.unified = self.found.unified
         self.labels = torch.from_numpy(self.unified)
         self.classes = int(self.labels.max()) + 1
@@ -60,12 +58,10 @@ class Released(StageTwo):
         """After the warm-up: confidences and class prototypes of the present network."""
         self._epoch = epoch
         if epoch == 0:
-            self.found.record(self.judge, self._features, self.name, 1, step)
+            self.found.record(self.judge, self._first_features, self.name, 1, step)
         if epoch >= self.config.ce_epochs:
             self._look_at_all_tracks()
-            self.judge.confidence(
-                self.confidence[0], self.found.unified, self.name, epoch + 1, step
-            )
+            self.judge.confidence(self.confidence[0], self.unified, self.name, epoch + 1, step)
 
     def _look_at_all_tracks(self) -> None:
         session, device = self.session, self.session.runtime.device

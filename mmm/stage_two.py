@@ -13,6 +13,7 @@ from ..datasets.samplers import UnifiedBatchSampler
 from ..engine.artefact import Artefact, align
 from ..engine.augment import Augmenter
 from ..engine.judge import LabelJudge
+from ..engine.labelling import clustering_features
 from ..engine.network_kinds import Network
 from ..engine.session import Session
 from .cluster_matching import doubtful_pairs
@@ -49,8 +50,8 @@ class StageTwo(ABC):
         self.milestones = tuple(self.steps * epoch for epoch in config.lr_steps)
         self.augment = Augmenter(session, config, self.stream, views=2)
         rows = align(artefact, session.tracks)
-        features = torch.cat([artefact.visible, artefact.infrared])
-        self._first_features = features[torch.from_numpy(rows)]
+        features = torch.cat([artefact.visible, artefact.infrared])[torch.from_numpy(rows)]
+        self._first_features = clustering_features(features, session, config)
         self._first_labels = artefact.labels[rows]
         self.unified = np.full(len(rows), -1, np.int64)
         self._epoch = 0
