@@ -1,13 +1,10 @@
 """Fixtures that several test files share."""
 
-import sys
 from pathlib import Path
 
 import pytest
 import torch
 from vireid.datasets.synthetic import render_dataset
-
-sys.path.append(str(Path(__file__).parent))  # for run_records and tiny_settings
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -4,15 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 import re
-import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file
-
-sys.path.insert(0, str(Path(__file__).parent))
 from tiny_runs import BASELINE, COMMON, MMM, flags
 from vireid.baselines.config import BaselineConfig
 from vireid.baselines.plan import rehearse_baseline

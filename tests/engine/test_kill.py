@@ -6,12 +6,9 @@ import signal
 import subprocess
 import sys
 import time
-from pathlib import Path
 
 import torch
 from safetensors.torch import load_file
-
-sys.path.insert(0, str(Path(__file__).parent))
 from tiny_runs import BASELINE, flags
 from vireid.cli import main
 

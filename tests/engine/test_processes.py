@@ -2,17 +2,14 @@
 
 import csv
 import json
-import sys
 from pathlib import Path
 
 import pytest
 import torch
 from run_records import records
 from safetensors.torch import load_file
-from vireid.cli import main
-
-sys.path.insert(0, str(Path(__file__).parent))
 from tiny_runs import BASELINE, MMM, flags
+from vireid.cli import main
 
 # Relative, in float32: sums over two halves round otherwise than sums over the whole, and each
 # step of the optimiser makes the difference larger.

@@ -1,18 +1,15 @@
 """A batch in groups, in parts and over processes: the same losses, gradients and statistics."""
 
-import sys
 from pathlib import Path
 
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from split_cases import CASES, run
 from vireid.engine.errors import UserError
 from vireid.engine.split import deal, split_batches, whole_batches
 from vireid.models import M3ReID
-
-sys.path.insert(0, str(Path(__file__).parent))
-from split_cases import CASES, run
 
 
 @settings(max_examples=30, deadline=None)

@@ -4,7 +4,7 @@ import json
 import sys
 from pathlib import Path
 
-sys.path.append(str(Path(__file__).parents[1]))  # torchrun knows nothing of conftest.py
+sys.path.append(str(Path(__file__).parents[1]))  # torchrun knows nothing of pytest
 import tiny_settings
 from vireid.cli import main
 
