@@ -15,9 +15,10 @@ from pathlib import Path
 from typing import Any, Literal
 
 from . import __version__
-from .engine import processes, program
-from .engine.errors import UserError
-from .engine.settings import parse, setting
+from .commands.command_line import parse, setting
+from .distributed import processes
+from .engine import program
+from .errors import UserError
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,7 +56,7 @@ class ReportConfig:
 
 
 def _synth(config: SynthConfig) -> int:
-    from .datasets.synthetic import render_dataset
+    from .synthetic import render_dataset
 
     rendered = render_dataset(
         config.output,
@@ -89,7 +90,7 @@ class AverageConfig:
 
 
 def _average(config: AverageConfig) -> int:
-    from .evaluation.average import average_runs, average_table
+    from .reporting.average import average_runs, average_table
 
     try:
         averages = average_runs(config.runs)
@@ -110,8 +111,8 @@ class CompareConfig:
 
 
 def _compare(config: CompareConfig) -> int:
-    from .evaluation.compare import compare_runs
-    from .evaluation.run_record import read_run
+    from .reporting.compare import compare_runs
+    from .reporting.run_record import read_run
 
     if len(config.runs) != 2:
         raise UserError(
@@ -126,7 +127,7 @@ def _compare(config: CompareConfig) -> int:
 
 
 def _report(config: ReportConfig) -> int:
-    from .evaluation.report import write_report
+    from .reporting.report import write_report
 
     try:
         print(write_report(config.runs, config.output))
@@ -176,8 +177,8 @@ COMMANDS = {
     ),
     "evaluate": Command(
         "rank the test split with a trained network",
-        ".engine.evaluate:EvaluateConfig",
-        ".engine.evaluate:run_evaluation",
+        ".commands.evaluate:EvaluateConfig",
+        ".commands.evaluate:run_evaluation",
     ),
     "average": Command(
         "mean and spread over finished runs, such as RegDB's trials",
@@ -188,20 +189,20 @@ COMMANDS = {
     ),
     "cluster": Command(
         "cluster stored features, once or for a grid of eps (--scan)",
-        ".engine.cluster_command:ClusterConfig",
-        ".engine.cluster_command:run_cluster",
+        ".commands.cluster:ClusterConfig",
+        ".commands.cluster:run_cluster",
         "input",
     ),
     "export": Command(
         "write a network in the published layout, or a published checkpoint as ours",
-        ".engine.export_command:ExportConfig",
-        ".engine.export_command:run_export",
+        ".commands.export:ExportConfig",
+        ".commands.export:run_export",
         "input",
     ),
     "doctor": Command(
         "look at this machine, a recipe's batch, a data set's counts, and the room a run needs",
-        ".engine.doctor:DoctorConfig",
-        ".engine.doctor:run_doctor",
+        ".commands.doctor:DoctorConfig",
+        ".commands.doctor:run_doctor",
     ),
     "compare": Command(
         "say where two runs part: data, settings, or the first record that differs",
@@ -282,7 +283,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         rest = _with_flag(command.positional, rest)
     code = _run(command, name, rest)
     if arguments is None and code == 0 and processes.count() > 1:
-        from .engine import ranks
+        from .distributed import ranks
 
         ranks.leave()
     return code

@@ -9,21 +9,26 @@ PACKAGES = [
     "ablation",
     "baselines",
     "clustering",
+    "commands",
     "datasets",
     "datasets.samplers",
-    "datasets.synthetic",
     "datasets.transforms",
+    "distributed",
     "engine",
     "evaluation",
     "losses",
     "memory",
     "mmm",
     "models",
+    "pseudo_labels",
+    "reporting",
+    "supervised",
+    "synthetic",
 ]
 
 setup(
     name="vireid",
-    version="0.1.0",
+    version="0.2.0",
     description="Visible-infrared person re-identification, without labels, by memory matching",
     long_description=(ROOT / "README.md").read_text(encoding="utf-8"),
     long_description_content_type="text/markdown",
@@ -34,7 +39,7 @@ setup(
     package_data={
         "vireid": ["py.typed"],
         "vireid.configs": ["*.yaml"],
-        "vireid.evaluation": ["templates/*"],
+        "vireid.reporting": ["templates/*"],
     },
     install_requires=[
         "torch>=2.6",

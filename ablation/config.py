@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..engine.settings import setting
+from ..commands.command_line import setting
 
 
 @dataclass(frozen=True, kw_only=True)

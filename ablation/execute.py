@@ -11,7 +11,7 @@ from pathlib import Path
 
 from ..engine.program import command_line
 from ..engine.run_folder import write_text
-from .plan import Job
+from .variants import Job
 
 THREAD_SETTINGS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 MESSAGE = "vireid: "

@@ -7,7 +7,7 @@ from statistics import mean, stdev
 from typing import Any
 
 from ..evaluation.results import last_of_stages, mean_map
-from ..evaluation.run_record import RunRecord, read_run
+from ..reporting.run_record import RunRecord, read_run
 
 SCORES = ("mAP", "rank1", "accuracy", "precision", "recall", "ari", "noise")
 

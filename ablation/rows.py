@@ -11,7 +11,7 @@ from typing import Any, Literal
 import yaml
 
 from ..datasets.wording import shorten
-from ..engine.errors import UserError
+from ..errors import UserError
 from ..mmm.config import MMMConfig
 
 Kind = Literal["stage one", "continued", "stage two", "supervised"]

@@ -6,12 +6,12 @@ import json
 import time
 from typing import Any
 
-from ..engine.errors import UserError
 from ..engine.run_folder import write_text
+from ..errors import UserError
 from .config import AblateConfig
 from .execute import execute
-from .plan import Job, plan
 from .table import markdown, summarise
+from .variants import Job, plan
 
 
 def run_ablation(config: AblateConfig) -> list[dict[str, Any]]:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from .measures import SCORES, mean_and_spread, measure
-from .plan import Cell, Job
+from .variants import Cell, Job
 
 CONTROL = "continued"
 HEADS = {

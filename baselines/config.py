@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from ..commands.command_line import setting
 from ..engine.config import UnsupervisedConfig
-from ..engine.settings import setting
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-from ..engine.artefact import write_artefact
+from ..commands.command_line import to_yaml
 from ..engine.checkpoint import save_model
-from ..engine.judge import LabelJudge
-from ..engine.labelling import clustering_features, within_labels
 from ..engine.network import build_network, network_meta
 from ..engine.run_folder import RunFolder
 from ..engine.session import Session
-from ..engine.settings import to_yaml
 from ..engine.stages import Stage, run_stages
 from ..evaluation.results import summary_table
-from ..evaluation.run_record import read_run
-from .across import Across
+from ..pseudo_labels.artefact import write_artefact
+from ..pseudo_labels.evaluator import LabelJudge
+from ..pseudo_labels.labelling import clustering_features, within_labels
+from ..reporting.run_record import read_run
 from .config import BaselineConfig
-from .plan import rehearse_baseline
-from .warm_up import WarmUp
-from .within import Within
+from .cross_modality import Across
+from .intra_modality import Within
+from .pretraining import WarmUp
+from .rehearsal import rehearse_baseline
 
 
 def run_baseline(config: BaselineConfig) -> RunFolder | None:

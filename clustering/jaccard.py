@@ -8,7 +8,7 @@ from scipy import sparse
 from torch import Tensor
 
 from . import jaccard_kernels as kernels
-from .features import unit_rows
+from .feature_check import unit_rows
 from .neighbours import nearest_neighbours
 from .reciprocal import entries, reciprocal_weights
 from .threads import run_rows

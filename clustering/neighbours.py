@@ -11,7 +11,7 @@ from torch import Tensor
 
 from .bf16_search import bf16_neighbours, has_bf16_units
 from .faiss_search import flat_neighbours, gpu_trial, ivf_neighbours
-from .features import exact_matmul, unit_rows
+from .feature_check import exact_matmul, unit_rows
 from .tiled_search import tiled_neighbours
 
 Backend = Literal["auto", "tiled", "bf16", "torch", "faiss", "ivf"]

@@ -10,8 +10,8 @@ from scipy import sparse
 from torch import Tensor
 
 from .dbscan import dbscan
+from .eps_scan import cluster_counts, distance_quantiles, suggest_eps
 from .jaccard import jaccard_distance
-from .scan import cluster_counts, distance_quantiles, suggest_eps
 
 MOST_NOISE = 0.8
 

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from . import jaccard_kernels as kernels
-from .features import exact_matmul
+from .feature_check import exact_matmul
 from .threads import run_rows
 
 BLOCK_VALUES = 1 << 24

@@ -11,7 +11,7 @@ from sklearn.cluster import KMeans
 from sklearn.exceptions import ConvergenceWarning
 from torch import Tensor
 
-from .features import as_matrix, exact_matmul
+from .feature_check import as_matrix, exact_matmul
 from .gram_kmeans import RESTARTS, gram_kmeans
 
 # Beyond this many members the n × n products cost more than they save.

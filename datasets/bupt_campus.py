@@ -11,8 +11,8 @@ import json
 from pathlib import Path
 from typing import Any
 
+from .folder_scan import Problems, Scan, read_list, unique_key
 from .layouts import check_layout
-from .scan import Problems, Scan, read_list, unique_key
 from .track import Modality, Track
 
 NAME = "bupt-campus"

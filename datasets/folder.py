@@ -15,8 +15,8 @@ import re
 from collections.abc import Iterable
 from pathlib import Path
 
+from .folder_scan import Problems, Scan
 from .layouts import check_layout
-from .scan import Problems, Scan
 from .track import Modality, Track
 
 NAME = "folder"

@@ -12,8 +12,8 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
+from .folder_scan import Problems, Scan, read_list, unique_key
 from .layouts import check_layout
-from .scan import Problems, Scan, read_list, unique_key
 from .track import Modality, Track
 
 NAME = "hitsz-vcm"

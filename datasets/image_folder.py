@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from .folder import SUFFIXES
-from .scan import Problems, read_list
+from .folder_scan import Problems, read_list
 from .track import Modality, Track
 from .wording import shorten
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from .scan import Problems, read_list
+from .folder_scan import Problems, read_list
 
 ROW = "an image below the data folder and a person number"
 

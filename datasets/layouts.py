@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from .scan import Problems
+from .folder_scan import Problems
 
 # Of each layout: entries that must all be there, "a|b" meaning either. The first that fits counts,
 # and on file systems that ignore case `train` also finds HITSZ-VCM's `Train`, so that layout stands

@@ -10,10 +10,10 @@ from __future__ import annotations
 import re
 from pathlib import Path, PurePosixPath
 
+from .folder_scan import Problems, Scan, unique_key
 from .image_folder import Camera, folder_tracks, image_track, read_identities, without_images
 from .image_list import ListedImage, compare_labels, numbered_apart, read_image_list
 from .layouts import check_layout
-from .scan import Problems, Scan, unique_key
 from .track import Modality, Track
 
 NAME = "llcm"

@@ -10,10 +10,10 @@ from __future__ import annotations
 from pathlib import Path
 
 from .errors import DatasetError
+from .folder_scan import Problems, Scan, unique_key
 from .image_folder import image_track
 from .image_list import ListedImage, compare_labels, numbered_apart, read_image_list
 from .layouts import check_layout
-from .scan import Problems, Scan, unique_key
 from .track import Modality, Track
 
 NAME = "regdb"

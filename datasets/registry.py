@@ -9,10 +9,10 @@ from pathlib import Path
 from .bupt_campus import scan_bupt_campus
 from .errors import DatasetError
 from .folder import scan_folder
+from .folder_scan import Problems, Scan
 from .hitsz_vcm import scan_hitsz_vcm
 from .llcm import scan_llcm
 from .regdb import scan_regdb
-from .scan import Problems, Scan
 from .sysu_mm01 import scan_sysu_mm01
 from .track import Dataset
 

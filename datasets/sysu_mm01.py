@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from .folder_scan import Problems, Scan
 from .image_folder import Camera, folder_tracks, read_identities, skipped_numbers, without_images
 from .layouts import check_layout
-from .scan import Problems, Scan
 from .track import Modality
 from .wording import shorten
 

@@ -11,9 +11,9 @@ from pathlib import Path
 
 from .consistency import consistency_notices
 from .errors import DatasetError
+from .folder_scan import Problems, Scan
 from .published import GALLERY_PAIRS, KNOWN_FAULTS, PUBLISHED, Counts, Part
 from .registry import SCANNERS, resolve_name
-from .scan import Problems, Scan
 from .track import Modality, Track
 from .verification_text import render_verification
 from .wanted import wanted_counts

@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+from .folder_scan import Problems
 from .published import PUBLISHED, Counts, Part
-from .scan import Problems
 from .track import Modality
 
 SYNTHETIC_MARK = "vireid-synthetic.json"

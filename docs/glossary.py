@@ -15,10 +15,10 @@ from pathlib import Path
 import torch
 from PIL import Image
 from vireid.datasets import Modality
-from vireid.datasets.synthetic.camera import draw_camera
-from vireid.datasets.synthetic.tracklet import Sighting, render_tracklet
-from vireid.datasets.synthetic.wardrobe import draw_person
 from vireid.evaluation.metrics import rank_metrics
+from vireid.synthetic.camera import draw_camera
+from vireid.synthetic.tracklet import Sighting, render_tracklet
+from vireid.synthetic.wardrobe import draw_person
 
 PICTURE = Path(__file__).with_suffix(".svg")
 SEED, FRAMES, STEP = 0, 3, 4

@@ -9,9 +9,9 @@ from typing import Any
 import torch
 from safetensors.torch import load_file, safe_open, save_file
 
+from ..distributed import ranks
+from ..errors import UserError
 from ..models.state_files import check_state
-from . import ranks
-from .errors import UserError
 from .network_kinds import Network, kind_named
 
 CHECKPOINT_KEYS = (

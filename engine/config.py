@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from .settings import setting
+from ..commands.command_line import setting
 
 # Each sighting is one image; the network of their published recipes is AGW.
 IMAGE_DATASETS = ("sysu-mm01", "regdb", "llcm")

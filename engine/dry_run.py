@@ -20,17 +20,17 @@ from tqdm import tqdm
 from ..datasets.clip_loader import ClipLoader
 from ..datasets.clip_reader import ClipReader
 from ..datasets.track import Modality
+from ..distributed import ranks
+from ..distributed.split_batch import split_batches
+from ..errors import UserError
 from ..memory import ClusterMemory
-from . import ranks
 from .augment import Augmenter
 from .compiling import compile_network
 from .config import TrainingConfig
 from .encoder import Encoder
-from .errors import UserError
 from .network_kinds import Network, describe
 from .peak_memory import memory_text, peak_memory_mib
 from .session import Session
-from .split import split_batches
 from .training import make_optimiser
 
 Config = TypeVar("Config", bound=TrainingConfig)

@@ -10,7 +10,7 @@ from ..datasets.clips import ClipReader
 from ..datasets.errors import DatasetError
 from ..datasets.track import Track
 from ..datasets.wording import shorten
-from . import ranks
+from ..distributed import ranks
 from .config import DataConfig
 
 SHOWN = 5

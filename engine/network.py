@@ -7,9 +7,9 @@ from typing import Any
 
 import torch
 
+from ..errors import UserError
 from .checkpoint import load_model
 from .config import TrainingConfig
-from .errors import UserError
 from .network_kinds import Network, kind_named, kind_of
 from .regdb_trial import require_same_trial
 from .runtime import Runtime

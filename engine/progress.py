@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from . import ranks
+from ..distributed import ranks
 from .peak_memory import memory_text, peak_memory_mib
 
 Batch = tuple[Tensor, Tensor]

@@ -7,8 +7,8 @@ from typing import Any
 
 from ..datasets.errors import DatasetError
 from ..datasets.registry import resolve_name
+from ..errors import UserError
 from ..evaluation.protocol_names import trial_of
-from .errors import UserError
 
 
 def trial_of_model(meta: dict[str, Any]) -> int | None:

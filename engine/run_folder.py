@@ -13,8 +13,8 @@ from typing import Any
 
 from tqdm import tqdm
 
-from . import ranks
-from .errors import UserError
+from ..distributed import ranks
+from ..errors import UserError
 from .resume import check_same_settings
 
 LOGGER = logging.getLogger("vireid")

@@ -13,8 +13,8 @@ import numpy as np
 import torch
 from accelerate import Accelerator, InitProcessGroupKwargs
 
-from . import ranks
-from .errors import UserError
+from ..distributed import ranks
+from ..errors import UserError
 
 # Clustering runs in one process while the others wait; torchrun ends them if that one fails.
 WAIT = datetime.timedelta(hours=12)

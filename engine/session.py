@@ -20,22 +20,22 @@ from ..datasets.clip_loader import ClipLoader, shares
 from ..datasets.registry import resolve_name
 from ..datasets.track import Dataset, Modality, Track
 from ..datasets.verify import require_complete, verify_dataset
-from ..evaluation.features import extract_features
+from ..distributed import ranks
+from ..distributed.batch_size import batch_record, batch_warnings
+from ..errors import UserError
+from ..evaluation.extract_features import extract_features
 from ..evaluation.protocol_check import check_protocol
 from ..evaluation.protocol_names import choose_protocols
 from ..evaluation.protocols import Protocol, protocols
 from ..evaluation.results import evaluation_record, result_line, trial_records
-from ..evaluation.stored_clustering import track_table
 from ..evaluation.trials import evaluate_trials
-from . import ranks
-from .batch_size import batch_record, batch_warnings
+from ..pseudo_labels.stored_clustering import track_table
+from ..reporting.tensorboard_pictures import show_embedding, show_ranked_lists
 from .config import DataConfig, TrainingConfig
 from .encoder import Encoder
-from .errors import UserError
 from .frame_source import FrameSource
 from .run_folder import RunFolder, write_text
 from .runtime import Runtime, versions
-from .tensorboard_pictures import show_embedding, show_ranked_lists
 
 
 @contextmanager

@@ -9,14 +9,14 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor, nn
 
+from ..distributed.split_batch import split_batches, whole_batches
+from ..errors import UserError
 from .checkpoint import load_checkpoint, save_checkpoint
 from .compiling import compile_network
 from .config import TrainingConfig
-from .errors import UserError
 from .progress import RunClock
 from .run_folder import RunFolder
 from .session import Session
-from .split import split_batches, whole_batches
 from .training import Position, Schedule, make_optimiser, train_epoch
 
 

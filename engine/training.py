@@ -11,9 +11,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from . import ranks
+from ..distributed import ranks
+from ..errors import UserError
 from .config import TrainingConfig
-from .errors import UserError
 from .network_kinds import kind_of, unwrapped
 from .peak_memory import memory_text, peak_memory_mib
 from .progress import EpochProgress, RunClock

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from scipy import sparse
 from torch import Tensor
 
-from ..clustering.features import exact_matmul, unit_rows
+from ..clustering.feature_check import exact_matmul, unit_rows
 from ..clustering.neighbours import nearest_neighbours
 from ..clustering.reciprocal import reciprocal_weights
 from ..clustering.threads import run_rows

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from ..commands.command_line import setting
 from ..engine.config import UnsupervisedConfig
-from ..engine.settings import setting
 from .given_labels import parse_given
 
 

@@ -12,7 +12,7 @@ import numpy as np
 
 from ..datasets.track import Modality, Track
 from ..datasets.wording import shorten
-from ..engine.errors import UserError
+from ..errors import UserError
 
 STREAM = 31
 FORMS = "visible, a share of the identities like 0.2, or of every identity's tracks like tracks:0.2"

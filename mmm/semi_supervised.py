@@ -10,11 +10,11 @@ from torch import Tensor
 
 from ..clustering.subclusters import subcluster_centres
 from ..datasets.track import Modality, Track
-from ..engine import ranks
+from ..distributed import ranks
 from ..engine.session import Session
-from .cluster_matching import ClusterMatching, match_clusters
 from .config import MMMConfig
 from .given_labels import parse_given
+from .match_clusters import ClusterMatching, match_clusters
 from .matching import UNMATCHED, match, matching_cost, unify_labels
 
 Side = tuple[np.ndarray, np.ndarray]  # clusters of a modality's tracks, identity of each cluster

@@ -10,15 +10,15 @@ import torch
 from torch import Tensor
 
 from ..datasets.samplers import UnifiedBatchSampler
-from ..engine.artefact import Artefact, align
 from ..engine.augment import Augmenter
-from ..engine.judge import LabelJudge
-from ..engine.labelling import clustering_features
 from ..engine.network_kinds import Network
 from ..engine.session import Session
-from .cluster_matching import doubtful_pairs
+from ..pseudo_labels.artefact import Artefact, align
+from ..pseudo_labels.evaluator import LabelJudge
+from ..pseudo_labels.labelling import clustering_features
 from .config import MMMConfig
 from .epoch_length import steps_of_epoch
+from .match_clusters import doubtful_pairs
 
 
 class StageTwo(ABC):

@@ -4,25 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+from ..commands.command_line import to_yaml
 from ..datasets.track import Track
-from ..engine.artefact import read_artefact
 from ..engine.checkpoint import save_model
-from ..engine.judge import LabelJudge
 from ..engine.network import network_meta, network_of
 from ..engine.network_kinds import Network
 from ..engine.run_folder import RunFolder, write_text
 from ..engine.session import Session
-from ..engine.settings import to_yaml
 from ..engine.stages import Stage, run_stages
 from ..evaluation.results import summary_table
-from ..evaluation.run_record import read_run
+from ..pseudo_labels.artefact import read_artefact
+from ..pseudo_labels.evaluator import LabelJudge
+from ..reporting.run_record import read_run
+from ..supervised.m3reid_stage import start_supervised
 from .config import MMMConfig
 from .given_labels import only_given
-from .matched import Matched
-from .paper import Paper
-from .plan import rehearse_mmm
-from .released import Released
-from .supervised import start_supervised
+from .rehearsal import rehearse_mmm
+from .variant_paper import Paper
+from .variant_released import Released
+from .variant_vireid import Matched
 
 VARIANTS: dict[str, type[Matched | Released]] = {
     "vireid": Matched,

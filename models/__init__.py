@@ -3,8 +3,8 @@
 from .agw import AGW, ImageOutput
 from .backbones import Backbone, build_backbone
 from .m3reid import ClipOutput, M3ReID
-from .official_agw import load_official_agw, to_official_agw
-from .official_m3reid import load_official_m3reid, to_official_m3reid
+from .published_agw import load_official_agw, to_official_agw
+from .published_m3reid import load_official_m3reid, to_official_m3reid
 
 __all__ = [
     "AGW",

@@ -11,8 +11,8 @@ from torch import Tensor
 
 from ..datasets.track import Modality
 from .backbones import build_backbone
+from .bn_neck_network import NeckedNetwork
 from .gem import generalized_mean
-from .necked_network import NeckedNetwork
 from .non_local import DotProductNonLocalBlock
 from .normalize import l2_normalize
 from .trunk import NonLocalTrunk

@@ -8,9 +8,9 @@ from typing import NamedTuple
 from torch import Tensor, nn
 
 from .backbones import build_backbone
+from .bn_neck_network import NeckedNetwork
 from .classifier import build_classifier
 from .multi_view import MultiViewPooling, ViewMasks
-from .necked_network import NeckedNetwork
 from .non_local import NonLocalBlock
 from .normalize import l2_normalize
 from .trunk import NonLocalTrunk

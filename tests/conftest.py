@@ -1,10 +1,13 @@
 """Fixtures that several test files share."""
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 import torch
-from vireid.datasets.synthetic import render_dataset
+from vireid.synthetic import render_dataset
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -19,3 +22,27 @@ def tiny_set(tmp_path_factory) -> Path:
     root = tmp_path_factory.mktemp("data") / "größe one"
     render_dataset(root, preset="tiny", seed=0, workers=1, progress=False)
     return root
+
+
+@pytest.fixture(scope="session")
+def one_thread():
+    """Environment in which a process computes as one thread does."""
+    return {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONWARNINGS": "ignore"}
+
+
+@pytest.fixture(scope="session")
+def torchrun(one_thread):
+    """Runs a command line under torchrun with two gloo processes."""
+
+    def launch(*arguments):
+        launcher = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
+        return subprocess.run(
+            [sys.executable, *launcher, *arguments],
+            env=one_thread,
+            capture_output=True,
+            text=True,
+            timeout=300,
+            check=False,
+        )
+
+    return launch

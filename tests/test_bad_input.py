@@ -616,7 +616,7 @@ def test_a_full_disk_ends_in_a_sentence(vireid, tiny_set, tmp_path, monkeypatch)
     def full(*arguments, **options):
         raise OSError(28, "No space left on device", "page.html")
 
-    monkeypatch.setattr("vireid.evaluation.report.write_report", full)
+    monkeypatch.setattr("vireid.reporting.report.write_report", full)
     code, said = vireid("report", tmp_path)
     assert code == 2
     assert said == "vireid: page.html: No space left on device\n"

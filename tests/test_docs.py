@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from vireid.cli import COMMANDS, _named
-from vireid.engine.settings import ALIASES
+from vireid.commands.command_line import ALIASES
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]

@@ -6,11 +6,11 @@ import pytest
 from tiny_settings import LEARNING
 from vireid.baselines.config import BaselineConfig
 from vireid.baselines.train import run_baseline
-from vireid.datasets.synthetic import render_dataset
 from vireid.evaluation.results import last_of_stages, mean_map
-from vireid.evaluation.run_record import read_run
 from vireid.mmm.config import MMMConfig
 from vireid.mmm.train import run_mmm
+from vireid.reporting.run_record import read_run
+from vireid.synthetic import render_dataset
 
 SETTINGS = {
     **LEARNING,

@@ -166,7 +166,7 @@ def test_supervised_trains_evaluates_and_its_checkpoint_gives_the_same_numbers(
 
 
 def test_stage_two_refuses_the_artefact_of_other_data(tiny_set, baseline, tmp_path, capsys):
-    from vireid.datasets.synthetic import render_dataset
+    from vireid.synthetic import render_dataset
 
     other = tmp_path / "other"
     render_dataset(other, preset="tiny", seed=1, workers=1, progress=False)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from vireid.cli import main
-from vireid.evaluation.run_record import read_run
+from vireid.reporting.run_record import read_run
 
 REAL = Path(__file__).parents[2] / "shared" / "real-tracklets"
 DATA = ["--dataset", "hitsz-vcm", "--data-dir", str(REAL), "--allow-incomplete", "--workers", "0"]

@@ -10,12 +10,12 @@ from tiny_settings import SHORTEST, SHORTEST_STAGE_ONE
 from vireid.ablation import execute as execution
 from vireid.ablation.config import AblateConfig
 from vireid.ablation.measures import mean_and_spread
-from vireid.ablation.plan import LAST_FILE, Job, continued, from_labels, plan
 from vireid.ablation.rows import SETS, choose_rows, predefined_rows
 from vireid.ablation.run import run_ablation
+from vireid.ablation.variants import LAST_FILE, Job, continued, from_labels, plan
 from vireid.baselines.config import BaselineConfig
 from vireid.cli import main
-from vireid.engine.errors import UserError
+from vireid.errors import UserError
 from vireid.mmm.config import MMMConfig
 
 STAGE_TWO = {**SHORTEST, "epochs": 2, "steps": 3, "inter_weight": 0.0}

@@ -9,7 +9,7 @@ import pytest
 import torch
 import vireid
 from vireid.engine.checkpoint import CHECKPOINT_KEYS, load_checkpoint, load_model, save_checkpoint
-from vireid.engine.errors import UserError
+from vireid.errors import UserError
 from vireid.models.state_files import read_state_dict
 
 

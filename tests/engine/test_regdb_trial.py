@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from vireid.engine.errors import UserError
 from vireid.engine.regdb_trial import choose_trial, require_same_trial, trial_of_model
+from vireid.errors import UserError
 
 MODEL = Path("runs/model.safetensors")
 

@@ -7,13 +7,13 @@ import json
 
 import pytest
 from vireid.engine.config import DataConfig
-from vireid.engine.errors import UserError
 from vireid.engine.run_folder import RunFolder
 from vireid.engine.session import Session
+from vireid.errors import UserError
 from vireid.evaluation.galleries import seeded_gallery
-from vireid.evaluation.run_record import read_run
 from vireid.evaluation.trials import evaluate_trials
 from vireid.models import M3ReID
+from vireid.reporting.run_record import read_run
 
 SMALL = {"dataset": "hitsz-vcm", "workers": 0, "device": "cpu", "precision": "fp32"}
 SMALL |= {"img_h": 32, "img_w": 16, "test_frames": 1, "allow_incomplete": True}

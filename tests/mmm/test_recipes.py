@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 from vireid.baselines.config import BaselineConfig
-from vireid.engine.settings import parse
+from vireid.commands.command_line import parse
 from vireid.mmm.config import MMMConfig
 
 CONFIGS = Path(__file__).parents[2] / "configs"

@@ -14,11 +14,11 @@ from vireid.baselines.config import BaselineConfig
 from vireid.baselines.train import run_baseline
 from vireid.cli import main
 from vireid.datasets.track import Modality, Track
-from vireid.engine.errors import UserError
 from vireid.engine.session import Session
-from vireid.mmm.cluster_matching import match_clusters
+from vireid.errors import UserError
 from vireid.mmm.config import MMMConfig
 from vireid.mmm.given_labels import Given, draw_labelled, only_given, parse_given, read_labelled
+from vireid.mmm.match_clusters import match_clusters
 from vireid.mmm.semi_supervised import known_classes, match_with_given, modalities_to_cluster
 from vireid.mmm.train import run_mmm
 

@@ -4,8 +4,8 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from vireid.memory import ClusterMemory, cluster_means, joint_prototypes
-from vireid.mmm.cluster_matching import doubtful_pairs
 from vireid.mmm.config import MMMConfig
+from vireid.mmm.match_clusters import doubtful_pairs
 from vireid.mmm.memories import ThreeMemories, UnifiedMemories
 
 CPU = torch.device("cpu")

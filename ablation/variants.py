@@ -1,0 +1,293 @@
+"""From rows and seeds to runs: every run's settings, folder and predecessor."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import io
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+from ..baselines.config import BaselineConfig
+from ..commands.command_line import parse, to_yaml
+from ..engine.resume import check_same_settings
+from ..errors import UserError
+from ..mmm.config import MMMConfig
+from ..mmm.epoch_length import fixed_steps
+from .config import AblateConfig
+from .rows import Row, choose_rows, predefined_rows
+
+Settings = TypeVar("Settings", BaselineConfig, MMMConfig)
+# The file that a command writes when its training is done.
+LAST_FILE = {"baseline": "tracks.csv", "mmm": "model.safetensors"}
+
+
+@dataclass(frozen=True)
+class Job:
+    """One run.
+
+    Attributes:
+        label: where it stands, for messages: seed and row.
+        command: ``baseline`` or ``mmm``.
+        folder: its run folder.
+        settings: resolved settings as YAML.
+        before: the stage one that it starts from, None for one that starts from the beginning.
+        problem: why it cannot be started, None if it can.
+    """
+
+    label: str
+    command: str
+    folder: Path
+    settings: str
+    before: Job | None = None
+    problem: str | None = None
+
+    @property
+    def finished(self) -> bool:
+        """Whether the run is complete."""
+        return (self.folder / LAST_FILE[self.command]).is_file()
+
+    @property
+    def started(self) -> bool:
+        """Whether there is something to go on with."""
+        return (self.folder / "metrics.jsonl").is_file()
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A row on one seed (and one value of the second placeholder).
+
+    Attributes:
+        row: the row.
+        over: value of ``--over``, empty without.
+        seed: the seed.
+        job: its run; rows of equal settings share one.
+    """
+
+    row: Row
+    over: str
+    seed: int
+    job: Job
+
+
+@dataclass(frozen=True)
+class _Variant:
+    """A row's settings, before data, seed and folders are filled in.
+
+    Attributes:
+        folder: name of its run folder; rows of equal settings share one.
+        command: ``baseline`` or ``mmm``.
+        settings: resolved settings.
+        problem: why there are none.
+    """
+
+    folder: str
+    command: str
+    settings: BaselineConfig | MMMConfig | None
+    problem: str | None = None
+
+
+def plan(config: AblateConfig) -> list[Cell]:
+    """All runs of an ablation, before the first one starts.
+
+    Args:
+        config: the ablation's settings.
+
+    Returns:
+        Cells in the order of the table: by value, row and seed.
+
+    Raises:
+        UserError: a settings file, an own row or a folder is not as it should be, or a run that
+            is there has other settings.
+    """
+    output = config.output.absolute()
+    given = {"dataset": config.dataset, "data_dir": config.data_dir, "output": str(output)}
+    one = _resolve(BaselineConfig, config.baseline_config, given)
+    recipe = _resolve(MMMConfig, config.mmm_config, {**given, "baseline": str(output)})
+    known = predefined_rows(recipe)
+    rows = choose_rows(config.row_names, known)
+    variants: dict[str, _Variant] = {}
+    # All rows, so that the folder of a shared run does not depend on which are asked for today.
+    for row in (*known.values(), *rows):
+        if row.name in variants or row.kind == "stage one":
+            continue
+        variant = _variant(config, row, one, recipe, given)
+        if variant.problem is not None and row.name not in known:
+            raise UserError(f"--rows: {row.title}: {variant.problem}")
+        same = [other for other in variants.values() if _alike(other, variant)]
+        variants[row.name] = same[0] if same else variant
+    cells = []
+    for value in config.over_values[1]:
+        places = {seed: _Place(config, value, seed) for seed in config.seed_list}
+        first = {seed: place.stage_one(one) for seed, place in places.items()}
+        for row in rows:
+            for seed, place in places.items():
+                if row.kind == "stage one":
+                    job = first[seed]
+                else:
+                    job = place.job(row, variants[row.name], first[seed])
+                cells.append(Cell(row, value, seed, job))
+    for job in {one for cell in cells for one in (cell.job, cell.job.before) if one is not None}:
+        if job.finished:
+            check_same_settings(job.folder / "config.yaml", job.settings)
+    return cells
+
+
+class _Place:
+    """The folder of one seed (and value), and what its runs have in common."""
+
+    def __init__(self, config: AblateConfig, value: str, seed: int) -> None:
+        name = config.over_values[0]
+        data_dir = config.data_dir.replace("{seed}", str(seed))
+        data_dir = data_dir.replace(f"{{{name}}}", value) if name else data_dir
+        self.label = f"{name} {value}, seed {seed}" if name else f"seed {seed}"
+        if not Path(data_dir).is_dir():
+            raise UserError(f"--data-dir: the folder {data_dir} ({self.label}) is not there")
+        folder = config.output.absolute()
+        folder = folder / f"{name}-{value}" if name else folder
+        self.folder = folder / f"seed-{seed}"
+        self.common: dict[str, Any] = {"data_dir": Path(data_dir).absolute(), "seed": seed}
+
+    def stage_one(self, settings: BaselineConfig) -> Job:
+        folder = self.folder / "stage-one"
+        filled = dataclasses.replace(settings, output=folder, **self.common)
+        return Job(f"{self.label}: stage one", "baseline", folder, to_yaml(filled))
+
+    def job(self, row: Row, variant: _Variant, stage_one: Job) -> Job:
+        label, folder = f"{self.label}: {row.title}", self.folder / variant.folder
+        changes: dict[str, Any] = {**self.common, "output": folder}
+        before: Job | None = stage_one
+        if variant.settings is None:
+            return Job(label, variant.command, folder, "", problem=variant.problem)
+        if isinstance(variant.settings, BaselineConfig):
+            changes["weights"] = str(stage_one.folder / "encoder.safetensors")
+        elif variant.settings.baseline is None:
+            before = None
+        else:
+            changes["baseline"] = stage_one.folder
+        filled = dataclasses.replace(variant.settings, **changes)
+        return Job(label, variant.command, folder, to_yaml(filled), before)
+
+
+def _variant(
+    config: AblateConfig,
+    row: Row,
+    one: BaselineConfig,
+    recipe: MMMConfig,
+    given: Mapping[str, Any],
+) -> _Variant:
+    command = "baseline" if row.kind == "continued" else "mmm"
+    try:
+        settings: BaselineConfig | MMMConfig
+        if row.kind == "continued":
+            changes = {**continued(one, recipe), **given}
+            settings = _resolve(BaselineConfig, config.baseline_config, changes)
+        elif row.kind == "supervised":
+            file = config.supervised_config or config.mmm_config
+            derived = {} if config.supervised_config else from_labels(one, recipe)
+            changes = {**derived, **row.changes, **given, "baseline": None}
+            settings = _resolve(MMMConfig, file, changes)
+        else:
+            changes = {**row.changes, **given, "baseline": str(config.output.absolute())}
+            settings = _resolve(MMMConfig, config.mmm_config, changes)
+    except UserError as error:
+        return _Variant(row.name, command, None, str(error))
+    return _Variant(row.name, command, settings)
+
+
+def _alike(one: _Variant, other: _Variant) -> bool:
+    return one.settings is not None and one.settings == other.settings
+
+
+def stage_two_steps(recipe: MMMConfig) -> int:
+    """Optimiser steps of stage two.
+
+    Raises:
+        UserError: they depend on the data.
+    """
+    steps = fixed_steps(recipe)
+    if steps is None:
+        raise UserError(
+            f"stage two's steps depend on the data with `variant: {recipe.variant}`; give `steps` "
+            "in --mmm-config, so that this row can take as many"
+        )
+    return recipe.epochs * steps
+
+
+def continued(one: BaselineConfig, recipe: MMMConfig) -> dict[str, Any]:
+    """Settings that train stage one on for as many steps as stage two takes.
+
+    Its last stage goes on from its encoder, with a fresh optimiser and schedule as stage two has
+    them, and with epochs of about the length that they had.
+
+    Args:
+        one: stage one's settings.
+        recipe: stage two's settings.
+
+    Returns:
+        Changed settings.
+    """
+    each = 2 if one.across_epochs or not one.within_epochs else 1  # 1b: two batches an iteration
+    iterations = -(-stage_two_steps(recipe) // each)
+    wanted = max(1.0, iterations / one.steps)
+    divisors = [n for n in range(1, iterations + 1) if iterations % n == 0]
+    epochs = min(divisors, key=lambda n: max(n / wanted, wanted / n))
+    return {
+        "weights": "none",  # its encoder's file, once the folder is known
+        "warmup_epochs": 0,
+        "within_epochs": epochs if each == 1 else 0,
+        "across_epochs": epochs if each == 2 else 0,
+        "steps": iterations // epochs,
+        "lr_steps": list(recipe.lr_steps),
+    }
+
+
+def from_labels(one: BaselineConfig, recipe: MMMConfig) -> dict[str, Any]:
+    """Settings that train stage two's recipe from labels, for the steps of both stages.
+
+    Args:
+        one: stage one's settings.
+        recipe: stage two's settings.
+
+    Returns:
+        Changed settings.
+    """
+    before = one.resolved_warmup_epochs * one.warmup_steps
+    before += (one.within_epochs + 2 * one.across_epochs) * one.steps
+    return {
+        "weights": one.weights,
+        "sampler": "modality-ratio",
+        "separation_weight": 1.0,
+        "steps": -(-(before + stage_two_steps(recipe)) // recipe.epochs),
+    }
+
+
+def _resolve(kind: type[Settings], file: Path, changes: Mapping[str, Any]) -> Settings:
+    """Settings from a file and changes.
+
+    Raises:
+        UserError: in the words of the command's own parser.
+    """
+    names = {field.name for field in dataclasses.fields(kind)}
+    unknown = sorted(set(changes) - names)
+    if unknown:
+        raise UserError(f"unknown settings: {', '.join(unknown)}")
+    flags = [f"--config={file}"]
+    for name, value in changes.items():
+        flag = name.replace("_", "-")
+        if isinstance(value, bool):
+            flags.append(f"--{flag}" if value else f"--no-{flag}")
+        else:
+            written = value if isinstance(value, str) else json.dumps(value)
+            flags.append(f"--{flag}={written}")
+    said = io.StringIO()
+    try:
+        with contextlib.redirect_stderr(said):
+            return parse(kind, flags, program="settings", description="")
+    except SystemExit as stop:
+        lines = [line for line in said.getvalue().splitlines() if "--help`" not in line]
+        message = "\n".join(lines).removeprefix("settings: ")
+        raise UserError(message or f"{file} cannot be read") from stop

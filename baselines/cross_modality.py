@@ -1,0 +1,99 @@
+"""Stage 1b: as 1a, plus joint clusters of both modalities."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ..datasets.samplers import UnifiedBatchSampler
+from ..engine.network_kinds import Network, describe
+from ..engine.session import Session
+from ..memory import ClusterMemory, joint_prototypes
+from ..pseudo_labels.evaluator import LabelJudge
+from ..pseudo_labels.labelling import joint_labels
+from .config import BaselineConfig
+from .intra_modality import Within
+
+
+class Across(Within):
+    """Batches of 1a alternate with batches of the joint clusters, each with its own step.
+
+    Clusters of the modality-invariant Jaccard distance that hold both modalities form the joint
+    memory; a prototype is the mean of its visible and its infrared mean. Where no such cluster is
+    found, the epoch trains within the modalities only.
+    """
+
+    name = "across"
+    stream = 13
+
+    def __init__(
+        self, session: Session, config: BaselineConfig, model: Network, judge: LabelJudge
+    ) -> None:
+        super().__init__(session, config, model, judge)
+        self.epochs = config.across_epochs
+        self.joint = np.full(len(session.tracks), -1, np.int64)
+        self.joint_memory: ClusterMemory | None = None
+        self._joint_next = False
+
+    @property
+    def steps(self) -> int:
+        """Batches of an epoch: one joint batch after each batch of 1a."""
+        return 2 * self.config.steps
+
+    def _cluster(self, features: Tensor, epoch: int, step: int) -> None:
+        super()._cluster(features, epoch, step)
+        self.joint = joint_labels(features, self.session, self.config)
+        self.judge.labels(self.joint, self.name, epoch + 1, step, None, features)
+        self.joint_memory = None
+        if self.joint.max(initial=-1) > 0:
+            prototypes = joint_prototypes(
+                features,
+                torch.from_numpy(self.joint),
+                torch.from_numpy(self.session.modalities),
+            )
+            self.joint_memory = self._memory(prototypes)
+        else:
+            self.session.say("across: no two clusters hold both modalities; this epoch is as 1a")
+
+    def _unified_labels(self) -> np.ndarray | None:
+        return self.joint
+
+    def batches(self, epoch: int) -> Iterable[tuple[Tensor, Tensor]]:
+        """Batches of 1a and joint batches in turn."""
+        within = self._within_batches(epoch)
+        if self.joint_memory is None:
+            again = self._within_batches(epoch + self.epochs)
+        else:
+            sampler = UnifiedBatchSampler(
+                self.joint,
+                self.session.modalities,
+                min(2 * self.config.p_num, int(self.joint.max()) + 1),
+                self.config.k_num + self.config.k_num % 2,
+                self.config.steps,
+                seed=self.config.seed + self.stream,
+            )
+            sampler.set_epoch(epoch)
+            again = list(sampler)
+        self._joint_next = False
+        both = [batch for pair in zip(within, again) for batch in pair]
+        return self.session.training_clips(both, (self.config.seed, self.stream, epoch))
+
+    def losses(self, clips: Tensor, index: Tensor, step: int) -> dict[str, Tensor]:
+        """Losses of 1a, or of the joint memory."""
+        joint, self._joint_next = self._joint_next, not self._joint_next
+        if not joint or self.joint_memory is None:
+            return super().losses(clips, index, step)
+        batch = self.augment(clips, index, step)
+        with self.session.runtime.autocast():
+            embeddings = describe(self.model, batch.images, batch.modalities).embeddings
+        labels = torch.from_numpy(self.joint)[batch.tracks].to(embeddings.device)
+        losses = {"joint memory": self.config.memory_weight * self.joint_memory(embeddings, labels)}
+        if self.config.contrast_weight:
+            losses["joint contrast"] = self.config.contrast_weight * self.contrast(
+                embeddings, labels
+            )
+        self._pending = [(self.joint_memory, embeddings.detach(), labels)]
+        return losses

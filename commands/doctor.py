@@ -1,0 +1,239 @@
+"""`vireid doctor`: what this machine offers, and whether a run fits on it."""
+
+from __future__ import annotations
+
+import os
+import platform
+import shutil
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import torch
+import yaml
+
+from ..datasets.errors import DatasetError
+from ..datasets.verify import verify_dataset
+from ..engine.runtime import cpu_has_bf16_units, versions
+from ..errors import UserError
+from .command_line import setting
+
+GIB = 2**30
+# What the largest network (ResNet-50 with classifiers) takes with its optimiser, as float32.
+NETWORK_BYTES = 4 * 60e6
+CHECKPOINT_COPIES = 4  # weights, two moments, and the file that is being written beside
+EMBEDDING = {"m3reid": 12288, "agw": 2048}
+IMAGE_SETS = ("sysu-mm01", "regdb", "llcm")
+GRAPH_ENTRIES = 700  # stored distances of a track, of 8 bytes, twice while they are built
+MARKS = {"ok": "ok     ", "look": "look   ", "bad": "BAD    "}
+
+
+@dataclass(frozen=True, kw_only=True)
+class DoctorConfig:
+    """What to look at beside the machine."""
+
+    recipe: Path | None = setting("YAML of a recipe; says its effective batch and its needs", None)
+    dataset: str | None = setting("data set name; needs --data-dir", None)
+    data_dir: Path | None = setting("folder of the data set, as it was published", None)
+    output: Path = setting("where runs will be written; its disk is looked at", Path())
+
+    def __post_init__(self) -> None:
+        if self.dataset is not None and self.data_dir is None:
+            raise ValueError("--dataset needs --data-dir, the folder of the data set")
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One line of the doctor.
+
+    Attributes:
+        state: ``ok``; ``look`` for what works but may surprise; ``bad`` for what will stop a run.
+        what: the thing.
+        text: what was found, and what to do where it is not ok.
+    """
+
+    state: Literal["ok", "look", "bad"]
+    what: str
+    text: str
+
+
+def run_doctor(config: DoctorConfig) -> int:
+    """Prints all findings.
+
+    Args:
+        config: settings.
+
+    Returns:
+        0, or 2 if a finding would stop a run.
+
+    Raises:
+        UserError: the recipe cannot be read.
+    """
+    recipe = _read_recipe(config.recipe)
+    dataset = config.dataset or (recipe.get("dataset") if config.data_dir else None)
+    found = list(machine_findings())
+    frames = tracks = 0
+    if dataset is not None and config.data_dir is not None:
+        finding, frames, tracks = _data_finding(dataset, config.data_dir, recipe)
+        found.append(finding)
+    if recipe:
+        found += _recipe_findings(recipe)
+    found += _room_findings(recipe, config.output, frames, tracks)
+    width = max(len(one.what) for one in found)
+    for one in found:
+        lines = one.text.splitlines() or [""]
+        print(f"{MARKS[one.state]}{one.what:<{width}}  {lines[0]}")
+        for line in lines[1:]:
+            print(" " * (len(MARKS["ok"]) + width + 2) + line)
+    stopping = sum(one.state == "bad" for one in found)
+    print(
+        "nothing stands in the way"
+        if not stopping
+        else f"{stopping} finding{'s' * (stopping > 1)} would stop a run"
+    )
+    return 2 if stopping else 0
+
+
+def machine_findings() -> Iterator[Finding]:
+    """Versions, devices, number formats, neighbour search."""
+    yield Finding(
+        "ok", "versions", ", ".join(f"{name} {version}" for name, version in versions().items())
+    )
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    formats = "bf16 units" if cpu_has_bf16_units() else "no bf16 units, so float32"
+    yield Finding(
+        "ok",
+        "cpu",
+        f"{platform.machine()}, {cores} cores, {torch.get_num_threads()} threads, {formats}",
+    )
+    if not torch.cuda.is_available():
+        yield Finding("look", "cuda", "torch finds no CUDA device; everything runs on the CPU")
+    for number in range(torch.cuda.device_count()):
+        card = torch.cuda.get_device_properties(number)
+        bf16 = "bf16" if torch.cuda.is_bf16_supported() else "no bf16: use --precision fp16"
+        yield Finding(
+            "ok", f"cuda:{number}", f"{card.name}, {card.total_memory / GIB:.0f} GiB, {bf16}"
+        )
+    yield _search_finding()
+
+
+def _search_finding() -> Finding:
+    """Runs each neighbour search that the automatic choice may take, on real numbers."""
+    from ..clustering.faiss_search import gpu_trial
+    from ..clustering.neighbours import nearest_neighbours
+
+    features = torch.from_numpy(np.random.default_rng(0).normal(size=(200, 16)).astype("f4"))
+    wanted = nearest_neighbours(features, 5, backend="torch")[1]
+    notes, state = [], "ok"
+    searches: dict[str, Callable[[], torch.Tensor]] = {
+        "automatic choice": lambda: nearest_neighbours(features, 5)[1],
+        "faiss-cpu": lambda: nearest_neighbours(features, 5, backend="faiss")[1],
+    }
+    if torch.cuda.is_available():
+        searches["CUDA"] = lambda: nearest_neighbours(features.cuda(), 5)[1].cpu()
+    for name, search in searches.items():
+        try:
+            same = bool((search() == wanted).all())
+            notes.append(f"{name}: {'works' if same else 'WRONG NEIGHBOURS'}")
+            state = state if same else "bad"
+        except Exception as error:  # whatever a library raises is the finding
+            notes.append(f"{name}: {type(error).__name__}: {error}".splitlines()[0])
+            state = "bad" if name == "automatic choice" else state
+    if torch.cuda.is_available():
+        reason = gpu_trial()
+        notes.append(f"faiss-gpu: {'works' if reason is None else f'not used ({reason})'}")
+    return Finding(state, "neighbour search", "; ".join(notes))  # type: ignore[arg-type]
+
+
+def _read_recipe(path: Path | None) -> dict[str, Any]:
+    if path is None:
+        return {}
+    try:
+        recipe = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise UserError(f"--recipe {path}: {error}") from error
+    if not isinstance(recipe, dict):
+        raise UserError(f"--recipe {path}: expected settings by name")
+    return recipe
+
+
+def _data_finding(name: str, root: Path, recipe: dict[str, Any]) -> tuple[Finding, int, int]:
+    """Verification of the data set, and its training frames and tracks (0 where unreadable)."""
+    options = {"trial": recipe["trial"]} if "trial" in recipe else {}
+    try:
+        verification = verify_dataset(name, root, **options)
+    except DatasetError as error:
+        return Finding("bad", "data set", str(error)), 0, 0
+    training = [row.found for row in verification.rows if row.part[0] == "train"]
+    frames = max((row.frames or 0 for row in training), default=0)
+    tracks = max((row.tracks or 0 for row in training), default=0)
+    state: Literal["ok", "bad"] = "ok" if verification.ok else "bad"
+    return Finding(state, "data set", verification.text()), frames, tracks
+
+
+def _recipe_findings(recipe: dict[str, Any]) -> Iterator[Finding]:
+    people, clips = int(recipe.get("p_num", 8)), int(recipe.get("k_num", 4))
+    frames = 1 if _images(recipe) else int(recipe.get("num_frames", 6))
+    batch = people * clips
+    groups = recipe.get("bn_batch") or batch
+    yield Finding(
+        "ok",
+        "effective batch",
+        f"{people} x {clips} = {batch} clips of {frames} frames "
+        f"({batch * frames} frames of {recipe.get('img_h', 288)} x {recipe.get('img_w', 144)}); "
+        f"batch norm sees {groups} clips at once",
+    )
+
+
+def _images(recipe: dict[str, Any]) -> bool:
+    return recipe.get("network") == "agw" or recipe.get("dataset") in IMAGE_SETS
+
+
+def _room_findings(
+    recipe: dict[str, Any], output: Path, frames: int, tracks: int
+) -> Iterator[Finding]:
+    """Free disk and memory against what a run of this recipe takes."""
+    folder = output.absolute()
+    while not folder.exists():
+        folder = folder.parent
+    width = EMBEDDING["agw" if _images(recipe) else "m3reid"]
+    features = 4 * width * tracks
+    disk_need = CHECKPOINT_COPIES * NETWORK_BYTES + 2 * features
+    pixels = 3 * int(recipe.get("img_h", 288)) * int(recipe.get("img_w", 144)) * frames
+    if recipe.get("cache") == "disk":
+        disk_need += pixels
+    free = shutil.disk_usage(folder).free
+    yield Finding(
+        "ok" if free > disk_need else "bad",
+        "disk",
+        f"{free / GIB:.0f} GiB free at {folder}; a run takes about {disk_need / GIB:.1f} GiB "
+        "(checkpoints, features, frame cache where asked for)",
+    )
+    memory_need = 2 * features + 2 * 8 * GRAPH_ENTRIES * tracks + NETWORK_BYTES
+    if recipe.get("cache") == "memory":
+        memory_need += pixels
+    available = _free_memory()
+    if available is None:
+        yield Finding("look", "memory", f"a run takes about {memory_need / GIB:.1f} GiB")
+        return
+    known = "" if tracks else " without the data (give --dataset and --data-dir)"
+    yield Finding(
+        "ok" if available > memory_need else "bad",
+        "memory",
+        f"{available / GIB:.1f} GiB available; a run takes about {memory_need / GIB:.1f} GiB "
+        f"beside the activations{known}; --dry-run measures those",
+    )
+
+
+def _free_memory() -> float | None:
+    """Bytes that a new process can have; None where the system does not say."""
+    try:
+        lines = Path("/proc/meminfo").read_text(encoding="ascii").splitlines()
+    except OSError:
+        return None
+    for line in lines:
+        if line.startswith("MemAvailable:"):
+            return float(line.split()[1]) * 1024
+    return None

@@ -1,0 +1,202 @@
+"""Writes a network as the published code stores it, or a published checkpoint as ours."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+from torch import Tensor
+
+from ..engine.checkpoint import load_model, read_meta, save_model
+from ..engine.network_kinds import Network, kind_of
+from ..errors import UserError
+from ..models import (
+    AGW,
+    M3ReID,
+    load_official_agw,
+    load_official_m3reid,
+    to_official_agw,
+    to_official_m3reid,
+)
+from ..models.state_files import read_state_dict
+from .command_line import setting
+from .evaluate import find_model
+
+SAFETENSORS = ".safetensors"
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExportConfig:
+    """Which network, in which layout."""
+
+    input: Path = setting("finished run folder, its .safetensors file, or a published checkpoint")
+    output: Path = setting("file to write; .safetensors for the format of that name")
+    format: Literal["official", "safetensors"] = setting(
+        "official: the state_dict of the published code, plain tensors for torch.load; "
+        "safetensors: ours, for --resume of `evaluate` and --weights of training",
+        "official",
+    )
+    overwrite: bool = setting("replace --output if it is there", False)
+
+
+@dataclass(frozen=True)
+class Official:
+    """The published layout of a network.
+
+    Attributes:
+        code: whose checkpoints have it.
+        mark: beginning of a name that only this layout has.
+        read: a state in the layout to the network.
+        write: the network to a state in the layout.
+        wrapper: key under which files hold the state; None for none.
+        facts: how the published recipe prepares its input, for the file of ours.
+    """
+
+    code: str
+    mark: str
+    read: Callable[[Mapping[str, Any]], Network]
+    write: Callable[[Any], dict[str, Tensor]]
+    wrapper: str | None
+    facts: Mapping[str, Any]
+
+
+IMAGE_SIZE = {"img_h": 288, "img_w": 144}
+OFFICIAL: dict[type[Network], Official] = {
+    M3ReID: Official(
+        "M3-ReID",
+        "mvl_attention.",
+        load_official_m3reid,
+        to_official_m3reid,
+        None,
+        {**IMAGE_SIZE, "num_frames": 6, "test_frames": 6, "flip": False},
+    ),
+    AGW: Official(
+        "MMM (AGW)",
+        "base_resnet.",
+        load_official_agw,
+        to_official_agw,
+        "net",
+        {**IMAGE_SIZE, "num_frames": 1, "test_frames": 1, "flip": True},
+    ),
+}
+
+
+def run_export(config: ExportConfig) -> Path:
+    """Reads a network of either layout and writes it in the one asked for.
+
+    Args:
+        config: settings.
+
+    Returns:
+        The file written.
+
+    Raises:
+        UserError: no network there, it does not fit a layout, or the file may not be written.
+    """
+    if config.output.exists() and not config.overwrite:
+        raise UserError(f"{config.output} exists; choose another --output, or add --overwrite")
+    if config.format == "safetensors" and config.output.suffix != SAFETENSORS:
+        raise UserError(
+            f"--output of --format safetensors ends in {SAFETENSORS}; got {config.output}"
+        )
+    if config.format == "official" and config.output.suffix == SAFETENSORS:
+        raise UserError(
+            f"--format official writes what torch.load reads; --output {config.output} would say "
+            "something else. Choose .pth or .t, or --format safetensors"
+        )
+    model, meta = read_network(config.input)
+    config.output.parent.mkdir(parents=True, exist_ok=True)
+    if config.format == "official":
+        write_official(config.output, model)
+        layout = f"the published {OFFICIAL[type(model)].code} layout"
+    else:
+        save_model(config.output, model, meta)
+        layout = "vireid's layout"
+    heads = f"{model.num_identities} identities" if model.num_identities else "no classifier"
+    print(f"{config.output}: {kind_of(model).stored_name} ({meta['backbone']}), {heads}, {layout}")
+    return config.output
+
+
+def read_network(path: Path) -> tuple[Network, dict[str, Any]]:
+    """Reads a network of ours or a published checkpoint.
+
+    Args:
+        path: finished run folder, a ``.safetensors`` file, or what ``torch.save`` wrote.
+
+    Returns:
+        The network in float32 on the CPU, and the facts that a file of ours holds about it.
+
+    Raises:
+        UserError: it is neither; what is missing, unexpected or of another shape is named.
+    """
+    if path.is_dir() or not path.exists():
+        path = find_model(path)
+    if path.suffix == SAFETENSORS and _is_ours(path):
+        return load_model(path)
+    try:
+        state = read_state_dict(path)
+        for official in OFFICIAL.values():
+            if any(name.startswith(official.mark) for name in state):
+                model = official.read(state)
+                return model, _facts(model, official, path)
+    except ValueError as error:
+        raise UserError(f"{path}: {error}") from error
+    raise UserError(
+        f"{path} is no network of ours and in no published layout: no name in it begins with "
+        + " or ".join(official.mark for official in OFFICIAL.values())
+    )
+
+
+def write_official(path: Path, model: Network) -> None:
+    """Writes a network as a published checkpoint: names and plain tensors, nothing else.
+
+    Args:
+        path: file.
+        model: with the ResNet-50 backbone.
+
+    Raises:
+        UserError: the published code has no such network.
+    """
+    official = OFFICIAL[type(model)]
+    if model.backbone_name != "resnet50":
+        raise UserError(
+            f"--format official: the published {official.code} code has a resnet50; this network "
+            f"has the backbone {model.backbone_name}. --format safetensors takes any"
+        )
+    # Row-major and on the CPU, as published files are; tensors that share memory go on sharing it.
+    plain: dict[int, Tensor] = {}
+    state = {}
+    for name, tensor in official.write(model).items():
+        address = tensor.data_ptr()
+        if address not in plain or plain[address].shape != tensor.shape:
+            plain[address] = tensor.detach().cpu().contiguous().clone()
+        state[name] = plain[address]
+    beside = path.with_name(path.name + ".part")
+    torch.save({official.wrapper: state} if official.wrapper else state, beside)
+    beside.replace(path)
+
+
+def _is_ours(path: Path) -> bool:
+    try:
+        read_meta(path)
+    except UserError:
+        return False
+    return True
+
+
+def _facts(model: Network, official: Official, path: Path) -> dict[str, Any]:
+    """What a checkpoint of ours would say about a published network."""
+    return {
+        "network": kind_of(model).stored_name,
+        "backbone": model.backbone_name,
+        "num_identities": model.num_identities,
+        **official.facts,
+        "stage": "published",
+        "step": 0,
+        "dataset": "unknown",
+        "seed": 0,
+        "source": path.name,
+    }

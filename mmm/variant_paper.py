@@ -1,0 +1,60 @@
+"""Stage two as the MMM paper describes it: three memories, trained jointly with the rest."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ..datasets.track import Modality
+from ..pseudo_labels.labelling import joint_labels
+from .match_clusters import ClusterMatching
+from .matching import transfer_labels
+from .memories import Memories, ThreeMemories
+from .variant_vireid import Matched
+
+
+class Paper(Matched):
+    """Clusters of each modality and of their union (CMC), a memory for each, joint training.
+
+    Differences from :class:`Matched`: ClusterNCE on three memories instead of one of the unified
+    labels; the unified labels choose the batches and the targets of self-mimic and alignment, and
+    lead matched visible samples to the infrared memory. Source: MMM, sections 3.2 to 3.4.
+    """
+
+    def _take(self, found: ClusterMatching, features: Tensor) -> None:
+        super()._take(found, features)
+        self.labels = found.labels
+        visible = self.session.modalities == Modality.VISIBLE
+        self.moved = found.labels.copy()
+        moved = transfer_labels(found.labels[visible], torch.from_numpy(found.assignment))
+        self.moved[visible] = moved.numpy()
+        self.union = joint_labels(features, self.session, self.config)
+
+    def _new_memories(self, features: Tensor, labels: Tensor, means: Tensor) -> Memories:
+        return ThreeMemories(
+            features,
+            torch.from_numpy(self.labels),
+            torch.from_numpy(self.moved),
+            torch.from_numpy(self.union),
+            self.session.modalities,
+            self.config,
+            self.session.runtime.device,
+        )
+
+    def _held(self) -> dict[str, np.ndarray]:
+        return {"labels": self.labels, "moved": self.moved, "union": self.union}
+
+    def state(self) -> dict[str, Any]:
+        """Unified labels and those of the three memories, until the next matching."""
+        held = {name: torch.from_numpy(values) for name, values in self._held().items()}
+        return {**super().state(), **held}
+
+    def load_state(self, state: dict[str, Any]) -> None:
+        """Takes all labels back."""
+        super().load_state(state)
+        self.labels, self.moved, self.union = (
+            state[name].numpy().copy() for name in ("labels", "moved", "union")
+        )

@@ -1,0 +1,156 @@
+"""Stage two as the released MMM code trains it, without that code's faults."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from ..datasets.track import Modality
+from ..engine.network_kinds import BatchOutput, describe
+from ..errors import UserError
+from ..losses import BatchHardTripletLoss
+from ..pseudo_labels.artefact import Artefact
+from .alignment import soft_cluster_alignment
+from .self_mimic import absolute_mimic, confident_means
+from .semi_supervised import known_classes, match_with_given
+from .separation import separation_losses
+from .stage_two import StageTwo
+from .track_confidence import view_confidence
+
+TRIPLET_MARGIN = 0.2
+# Row of the class prototypes for exchanged visible views; 0 and 1 are the modalities' codes.
+EXCHANGED = len(Modality)
+# Evaluation draws nothing: the exchanged view there is that of green, which is nearest to grey.
+GREEN = 1
+
+
+class Released(StageTwo):
+    """A classifier on labels that are matched once, before training, and then stay.
+
+    The first ``ce_epochs`` train with cross entropy alone. From then on each epoch starts with the
+    confidence of every track (two Gaussians on the losses of plain views in evaluation mode) and
+    confidence-weighted class prototypes, and trains with confidence-weighted cross entropy,
+    batch-hard triplets, the L1 distance to the prototypes of the sample's own view, and the soft
+    cluster alignment of each visible view with infrared. Source: the code released with MMM.
+    """
+
+    stream = 23
+
+    def _prepare(self, artefact: Artefact) -> None:
+        session, config = self.session, self.config
+        self.triplet = BatchHardTripletLoss(TRIPLET_MARGIN)
+        self.found = match_with_given(self._first_features, self._first_labels, session, config)
+        self.unified = self.found.unified
+        self.labels = torch.from_numpy(self.unified)
+        self.classes = int(self.labels.max()) + 1
+        if self.classes < 2:
+            raise UserError(
+                f"{artefact.folder} holds {self.classes} clusters; a classifier needs at least 2. "
+                "Run stage one longer, or with another --eps."
+            )
+        self.model.set_num_identities(self.classes)
+        self.doubtful = self._find_doubtful(self.classes)
+
+    def begin_epoch(self, epoch: int, step: int) -> None:
+        """After the warm-up: confidences and class prototypes of the present network."""
+        self._epoch = epoch
+        if epoch == 0:
+            self.found.record(self.judge, self._first_features, self.name, 1, step)
+        if epoch >= self.config.ce_epochs:
+            self._look_at_all_tracks()
+            self.judge.confidence(self.confidence[0], self.unified, self.name, epoch + 1, step)
+
+    def _look_at_all_tracks(self) -> None:
+        session, device = self.session, self.session.runtime.device
+        views = [session.training_features(self.model, unit=False)]
+        if self.augment.exchange is not None:
+            views.append(session.training_features(self.model, unit=False, view=_green))
+        classifier = self.model.classifier
+        assert classifier is not None
+        weight = classifier.weight.detach().float().cpu()
+        self.confidence = view_confidence(
+            [rows @ weight.t() for rows in views],
+            self.labels,
+            session.modalities,
+            seed=self.config.seed,
+        )
+        self.confidence[:, torch.from_numpy(known_classes(session.tracks)) >= 0] = 1.0
+        prototypes = []
+        for code in (Modality.VISIBLE, Modality.INFRARED, EXCHANGED):
+            second = code == EXCHANGED
+            row = 1 if second and len(views) == 2 else 0
+            modality = Modality.VISIBLE if second else code
+            chosen = torch.from_numpy(session.modalities == modality)
+            prototypes.append(
+                confident_means(
+                    F.normalize(views[row], dim=1),
+                    self.labels.where(chosen, -1),
+                    self.confidence[row],
+                    self.classes,
+                )
+            )
+        self.prototypes = torch.stack(prototypes).to(device)
+
+    def losses(self, clips: Tensor, index: Tensor, step: int) -> dict[str, Tensor]:
+        """Cross entropy; after the warm-up weighted, with triplets, self-mimic and alignment."""
+        batch = self.augment(clips, index, step)
+        with self.session.runtime.autocast():
+            output = describe(self.model, batch.images, batch.modalities)
+        config, rows = self.config, output.embeddings
+        labels = self.labels[batch.tracks].to(rows.device)
+        second = batch.exchanged.long()
+        if self._epoch < config.ce_epochs:
+            losses = self._identity(output, labels, torch.ones_like(labels))
+            return losses | separation_losses(output, config.separation_weight)
+        confidence = self.confidence[second.cpu(), batch.tracks].to(rows.device)
+        losses = self._identity(output, labels, confidence)
+        losses["triplet"] = self.triplet(output.pooled, labels)
+        if config.intra_weight:
+            code = torch.where(batch.exchanged, EXCHANGED, batch.modalities)
+            losses["intra"] = config.intra_weight * absolute_mimic(
+                rows, self.prototypes[code, labels]
+            )
+        if config.inter_weight and self._epoch + 1 >= config.inter_from:
+            losses["inter"] = config.inter_weight * soft_cluster_alignment(
+                rows, labels, batch.modalities, second
+            )
+        return losses | separation_losses(output, config.separation_weight)
+
+    def _identity(
+        self, output: BatchOutput, labels: Tensor, confidence: Tensor
+    ) -> dict[str, Tensor]:
+        """Mean of confidence times cross entropy, of images or clips, and of frames."""
+        assert output.logits is not None
+        losses = {"ID": self._cross_entropy(output.logits, labels, confidence)}
+        if output.frame_logits is not None:
+            frames = output.frame_logits.shape[1]
+            losses["ID frame"] = self._cross_entropy(
+                output.frame_logits.flatten(0, 1),
+                labels.repeat_interleave(frames),
+                confidence.repeat_interleave(frames),
+            )
+        return losses
+
+    def _cross_entropy(self, logits: Tensor, labels: Tensor, confidence: Tensor) -> Tensor:
+        logits = logits.float()
+        if self.doubtful is not None:
+            logits = logits.masked_fill(self.doubtful[labels], float("-inf"))
+        return (confidence * F.cross_entropy(logits, labels, reduction="none")).mean()
+
+    def after_step(self) -> None:
+        """No memory to write."""
+
+    def state(self) -> dict[str, Any]:
+        """None: labels come from stage one, the rest from the network."""
+        return {}
+
+    def load_state(self, state: dict[str, Any]) -> None:
+        """Nothing to take back."""
+
+
+def _green(images: Tensor) -> Tensor:
+    """All channels become green, [B, T, 3, H, W]."""
+    return images[:, :, GREEN : GREEN + 1].expand_as(images)

@@ -1,0 +1,127 @@
+"""Stage two without labels: learn K centres, match, train with the unified labels."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ..engine.network_kinds import describe
+from ..losses import ContrastiveLoss
+from ..losses.registry import extra_losses
+from ..memory import cluster_means
+from ..pseudo_labels.artefact import Artefact
+from ..pseudo_labels.labelling import clustering_features, within_labels
+from .alignment import soft_cluster_alignment
+from .match_clusters import ClusterMatching
+from .memories import Memories, UnifiedMemories
+from .self_mimic import confident_means, squared_mimic
+from .semi_supervised import known_classes, match_with_given, modalities_to_cluster
+from .separation import separation_losses
+from .stage_two import StageTwo
+from .track_confidence import track_confidence
+
+
+class Matched(StageTwo):
+    """Multi-memory matching, on tracklets or images.
+
+    Every ``rematch_interval`` epochs: cluster each modality, learn K centres in every cluster,
+    match visible to infrared clusters, give both sides one label. Every epoch: confidence of each
+    track, and memories from the present features. Source: MMM, sections 3.2 to 3.4; re-clustering,
+    memories that stay in training and unmatched clusters are ours.
+    """
+
+    stream = 22
+
+    def _prepare(self, artefact: Artefact) -> None:
+        self.contrast = ContrastiveLoss(self.config.contrast_temperature)
+        self.doubtful: Tensor | None = None
+        self.memories: Memories
+
+    def begin_epoch(self, epoch: int, step: int) -> None:
+        """Clusters and matches when it is time, then fills the memories."""
+        self._epoch = epoch
+        first = epoch == 0
+        features = self._first_features
+        if not first:
+            features = self.session.training_features(self.model)
+            features = clustering_features(features, self.session, self.config)
+        if epoch % self.config.rematch_interval == 0:
+            labels = self._first_labels
+            if not first:
+                wanted = modalities_to_cluster(self.session)
+                labels = within_labels(features, self.session, self.config, wanted)
+            found = match_with_given(features, labels, self.session, self.config)
+            self._take(found, features)
+            found.record(self.judge, features, self.name, epoch + 1, step)
+        self._fill_memories(features)
+        self.judge.confidence(self.confidence, self.unified, self.name, epoch + 1, step)
+
+    def _take(self, found: ClusterMatching, features: Tensor) -> None:
+        """Goes on with the labels of a new matching."""
+        self.unified = found.unified
+
+    def _fill_memories(self, features: Tensor) -> None:
+        device = self.session.runtime.device
+        labels = torch.from_numpy(self.unified)
+        means = cluster_means(features, labels)
+        self.confidence = track_confidence(
+            features @ means.t() / self.config.memory_temperature,
+            labels,
+            self.session.modalities,
+            seed=self.config.seed,
+        )
+        self.confidence[torch.from_numpy(known_classes(self.session.tracks)) >= 0] = 1.0
+        self.targets = confident_means(features, labels, self.confidence, len(means)).to(device)
+        self.doubtful = self._find_doubtful(len(means))
+        self.memories = self._new_memories(features, labels, means)
+
+    def _new_memories(self, features: Tensor, labels: Tensor, means: Tensor) -> Memories:
+        return UnifiedMemories(
+            features,
+            labels,
+            self.session.modalities,
+            means,
+            self.doubtful,
+            self.config,
+            self.session.runtime.device,
+        )
+
+    def losses(self, clips: Tensor, index: Tensor, step: int) -> dict[str, Tensor]:
+        """Memory, contrast, self-mimic and alignment terms."""
+        batch = self.augment(clips, index, step)
+        with self.session.runtime.autocast():
+            output = describe(self.model, batch.images, batch.modalities)
+        config = self.config
+        rows = output.embeddings
+        labels = torch.from_numpy(self.unified)[batch.tracks].to(rows.device)
+        losses = self.memories.losses(rows, batch.tracks, batch.modalities)
+        if config.contrast_weight:
+            excluded = None
+            if self.doubtful is not None:
+                excluded = self.doubtful[labels[:, None], labels[None, :]]
+            losses["contrast"] = config.contrast_weight * self.contrast(
+                rows, labels, excluded=excluded
+            )
+        if config.intra_weight:
+            losses["intra"] = config.intra_weight * squared_mimic(rows, self.targets[labels])
+        if config.inter_weight and self._epoch + 1 >= config.inter_from:
+            losses["inter"] = config.inter_weight * soft_cluster_alignment(
+                rows, labels, batch.modalities
+            )
+        losses.update(separation_losses(output, config.separation_weight))
+        losses.update(extra_losses(config.extra_loss, output.pooled, labels, batch.modalities))
+        return losses
+
+    def after_step(self) -> None:
+        """Writes the memories, after the backward pass that read them."""
+        self.memories.update()
+
+    def state(self) -> dict[str, Any]:
+        """The unified labels, which hold until the next matching."""
+        return {"unified": torch.from_numpy(self.unified)}
+
+    def load_state(self, state: dict[str, Any]) -> None:
+        """Takes back the unified labels."""
+        self.unified = state["unified"].numpy().copy()

@@ -1,0 +1,249 @@
+"""The last clustering of a run on disk: training tracks, features, labels and the match."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from ..datasets.track import Modality, Track
+from ..reporting.run_record import TRACK_COLUMNS, RunRecord, track_of_row
+
+TRACKS, CLUSTERING = "train_tracks.csv", "last_clustering.safetensors"
+ARTEFACT_COLUMNS = ("key", "modality", "camera", "pseudo_label", "identity")
+SHOWN_FRAMES = 6
+
+
+@dataclass(frozen=True)
+class StoredClustering:
+    """A clustering with all that the report looks at.
+
+    Attributes:
+        tracks: the N training tracks; up to six frames each, identities where they are known.
+        features: [N, D] floating unit rows that were clustered.
+        labels: [N] int64 clusters counted within each modality, -1 = noise.
+        unified: [N] int64 labels over both modalities, -1 = none; None before there are any.
+        assignment: [V] int64 infrared cluster of each visible one, -1 = none; None without a match.
+        cost: [V, I] matching cost; None where none was computed.
+        stage: stage that made it.
+        epoch: the epoch that began with it, 0 = after the stage's last one.
+    """
+
+    tracks: list[Track]
+    features: Tensor
+    labels: NDArray[np.int64]
+    unified: NDArray[np.int64] | None = None
+    assignment: NDArray[np.int64] | None = None
+    cost: NDArray[np.float32] | None = None
+    stage: str = ""
+    epoch: int = 0
+    modalities: NDArray[np.int64] = field(init=False)
+    cameras: NDArray[np.int64] = field(init=False)
+    identities: NDArray[np.int64] | None = field(init=False)
+
+    def __post_init__(self) -> None:
+        known = [track.identity for track in self.tracks if track.identity is not None]
+        whole = len(known) == len(self.tracks) and known
+        for name, value in (
+            ("modalities", np.array([int(t.modality) for t in self.tracks], np.int64)),
+            ("cameras", np.array([t.camera for t in self.tracks], np.int64)),
+            ("identities", np.array(known, np.int64) if whole else None),
+        ):
+            object.__setattr__(self, name, value)
+
+    def of(self, modality: Modality) -> NDArray[np.int64]:
+        """Rows of a modality."""
+        return np.flatnonzero(self.modalities == int(modality))
+
+
+def track_table(tracks: Sequence[Track], splits: Sequence[str], root: Path) -> str:
+    """The text of ``train_tracks.csv`` or ``test_tracks.csv``.
+
+    Args:
+        tracks: tracks in the order of their features.
+        splits: split of each track.
+        root: data folder; frames below it are written relative to it.
+    """
+    table = io.StringIO()
+    rows = csv.writer(table, lineterminator="\n")
+    rows.writerow(TRACK_COLUMNS)
+    for index, (track, split) in enumerate(zip(tracks, splits)):
+        last = len(track.frames) - 1
+        picked = np.linspace(0, last, min(SHOWN_FRAMES, last + 1)).round().astype(int)
+        frames = [track.frames[i] for i in picked]
+        names = [(f.relative_to(root) if f.is_relative_to(root) else f).as_posix() for f in frames]
+        name = track.modality.name.lower()
+        rows.writerow(
+            (index, track.key, split, name, track.camera, track.identity, "|".join(names))
+        )
+    return table.getvalue()
+
+
+@dataclass(frozen=True)
+class LabelHistory:
+    """The last two clusterings by modality, so that a resumed run can compare with the one before.
+
+    Attributes:
+        now: labels of the clustering of (``stage``, ``epoch``), by ``visible``, ``infrared``, …
+        before: labels of the one before.
+        stage: stage of ``now``.
+        epoch: epoch of ``now``.
+    """
+
+    now: dict[str, NDArray[np.int64]]
+    before: dict[str, NDArray[np.int64]]
+    stage: str = ""
+    epoch: int = 0
+
+    def before_that_of(self, stage: str, epoch: int) -> dict[str, NDArray[np.int64]]:
+        """What came before the clustering of a moment; empty if that is not known."""
+        if stage != self.stage or epoch > self.epoch:
+            return self.now
+        return self.before if epoch == self.epoch else {}
+
+
+def write_clustering(
+    folder: Path, clustering: StoredClustering, root: Path, history: LabelHistory
+) -> None:
+    """Writes ``train_tracks.csv`` once and ``last_clustering.safetensors`` anew.
+
+    Features are rounded to half precision: they are for looking at, not for going on.
+
+    Args:
+        folder: run folder.
+        clustering: what to keep.
+        root: data folder.
+        history: what a resumed run needs to know of the labels.
+    """
+    table = folder / TRACKS
+    if not table.exists():
+        text = track_table(clustering.tracks, ["train"] * len(clustering.tracks), root)
+        beside = table.with_name(table.name + ".part")
+        beside.write_text(text, encoding="utf-8")
+        beside.replace(table)
+    tensors = {
+        "features": clustering.features.detach().cpu().half().contiguous(),
+        "labels": torch.from_numpy(np.ascontiguousarray(clustering.labels)),
+    }
+    for name in ("unified", "assignment", "cost"):
+        value = getattr(clustering, name)
+        if value is not None:
+            tensors[name] = torch.from_numpy(np.ascontiguousarray(value))
+    for when, labels in (("now", history.now), ("before", history.before)):
+        for name, value in labels.items():
+            tensors[f"{when}/{name}"] = torch.from_numpy(np.ascontiguousarray(value))
+    beside = folder / (CLUSTERING + ".part")
+    about = {"stage": clustering.stage, "epoch": str(clustering.epoch)}
+    save_file(tensors, beside, metadata=about)
+    beside.replace(folder / CLUSTERING)
+
+
+def read_history(folder: Path) -> LabelHistory:
+    """The label history of a run folder; empty where there is none."""
+    if not (folder / CLUSTERING).is_file():
+        return LabelHistory({}, {})
+    tensors, about = _load(folder / CLUSTERING)
+    found: dict[str, dict[str, NDArray[np.int64]]] = {"now": {}, "before": {}}
+    for name, value in tensors.items():
+        when, slash, modality = name.partition("/")
+        if slash:
+            found[when][modality] = value.numpy()
+    return LabelHistory(**found, stage=about.get("stage", ""), epoch=int(about.get("epoch", 0)))
+
+
+def read_clustering(run: RunRecord) -> StoredClustering:
+    """The last clustering of a run; of a finished stage one without it, the artefact.
+
+    Args:
+        run: a run whose data folder is known.
+
+    Raises:
+        FileNotFoundError: the run keeps no clustering.
+        ValueError: a file is malformed, or the files do not fit each other.
+    """
+    root = Path(str(run.setting("data_dir") or ""))
+    kept, table = run.path / CLUSTERING, run.path / TRACKS
+    if kept.is_file() and table.is_file():
+        tensors, about = _load(kept)
+        tracks = _tracks(table, TRACK_COLUMNS, root)[0]
+        found = {
+            name: tensors[name].numpy() if name in tensors else None
+            for name in ("unified", "assignment", "cost")
+        }
+        if "features" not in tensors or "labels" not in tensors:
+            raise ValueError(f"{kept}: expected tensors `features` and `labels`")
+        return _checked(
+            StoredClustering(
+                tracks,
+                tensors["features"].float(),
+                tensors["labels"].numpy(),
+                **found,
+                stage=about.get("stage", ""),
+                epoch=int(about.get("epoch", 0)),
+            ),
+            kept,
+        )
+    features, table = run.path / "features.safetensors", run.path / "tracks.csv"
+    if not features.is_file() or not table.is_file():
+        raise FileNotFoundError(f"{CLUSTERING} is not in the run folder")
+    tensors, _ = _load(features)
+    tracks, rows = _tracks(table, ARTEFACT_COLUMNS, root)
+    if not {"visible", "infrared"} <= tensors.keys():
+        raise ValueError(f"{features}: expected tensors `visible` and `infrared`")
+    return _checked(
+        StoredClustering(
+            tracks,
+            torch.cat([tensors["visible"], tensors["infrared"]]).float(),
+            np.array([row["pseudo_label"] for row in rows]).astype(np.int64),
+            stage="baseline",
+        ),
+        features,
+    )
+
+
+def _load(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
+    try:
+        with safe_open(path, framework="pt") as file:
+            about = dict(file.metadata() or {})
+        return load_file(path), about
+    except SafetensorError as error:
+        raise ValueError(f"{path} is damaged: {error}") from error
+
+
+def _tracks(
+    path: Path, columns: tuple[str, ...], root: Path
+) -> tuple[list[Track], list[dict[str, str]]]:
+    with path.open(newline="", encoding="utf-8") as file:
+        reader = csv.DictReader(file)
+        if tuple(reader.fieldnames or ()) != columns:
+            raise ValueError(f"{path}: the columns should be {', '.join(columns)}")
+        rows = list(reader)
+    tracks = []
+    for number, row in enumerate(rows, start=2):
+        try:
+            tracks.append(track_of_row({"frames": "", **row}, root))
+        except (KeyError, ValueError, TypeError, AttributeError) as error:
+            raise ValueError(f"{path}, line {number}: not a training track ({error})") from error
+    return tracks, rows
+
+
+def _checked(clustering: StoredClustering, path: Path) -> StoredClustering:
+    count = len(clustering.tracks)
+    lengths = {
+        name: len(value)
+        for name in ("features", "labels", "unified")
+        if (value := getattr(clustering, name)) is not None
+    }
+    wrong = [f"{length} {name}" for name, length in lengths.items() if length != count]
+    if wrong:
+        raise ValueError(f"{path}: {count} tracks are listed, but it holds {', '.join(wrong)}")
+    return clustering

@@ -1,0 +1,51 @@
+"""What a run says about its batch."""
+
+from pathlib import Path
+
+import pytest
+from vireid.distributed.batch_size import batch_record, batch_warnings
+from vireid.engine.config import TrainingConfig
+
+
+def config(**settings):
+    return TrainingConfig(
+        dataset="hitsz-vcm", data_dir=Path("data"), output=Path("run"), p_num=4, k_num=8, **settings
+    )
+
+
+@pytest.mark.parametrize(
+    ("settings", "bn_batch"),
+    [
+        ({}, 32),
+        ({"bn_batch": 8}, 8),
+        ({"bn_batch": 99}, 32),
+        ({"accumulate": 4, "bn_batch": 16}, 8),
+    ],
+)
+def test_the_record_names_the_batch_that_batch_norm_sees(settings, bn_batch):
+    record = batch_record(config(**settings))
+    assert (record["batch"], record["bn_batch"], record["processes"]) == (32, bn_batch, 1)
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({}, []),
+        ({"recipe_batch": 32}, []),
+        ({"recipe_batch": 64}, ["effective batch is 32"]),
+        ({"recipe_batch": 32, "bn_batch": 8}, ["batch norm sees 8 clips"]),
+        ({"recipe_batch": 32, "accumulate": 2}, ["about 16 at a time"]),
+        ({"recipe_batch": 64, "bn_batch": 8}, ["effective batch is 32", "batch norm sees 8 clips"]),
+        ({"bn_batch": 8}, []),
+    ],
+)
+def test_leaving_the_recipe_is_said(settings, words):
+    notes = batch_warnings(config(**settings))
+    assert len(notes) == len(words)
+    assert all(word in note for word, note in zip(words, notes))
+
+
+@pytest.mark.parametrize("name", ["bn_batch", "accumulate", "recipe_batch"])
+def test_settings_below_one_are_refused(name):
+    with pytest.raises(ValueError, match=name.replace("_", "-")):
+        config(**{name: 0})

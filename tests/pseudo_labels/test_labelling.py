@@ -1,0 +1,108 @@
+"""A clustering that teaches nothing stops the run with advice, or goes on relaxed."""
+
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import torch
+from vireid.clustering.pseudo_labels import DegenerateClustering
+from vireid.datasets.track import Modality
+from vireid.engine.config import UnsupervisedConfig
+from vireid.pseudo_labels.labelling import joint_labels, within_labels
+
+
+def people(count=8, each=9, spread=0.3, strangers=0, seed=0):
+    generator = torch.Generator().manual_seed(seed)
+    identity = torch.arange(count).repeat_interleave(each)
+    rows = torch.randn(count, 24, generator=generator)[identity]
+    rows = rows + spread * torch.randn(len(identity), 24, generator=generator)
+    rows = torch.cat([rows, 3 * torch.randn(strangers, 24, generator=generator)])
+    return torch.nn.functional.normalize(rows, dim=1)
+
+
+def session_of(visible, infrared):
+    said: list[str] = []
+    session = SimpleNamespace(
+        modalities=np.repeat([0, 1], [len(visible), len(infrared)]),
+        cameras=np.zeros(len(visible) + len(infrared), np.int64),
+        say=said.append,
+        said=said,
+    )
+    return torch.cat([visible, infrared]), session
+
+
+def config(**given):
+    return UnsupervisedConfig(
+        dataset="folder", data_dir=Path(), output=Path(), **{"k1": 12, "k2": 3, **given}
+    )
+
+
+CASES = {
+    "no cluster": (people(seed=1), {"eps": 0.001}, "infrared: no cluster was found"),
+    "one cluster": (
+        people(spread=0.8, seed=2),
+        {"eps": 0.995, "min_samples": 2},
+        "one cluster",
+    ),
+    "mostly noise": (people(count=2, strangers=120, seed=3), {"eps": 0.3}, "are noise"),
+}
+
+
+@pytest.mark.parametrize(("infrared", "settings", "reason"), CASES.values(), ids=CASES)
+def test_it_stops_with_quantiles_and_a_suggestion(infrared, settings, reason):
+    features, session = session_of(infrared, infrared)
+    with pytest.raises(DegenerateClustering, match=reason.removeprefix("infrared: ")) as caught:
+        within_labels(features, session, config(**settings))
+    message = str(caught.value)
+    assert message.startswith("visible: ")
+    assert all(f"{share}%: 0." in message for share in (5, 25, 50, 75, 95))
+    assert "try ε = 0." in message
+
+
+@pytest.mark.parametrize(("infrared", "settings", "reason"), CASES.values(), ids=CASES)
+def test_it_goes_on_with_a_relaxed_eps(infrared, settings, reason):
+    features, session = session_of(infrared, infrared)
+    labels = within_labels(features, session, config(**settings, on_collapse="relax"))
+    for modality in Modality:
+        found = labels[session.modalities == modality]
+        assert found.max() >= 1
+        assert (found == -1).mean() <= 0.5
+    assert len(session.said) == 2
+    assert reason.removeprefix("infrared: ") in session.said[1]
+    assert "Going on with eps" in session.said[1]
+
+
+@pytest.mark.parametrize("on_collapse", ["stop", "relax"])
+def test_an_empty_modality_stops_in_any_case(on_collapse):
+    features, session = session_of(people(), torch.empty(0, 24))
+    with pytest.raises(DegenerateClustering, match="infrared: there is no sample to cluster"):
+        within_labels(features, session, config(eps=0.5, on_collapse=on_collapse))
+
+
+def test_sound_clusters_are_counted_within_their_modality():
+    features, session = session_of(people(seed=4), people(count=5, seed=5))
+    labels = within_labels(features, session, config(eps=0.5))
+    assert labels[:72].max() == 7
+    assert labels[72:].max() == 4
+    assert session.said == []
+
+
+def test_joint_clusters_of_one_modality_are_noise_and_said():
+    features, session = session_of(people(seed=4), people(seed=5))
+    labels = joint_labels(features, session, config(joint_k1=12, joint_k2=3, joint_eps=0.5))
+    assert (labels == -1).all()
+    assert "none of the clusters holds both modalities" in session.said[0]
+    assert "50%: 0." in session.said[0]
+
+
+def test_joint_clusters_hold_both_modalities():
+    shared = people(count=4, each=20, seed=6)
+    visible, infrared = shared[::2], torch.cat([shared[1::2], people(count=3, seed=7)])
+    features, session = session_of(visible, infrared)
+    labels = joint_labels(features, session, config(joint_k1=12, joint_k2=3, joint_eps=0.7))
+    identity = np.repeat(np.arange(4), 10)
+    np.testing.assert_array_equal(labels[:40], identity)
+    np.testing.assert_array_equal(labels[40:80], identity)
+    assert (labels[80:] == -1).all()
+    assert session.said == []

@@ -1,0 +1,463 @@
+"""The report of a small made-up run: complete, self-contained, and right about right and wrong."""
+
+from __future__ import annotations
+
+import base64
+import io
+import json
+import re
+import shutil
+import subprocess
+from html.parser import HTMLParser
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from safetensors.torch import load_file, save_file
+from vireid.datasets.track import Modality, Track
+from vireid.evaluation.metrics import per_query_metrics
+from vireid.pseudo_labels.stored_clustering import LabelHistory, StoredClustering, write_clustering
+from vireid.reporting.film_strip import TILE
+from vireid.reporting.report import write_report
+
+VOID = {"meta", "img", "br", "hr", "link", "input"}
+PEOPLE, CAMERAS = 4, 3
+
+
+class Page(HTMLParser):
+    """Checks that every element is closed in order, and gathers what the tests look at."""
+
+    def __init__(self, text):
+        super().__init__()
+        self.open, self.addresses, self.lists, self.text, self.tags = [], [], {}, [], []
+        self.feed(text)
+        self.close()
+        assert self.open == []
+
+    @property
+    def charts(self):
+        """Names of the drawings."""
+        return {v["aria-label"] for tag, v in self.tags if tag == "svg" and "aria-label" in v}
+
+    def handle_starttag(self, tag, attrs):
+        values = dict(attrs)
+        self.tags.append((tag, values))
+        self.addresses += [v for k, v in attrs if k in ("src", "href", "xlink:href", "srcset")]
+        if tag not in VOID:
+            self.open.append(tag)
+        if "data-query" in values:
+            self.entries = self.lists.setdefault(values["data-query"], [])
+        if "data-key" in values:
+            self.entries.append((values["data-key"], values["data-verdict"], values["class"]))
+
+    def handle_startendtag(self, tag, attrs):
+        self.tags.append((tag, dict(attrs)))
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+    def handle_data(self, data):
+        if self.open and self.open[-1] != "style":
+            self.text.append(data)
+
+    @property
+    def words(self):
+        return " ".join(" ".join(self.text).split())
+
+
+def evaluation(stage, epoch, direction, value):
+    scores = {f"rank{r}": min(1.0, value + r / 100) for r in (1, 5, 10, 20)}
+    return {
+        "kind": "evaluation",
+        "stage": stage,
+        "epoch": epoch,
+        "step": epoch * 10,
+        "protocol": f"hitsz-vcm/{direction}",
+        "rule": "standard",
+        "query": PEOPLE * CAMERAS,
+        "gallery": PEOPLE * CAMERAS,
+        "valid_queries": PEOPLE * CAMERAS,
+        "mAP": value,
+        "mINP": value / 2,
+        **scores,
+    }
+
+
+def stage_records(stage, epochs):
+    records = []
+    for epoch in range(1, epochs + 1):
+        for modality in ("visible", "infrared", "joint"):
+            records.append(
+                {
+                    "kind": "pseudo_labels",
+                    "stage": stage,
+                    "epoch": epoch,
+                    "modality": modality,
+                    "clusters": 3 + epoch,
+                    "noise": 0.3 / epoch,
+                    "largest": 9,
+                    "identities": PEOPLE,
+                    "ari": 0.2 * epoch,
+                    "nmi": 0.25 * epoch,
+                    "ami": 0.2,
+                    "v_measure": 0.2,
+                    "purity": 0.7,
+                }
+            )
+        records.append(
+            {
+                "kind": "train",
+                "stage": stage,
+                "epoch": epoch,
+                "step": epoch * 10,
+                "loss": 3.0 / epoch,
+                "losses": {"visible memory": 2.0 / epoch, "infrared memory": 1.0 / epoch},
+                "lr": 1e-3,
+                "clips_per_second": 50.0,
+            }
+        )
+        records += [evaluation(stage, epoch, d, 0.1 + 0.1 * epoch) for d in ("v2i", "i2v")]
+    return [*records, {"kind": "stage_time", "stage": stage, "seconds": 3700.0, "steps": 20}]
+
+
+def write_metrics(folder, records, config):
+    folder.mkdir()
+    (folder / "metrics.jsonl").write_text("".join(json.dumps(r) + "\n" for r in records))
+    (folder / "config.yaml").write_text(json.dumps(config))
+
+
+@pytest.fixture
+def run(tmp_path):
+    """A stage-two run on a stage-one run, with pictures of 4 people under 3 + 3 cameras.
+
+    One person's infrared sightings share a camera with a visible one, so the camera rule acts.
+    """
+    data = tmp_path / "data set ä"
+    rows, features = [], []
+    rng = np.random.default_rng(0)
+    for split, modality, first in (("query", "infrared", 0), ("gallery", "visible", 2)):
+        for person in range(1, PEOPLE + 1):
+            for camera in range(1, CAMERAS + 1):
+                key = f"{modality}-{person}-{camera}"
+                frames = [f"{modality}/{person}/{camera}/{n}.jpg" for n in range(3)]
+                for frame in frames:
+                    (data / frame).parent.mkdir(parents=True, exist_ok=True)
+                    colour = tuple(int(v) for v in rng.integers(0, 255, 3))
+                    Image.new("RGB", (12, 24), colour).save(data / frame)
+                rows.append(
+                    f"{len(rows)},{key},{split},{modality},{camera + first},{person},"
+                    + "|".join(frames)
+                )
+                features.append(np.eye(8)[person] + rng.normal(0, 0.5, 8))
+    matrix = torch.nn.functional.normalize(torch.tensor(np.array(features)), dim=1).float()
+
+    started = {
+        "kind": "run",
+        "command": "vireid mmm <script>alert(1)</script>",
+        "dataset": "hitsz-vcm",
+        "data_dir": str(data),
+        "seed": 5,
+        "versions": {"torch": "2.15"},
+        "device": "cpu",
+        "verification": "train 4 ids, as expected",
+    }
+    settings = {"dataset": "hitsz-vcm", "data_dir": str(data), "lr": 0.1}
+    untrained = [evaluation("untrained", 0, d, 0.05) for d in ("v2i", "i2v")]
+    write_metrics(
+        tmp_path / "stage-one", [started, *untrained, *stage_records("within", 2)], settings
+    )
+    best_first = [evaluation("mmm", 0, d, 0.9) for d in ("v2i", "i2v")]
+    match = {
+        "kind": "matching",
+        "stage": "mmm",
+        "epoch": 1,
+        "visible_clusters": 4,
+        "infrared_clusters": 4,
+        "matched": 4,
+        "accuracy": 0.75,
+        "precision": 0.8,
+    }
+    folder = tmp_path / "mmm"
+    write_metrics(
+        folder,
+        [started, *best_first, match, *stage_records("mmm", 3)],
+        settings | {"lr": 0.2, "baseline": str(tmp_path / "stage-one")},
+    )
+    header = "index,key,split,modality,camera,identity,frames\n"
+    (folder / "test_tracks.csv").write_text(header + "\n".join(rows) + "\n")
+    save_file({"features": matrix}, folder / "test_features.safetensors")
+    keep_clustering(folder, data, features)
+    return folder
+
+
+def keep_clustering(folder, data, features):
+    """The test people once more as training tracks: one cluster mixed, two partners swapped."""
+    order = [*range(PEOPLE * CAMERAS, 2 * PEOPLE * CAMERAS), *range(PEOPLE * CAMERAS)]
+    people = np.tile(np.repeat(np.arange(1, PEOPLE + 1), CAMERAS), 2)
+    tracks = []
+    for row, person in enumerate(people.tolist()):
+        modality = Modality.VISIBLE if row < PEOPLE * CAMERAS else Modality.INFRARED
+        name, camera = modality.name.lower(), row % CAMERAS + 1
+        frames = tuple(data / name / str(person) / str(camera) / f"{n}.jpg" for n in range(3))
+        tracks.append(Track(frames, modality, camera, person, f"train/{row}"))
+    labels = people - 1
+    labels[[2, 5]] = 1, -1
+    clustering = StoredClustering(
+        tracks,
+        torch.nn.functional.normalize(torch.tensor(np.array(features)[order]), dim=1),
+        labels,
+        unified=labels.copy(),
+        assignment=np.array([0, 1, 3, 2]),
+        cost=np.array(1 - np.eye(PEOPLE), np.float32),
+        stage="mmm",
+        epoch=3,
+    )
+    write_clustering(folder, clustering, data, LabelHistory({}, {}))
+
+
+def test_the_page_is_whole_and_needs_nothing_else(run):
+    out = write_report(run)
+    assert out == run / "report.html"
+    text = out.read_text(encoding="utf-8")
+    page = Page(text)
+    assert page.addresses
+    assert all(a.startswith(("#", "data:image/")) for a in page.addresses)
+    assert not re.search(r"@import|url\(|<script|<link|<iframe", text)
+    ids = {values["id"] for tag, values in page.tags if tag == "section"}
+    assert ids == {"run", "results", "curves", "clusters", "embedding", "retrieval"}
+    targets = {a[1:] for a in page.addresses if a.startswith("#")}
+    assert targets == ids
+    assert "<script>alert(1)</script>" in page.words  # as text: it was escaped
+    for words in ("train 4 ids, as expected", "torch 2.15", "1 h 1 min, 20 steps", "Seed 5"):
+        assert words in page.words
+    assert "prefers-color-scheme: dark" in text and 'name="viewport"' in text
+
+
+def test_results_show_last_and_best_of_both_directions(run):
+    words = Page(write_report(run).read_text(encoding="utf-8")).words
+    assert "stage one, within modalities 2 31.00 35.00 40.00 50.00 30.00 15.00 31.00" in words
+    assert "MMM 3 41.00 45.00 50.00 60.00 40.00 20.00 41.00" in words
+    assert "MMM, best on test 0 91.00" in words
+    assert "untrained 0 6.00" in words
+    assert "V2I: hitsz-vcm/v2i, 12 queries (12 with a match), 12 gallery tracks" in words
+
+
+def test_curves_follow_both_stages(run):
+    page = Page(write_report(run).read_text(encoding="utf-8"))
+    assert {
+        "mAP and Rank-1 on the test split",
+        "Training loss",
+        "Parts of the loss",
+        "Clusters and identities",
+        "Samples left out as noise",
+        "Clusters against identities: ARI",
+        "Matching across modalities",
+    } <= page.charts
+    assert "loss, epoch 5: 1 " in page.words  # 2 epochs of stage one, then the third of stage two
+    assert "visible, epoch 2: 15 " in page.words  # noise in per cent
+    assert "true identities, epoch 1: 4 " in page.words
+
+
+def expected_list(run, key, length=10):
+    """The head of one query's ranking, straight from the files."""
+    rows = [line.split(",") for line in (run / "test_tracks.csv").read_text().splitlines()[1:]]
+    features = load_file(run / "test_features.safetensors")["features"]
+    query = next(row for row in rows if row[1] == key)
+    others = [row for row in rows if row[3] != query[3]]
+    similarity = {r[1]: float(features[int(r[0])] @ features[int(query[0])]) for r in others}
+    entries = []
+    for row in sorted(others, key=lambda r: -similarity[r[1]])[:length]:
+        same, seen_here = row[5] == query[5], row[4] == query[4]
+        verdict = "ignored" if same and seen_here else "right" if same else "wrong"
+        entries.append((row[1], verdict, f"track {verdict}"))
+    return entries
+
+
+def test_marks_agree_with_the_features(run):
+    page = Page(write_report(run).read_text(encoding="utf-8"))
+    assert len(page.lists) == 12  # both directions, two queries of each of three grades
+    for key, entries in page.lists.items():
+        assert entries == expected_list(run, key)
+    verdicts = {verdict for entries in page.lists.values() for _, verdict, _ in entries}
+    assert verdicts == {"right", "wrong", "ignored"}
+    for mark, verdict in (("✓", "right"), ("✗", "wrong"), ("\u2013", "ignored")):
+        count = sum(v == verdict for entries in page.lists.values() for _, v, _ in entries)
+        assert page.words.count(mark) >= count > 0
+
+
+def test_the_best_and_the_worst_queries_are_the_ones_shown(run):
+    rows = [line.split(",") for line in (run / "test_tracks.csv").read_text().splitlines()[1:]]
+    features = load_file(run / "test_features.safetensors")["features"]
+    infrared = [r for r in rows if r[3] == Modality.INFRARED.name.lower()]
+    visible = [r for r in rows if r not in infrared]
+    labels = [
+        torch.tensor([int(r[column]) for r in side])
+        for column in (5, 4)
+        for side in (infrared, visible)
+    ]
+    scores = per_query_metrics(features[: len(infrared)] @ features[len(infrared) :].T, *labels)
+    order = scores.ap.argsort(descending=True, stable=True).tolist()
+    page = Page(write_report(run).read_text(encoding="utf-8"))
+    shown = [key for key in page.lists if key.startswith("infrared")]
+    assert shown == [infrared[i][1] for i in (*order[:2], *order[5:7], *order[-2:])]
+
+
+def test_pictures_are_strips_of_the_frames(run):
+    page = Page(write_report(run).read_text(encoding="utf-8"))
+    pictures = [a for a in page.addresses if a.startswith("data:image/jpeg;base64,")]
+    sizes = []
+    for address in pictures:
+        with Image.open(io.BytesIO(base64.b64decode(address.partition(",")[2]))) as image:
+            sizes.append(image.size)
+    assert sizes.count((TILE[0] * 3, TILE[1])) == 12 * 11  # lists of ten and the query
+    tiles = [v for tag, v in page.tags if tag == "div" and "tile" in v.get("class", "").split()]
+    assert sizes.count(TILE) == len(tiles) == len(sizes) - 12 * 11 > 0
+
+
+def test_missing_pieces_become_sentences(run):
+    metrics = run / "metrics.jsonl"
+    metrics.write_text(metrics.read_text() + '{"kind": "tra')
+    shutil.rmtree(run.parent / "data set ä")
+    page = Page(write_report(run).read_text(encoding="utf-8"))
+    assert "the ranked lists show the names of the tracks instead" in page.words
+    assert "The last line of metrics.jsonl was cut off" in page.words
+    assert len(page.lists) == 12
+    assert not [a for a in page.addresses if a.startswith("data:")]
+
+    (run / "test_features.safetensors").unlink()
+    shutil.rmtree(run.parent / "stage-one")
+    page = Page(write_report(run).read_text(encoding="utf-8"))
+    assert "No ranked lists: test_features.safetensors is not in the run folder" in page.words
+    assert "stage-one is not there" in page.words
+    assert page.lists == {}
+
+    metrics.write_text("")
+    (run / "config.yaml").unlink()
+    page = Page(write_report(run).read_text(encoding="utf-8"))
+    for words in ("No evaluation was recorded", "there are no curves", "config.yaml is not there"):
+        assert words in page.words
+
+
+def test_tracks_without_identities_are_no_error(run):
+    table = run / "test_tracks.csv"
+    table.write_text(re.sub(r"(visible,\d+),\d+,", r"\1,,", table.read_text()))
+    words = Page(write_report(run).read_text(encoding="utf-8")).words
+    assert "No ranked lists for hitsz-vcm/v2i: 12 of 12 tracks have no identity" in words
+
+
+def test_several_runs_make_one_page(run, tmp_path):
+    out = write_report([run, tmp_path / "stage-one"])
+    assert out == run / "comparison.html"
+    page = Page(out.read_text(encoding="utf-8"))
+    assert page.words.index("Settings that differ") < page.words.index("What was run")
+    assert "lr 0.2 0.1" in page.words
+    assert "mmm MMM 41.00 40.00 20.00 41.00 40.00 20.00 40.00" in page.words
+    assert "stage-one stage one, within modalities 31.00 30.00 15.00" in page.words
+    ids = [values["id"] for _, values in page.tags if "id" in values]
+    assert len(ids) == len(set(ids)) == 15
+    assert {a[1:] for a in page.addresses if a.startswith("#")} == set(ids)
+    with pytest.raises(ValueError, match="one run folder or more"):
+        write_report([])
+
+
+def test_clusters_are_shown_with_their_match(run):
+    page = Page(write_report(run).read_text(encoding="utf-8"))
+    assert "The last clustering that was kept: MMM, epoch 3." in page.words
+    assert "4 of 4 visible clusters have one of 4 infrared clusters as partner" in page.words
+    assert "2 right, 2 wrong" in page.words
+    assert {
+        "Size of the clusters",
+        "Purity against size",
+        "Matching matrix",
+        "By modality",
+        "By pseudo-label",
+        "By identity",
+        "Similarity, V2I",
+        "Average precision, I2V",
+    } <= page.charts
+    tiles = [v for tag, v in page.tags if tag == "div" and "tile" in v.get("class", "").split()]
+    assert {v["class"] for v in tiles} == {"tile right", "tile wrong"}
+    for words in ("best visible cluster", "worst visible cluster", "Of the visible tracks:"):
+        assert words in page.words
+
+
+def test_unlabelled_footage_gets_its_own_view(run):
+    table = run / "train_tracks.csv"
+    table.write_text(re.sub(r",(\d+),\d+,", r",\1,,", table.read_text()))
+    page = Page(write_report(run).read_text(encoding="utf-8"))
+    assert "largest" in page.words and "Silhouette against size" in page.words
+    assert "nobody can say which pairs are right" in page.words
+    assert "By identity" not in page.words
+
+
+def test_published_rows_stand_beside_real_data_only(run):
+    words = Page(write_report(run).read_text(encoding="utf-8")).words
+    assert "M3-ReID, 6 frames supervised 75.31 60.51 73.21 59.02" in words
+    (run.parent / "data set ä" / "vireid-synthetic.json").write_text("{}")
+    words = Page(write_report(run).read_text(encoding="utf-8")).words
+    assert "75.31" not in words
+
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
+PROBE = """<script>
+addEventListener("error", event => console.log("FAULT " + event.message), true);
+addEventListener("load", () => {
+  const pictures = [...document.images];
+  const wide = document.documentElement.scrollWidth > innerWidth;
+  const loaded = pictures.filter(p => p.complete && p.naturalWidth > 0).length;
+  document.body.dataset.seen = `${loaded} of ${pictures.length}, ${wide ? "too wide" : "fits"}`;
+});
+</script>"""
+
+
+@pytest.mark.browser
+@pytest.mark.skipif(CHROMIUM is None, reason="no Chromium is installed")
+@pytest.mark.parametrize(("width", "scheme"), [(1280, 1), (390, 0)])  # 0 is the dark scheme
+def test_a_browser_shows_the_page(run, tmp_path, width, scheme):
+    page = write_report(run).read_text(encoding="utf-8")
+    probed = tmp_path / "probed.html"
+    # All at once, not only those in view.
+    page = page.replace(' loading="lazy"', "").replace("</head>", PROBE + "</head>")
+    probed.write_text(page, encoding="utf-8")
+    picture = tmp_path / "seen.png"
+    profile = tmp_path / "profile"
+    common = [CHROMIUM, "--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars"]
+    common += [f"--user-data-dir={profile}", f"--window-size={width},3000", "--no-first-run"]
+    common += ["--enable-logging=stderr", f"--blink-settings=preferredColorScheme={scheme}"]
+    found = subprocess.run(
+        [*common, "--dump-dom", probed.as_uri()],
+        capture_output=True,
+        text=True,
+        encoding="utf-8",
+        timeout=120,
+        check=True,
+    )
+    assert "CONSOLE" not in found.stderr, found.stderr
+    seen = re.search(r'data-seen="(\d+) of (\d+), ([a-z ]+)"', found.stdout)
+    assert seen is not None, found.stdout[-500:]
+    assert seen[1] == seen[2] != "0"
+    assert seen[3] == "fits"
+    subprocess.run(
+        [*common, f"--screenshot={picture}", probed.as_uri()],
+        capture_output=True,
+        timeout=120,
+        check=True,
+    )
+    with Image.open(picture) as image:
+        assert image.size == (width, 3000)
+        corner = image.convert("L").getpixel((2, 2))
+        assert corner < 60 if scheme == 0 else corner > 200
+        assert len(image.convert("RGB").getcolors(1 << 24)) > 200
+
+
+def test_runs_of_one_name_are_told_apart_by_the_folders_above(run, tmp_path):
+    twin = tmp_path / "seed-1" / run.name
+    shutil.copytree(run, twin)
+    other = tmp_path / "seed-1" / "other"
+    shutil.copytree(run, other)
+    page = Page(write_report([run, twin, other], tmp_path / "page.html").read_text("utf-8"))
+    assert f"{run.parent.name}/{run.name}" in page.words
+    assert f"seed-1/{run.name}" in page.words
+    page = Page(write_report([run, other], tmp_path / "page.html").read_text("utf-8"))
+    assert f"Side by side {run.name} other" in page.words
