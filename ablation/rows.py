@@ -15,17 +15,17 @@ from ..errors import UserError
 from ..mmm.config import MMMConfig
 
 Kind = Literal["stage one", "continued", "stage two", "supervised"]
-PUBLISHED_INTRA, PUBLISHED_INTER = 0.5, 0.05
+PUBLISHED_MIMIC, PUBLISHED_ALIGNMENT = 0.5, 0.05
 # The paper aligns from epoch 15 of 80.
-PUBLISHED_INTER_FROM = 15 / 80
+PUBLISHED_ALIGNMENT_FROM = 15 / 80
 
 SETS: Mapping[str, tuple[str, ...]] = {
-    "steps": ("stage-one", "continued", "matching", "intra", "inter", "intra-inter"),
+    "steps": ("stage-one", "continued", "matching", "mimic", "alignment", "mimic-alignment"),
     "memories": (
         *("memories-1", "memories-2", "memories-4", "memories-8"),
         *("memories-1-prototypes-4", "memories-4-prototypes-4"),
     ),
-    "matchers": ("nearest", "one-to-one", "abstaining"),
+    "matchers": ("nearest", "one-to-one", "partial"),
     "supervision": (
         *("stage-one", "recipe", "semi-tracks-0.2", "semi-0.2", "semi-visible", "semi-1"),
         "supervised",
@@ -55,25 +55,27 @@ def predefined_rows(recipe: MMMConfig) -> dict[str, Row]:
     """The rows that need no file.
 
     Args:
-        recipe: stage two's settings. Its weights are those of ``+ intra`` and ``+ inter``; where
-            one is 0, the published weight is taken, and where the alignment would begin after the
-            last epoch, it begins after the published share of the epochs.
+        recipe: stage two's settings. Its weights are those of ``+ mimic`` and ``+ alignment``;
+            where one is 0, the published weight is taken, and where the alignment would begin after
+            the last epoch, it begins after the published share of the epochs.
 
     Returns:
         Name to row.
     """
-    intra = {"intra_weight": recipe.intra_weight or PUBLISHED_INTRA}
-    inter = {"inter_weight": recipe.inter_weight or PUBLISHED_INTER}
-    if recipe.inter_from > recipe.epochs:
-        inter["inter_from"] = max(1, math.ceil(PUBLISHED_INTER_FROM * recipe.epochs))
-    off = {"intra_weight": 0.0, "inter_weight": 0.0}
+    mimic = {"mimic_weight": recipe.mimic_weight or PUBLISHED_MIMIC}
+    alignment = {"alignment_weight": recipe.alignment_weight or PUBLISHED_ALIGNMENT}
+    if recipe.alignment_from > recipe.epochs:
+        alignment["alignment_from"] = max(1, math.ceil(PUBLISHED_ALIGNMENT_FROM * recipe.epochs))
+    off = {"mimic_weight": 0.0, "alignment_weight": 0.0}
     rows = [
         Row("stage-one", "stage one alone", "stage one"),
         Row("continued", "control: stage one trained on", "continued"),
         Row("matching", "+ matching", changes=off),
-        Row("intra", "+ matching, intra", changes={**off, **intra}),
-        Row("inter", "+ matching, inter", changes={**off, **inter}),
-        Row("intra-inter", "+ matching, intra, inter", changes={**off, **intra, **inter}),
+        Row("mimic", "+ matching, mimic", changes={**off, **mimic}),
+        Row("alignment", "+ matching, alignment", changes={**off, **alignment}),
+        Row(
+            "mimic-alignment", "+ matching, mimic, alignment", changes={**off, **mimic, **alignment}
+        ),
         Row("recipe", "stage two as configured"),
     ]
     for k in (1, 2, 4, 8):

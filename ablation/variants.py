@@ -230,16 +230,16 @@ def continued(one: BaselineConfig, recipe: MMMConfig) -> dict[str, Any]:
     Returns:
         Changed settings.
     """
-    each = 2 if one.across_epochs or not one.within_epochs else 1  # 1b: two batches an iteration
+    each = 2 if one.cross_epochs or not one.intra_epochs else 1  # 1b: two batches an iteration
     iterations = -(-stage_two_steps(recipe) // each)
     wanted = max(1.0, iterations / one.steps)
     divisors = [n for n in range(1, iterations + 1) if iterations % n == 0]
     epochs = min(divisors, key=lambda n: max(n / wanted, wanted / n))
     return {
         "weights": "none",  # its encoder's file, once the folder is known
-        "warmup_epochs": 0,
-        "within_epochs": epochs if each == 1 else 0,
-        "across_epochs": epochs if each == 2 else 0,
+        "pretrain_epochs": 0,
+        "intra_epochs": epochs if each == 1 else 0,
+        "cross_epochs": epochs if each == 2 else 0,
         "steps": iterations // epochs,
         "lr_steps": list(recipe.lr_steps),
     }
@@ -255,8 +255,8 @@ def from_labels(one: BaselineConfig, recipe: MMMConfig) -> dict[str, Any]:
     Returns:
         Changed settings.
     """
-    before = one.resolved_warmup_epochs * one.warmup_steps
-    before += (one.within_epochs + 2 * one.across_epochs) * one.steps
+    before = one.resolved_pretrain_epochs * one.pretrain_steps
+    before += (one.intra_epochs + 2 * one.cross_epochs) * one.steps
     return {
         "weights": one.weights,
         "sampler": "modality-ratio",

@@ -12,13 +12,13 @@ from ..datasets.samplers import UnifiedBatchSampler
 from ..engine.network_kinds import Network, describe
 from ..engine.session import Session
 from ..memory import ClusterMemory, joint_prototypes
-from ..pseudo_labels.evaluator import LabelJudge
+from ..pseudo_labels.evaluator import PseudoLabelEvaluator
 from ..pseudo_labels.labelling import joint_labels
 from .config import BaselineConfig
-from .intra_modality import Within
+from .intra_modality import IntraModality
 
 
-class Across(Within):
+class CrossModality(IntraModality):
     """Batches of 1a alternate with batches of the joint clusters, each with its own step.
 
     Clusters of the modality-invariant Jaccard distance that hold both modalities form the joint
@@ -26,14 +26,18 @@ class Across(Within):
     found, the epoch trains within the modalities only.
     """
 
-    name = "across"
+    name = "cross_modality"
     stream = 13
 
     def __init__(
-        self, session: Session, config: BaselineConfig, model: Network, judge: LabelJudge
+        self,
+        session: Session,
+        config: BaselineConfig,
+        model: Network,
+        evaluator: PseudoLabelEvaluator,
     ) -> None:
-        super().__init__(session, config, model, judge)
-        self.epochs = config.across_epochs
+        super().__init__(session, config, model, evaluator)
+        self.epochs = config.cross_epochs
         self.joint = np.full(len(session.tracks), -1, np.int64)
         self.joint_memory: ClusterMemory | None = None
         self._joint_next = False
@@ -46,7 +50,7 @@ class Across(Within):
     def _cluster(self, features: Tensor, epoch: int, step: int) -> None:
         super()._cluster(features, epoch, step)
         self.joint = joint_labels(features, self.session, self.config)
-        self.judge.labels(self.joint, self.name, epoch + 1, step, None, features)
+        self.evaluator.labels(self.joint, self.name, epoch + 1, step, None, features)
         self.joint_memory = None
         if self.joint.max(initial=-1) > 0:
             prototypes = joint_prototypes(
@@ -56,16 +60,16 @@ class Across(Within):
             )
             self.joint_memory = self._memory(prototypes)
         else:
-            self.session.say("across: no two clusters hold both modalities; this epoch is as 1a")
+            self.session.say("cross-modality: no two clusters hold both modalities; epoch as in 1a")
 
     def _unified_labels(self) -> np.ndarray | None:
         return self.joint
 
     def batches(self, epoch: int) -> Iterable[tuple[Tensor, Tensor]]:
         """Batches of 1a and joint batches in turn."""
-        within = self._within_batches(epoch)
+        intra = self._intra_batches(epoch)
         if self.joint_memory is None:
-            again = self._within_batches(epoch + self.epochs)
+            again = self._intra_batches(epoch + self.epochs)
         else:
             sampler = UnifiedBatchSampler(
                 self.joint,
@@ -78,7 +82,7 @@ class Across(Within):
             sampler.set_epoch(epoch)
             again = list(sampler)
         self._joint_next = False
-        both = [batch for pair in zip(within, again) for batch in pair]
+        both = [batch for pair in zip(intra, again) for batch in pair]
         return self.session.training_clips(both, (self.config.seed, self.stream, epoch))
 
     def losses(self, clips: Tensor, index: Tensor, step: int) -> dict[str, Tensor]:

@@ -16,30 +16,34 @@ from ..engine.network_kinds import Network, describe
 from ..engine.session import Session
 from ..losses import ContrastiveLoss
 from ..memory import ClusterMemory, cluster_means
-from ..pseudo_labels.evaluator import LabelJudge
-from ..pseudo_labels.labelling import clustering_features, within_labels
+from ..pseudo_labels.evaluator import PseudoLabelEvaluator
+from ..pseudo_labels.labelling import clustering_features, intra_modality_labels
 from .config import BaselineConfig
 
 STREAM = 12
 
 
-class Within:
+class IntraModality:
     """Each iteration draws one visible and one infrared P×K batch, in one forward pass.
 
     Source: stage one of ADCA / PGM / MMM; every epoch clusters anew with the present features.
     """
 
-    name = "within"
+    name = "intra_modality"
     stream = STREAM
 
     def __init__(
-        self, session: Session, config: BaselineConfig, model: Network, judge: LabelJudge
+        self,
+        session: Session,
+        config: BaselineConfig,
+        model: Network,
+        evaluator: PseudoLabelEvaluator,
     ) -> None:
         self.session = session
         self.config = config
         self.model = model
-        self.judge = judge
-        self.epochs = config.within_epochs
+        self.evaluator = evaluator
+        self.epochs = config.intra_epochs
         self.lr = config.lr
         self.milestones = tuple(config.steps * epoch for epoch in config.lr_steps)
         self.augment = Augmenter(session, config, self.stream, views=2)
@@ -59,12 +63,14 @@ class Within:
             self.session.training_features(self.model), self.session, self.config
         )
         self._cluster(features, epoch, step)
-        self.judge.keep(features, self.labels, self.name, epoch + 1, unified=self._unified_labels())
+        self.evaluator.keep(
+            features, self.labels, self.name, epoch + 1, unified=self._unified_labels()
+        )
 
     def _cluster(self, features: Tensor, epoch: int, step: int) -> None:
-        self.labels = within_labels(features, self.session, self.config)
+        self.labels = intra_modality_labels(features, self.session, self.config)
         for modality in Modality:
-            self.judge.labels(self.labels, self.name, epoch + 1, step, modality, features)
+            self.evaluator.labels(self.labels, self.name, epoch + 1, step, modality, features)
             chosen = torch.from_numpy(self.session.modalities == modality)
             self.memories[int(modality)] = self._memory(
                 cluster_means(features[chosen], torch.from_numpy(self.labels)[chosen])
@@ -83,7 +89,7 @@ class Within:
             mode=config.memory_mode,
         )
 
-    def _within_batches(self, epoch: int) -> list[list[int]]:
+    def _intra_batches(self, epoch: int) -> list[list[int]]:
         """Visible and infrared halves of each batch, as track numbers."""
         halves = []
         for modality in Modality:
@@ -104,7 +110,7 @@ class Within:
     def batches(self, epoch: int) -> Iterable[tuple[Tensor, Tensor]]:
         """uint8 clips and track numbers."""
         return self.session.training_clips(
-            self._within_batches(epoch), (self.config.seed, self.stream, epoch)
+            self._intra_batches(epoch), (self.config.seed, self.stream, epoch)
         )
 
     def losses(self, clips: Tensor, index: Tensor, step: int) -> dict[str, Tensor]:
@@ -112,9 +118,9 @@ class Within:
         batch = self.augment(clips, index, step)
         with self.session.runtime.autocast():
             output = describe(self.model, batch.images, batch.modalities)
-        return self._within_losses(output.embeddings, batch.tracks, batch.modalities)
+        return self._intra_losses(output.embeddings, batch.tracks, batch.modalities)
 
-    def _within_losses(
+    def _intra_losses(
         self, embeddings: Tensor, index: Tensor, modalities: Tensor
     ) -> dict[str, Tensor]:
         labels = torch.from_numpy(self.labels)[index].to(embeddings.device)

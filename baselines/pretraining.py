@@ -1,4 +1,4 @@
-"""Warm-up from random weights: a tracklet already says that its frames are one person."""
+"""Pre-training from random weights: a tracklet already says that its frames are one person."""
 
 from __future__ import annotations
 
@@ -17,36 +17,36 @@ from .config import BaselineConfig
 STREAM = 11
 
 
-class WarmUp:
+class Pretraining:
     """Contrasts two clips of a tracklet with other tracklets *of the same camera*.
 
     Untrained features tell cameras apart sooner than people. With negatives of one camera only,
     the background says nothing, and the person has to.
     """
 
-    name = "warm-up"
+    name = "pretrain"
 
     def __init__(self, session: Session, config: BaselineConfig, model: Network) -> None:
         self.session = session
         self.config = config
         self.model = model
-        self.epochs = config.resolved_warmup_epochs
-        self.lr = config.warmup_lr
+        self.epochs = config.resolved_pretrain_epochs
+        self.lr = config.pretrain_lr
         self.milestones: tuple[int, ...] = ()
         self.augment = Augmenter(session, config, STREAM)
         self.loss = ContrastiveLoss(config.contrast_temperature)
         self.sampler = TrackContrastSampler(
             session.modalities,
             session.cameras,
-            config.warmup_tracks,
-            config.warmup_steps,
+            config.pretrain_tracks,
+            config.pretrain_steps,
             seed=config.seed,
         )
 
     @property
     def steps(self) -> int:
         """Batches of an epoch."""
-        return self.config.warmup_steps
+        return self.config.pretrain_steps
 
     def begin_epoch(self, epoch: int, step: int) -> None:
         """Nothing to prepare."""
@@ -56,7 +56,7 @@ class WarmUp:
         self.sampler.set_epoch(epoch)
         twice = [batch + batch for batch in self.sampler]
         return self.session.training_clips(
-            twice, (self.config.seed, STREAM, epoch), self.config.warmup_frames
+            twice, (self.config.seed, STREAM, epoch), self.config.pretrain_frames
         )
 
     def losses(self, clips: Tensor, index: Tensor, step: int) -> dict[str, Tensor]:

@@ -7,9 +7,9 @@ from ..engine.dry_run import PlannedStage, dry_run, most_clusters, rehearsal, so
 from ..engine.network import build_network
 from ..engine.session import Session
 from .config import BaselineConfig
-from .cross_modality import Across
-from .intra_modality import Within
-from .pretraining import WarmUp
+from .cross_modality import CrossModality
+from .intra_modality import IntraModality
+from .pretraining import Pretraining
 
 
 def rehearse_baseline(config: BaselineConfig) -> None:
@@ -24,8 +24,8 @@ def rehearse_baseline(config: BaselineConfig) -> None:
     trial = rehearsal(config)
     session = Session(trial, "baseline", None, labelled=False)
     model = build_network(trial, session.runtime)
-    warm_up = WarmUp(session, trial, model)
-    augment = Augmenter(session, trial, Within.stream, views=2)
+    pretraining = Pretraining(session, trial, model)
+    augment = Augmenter(session, trial, IntraModality.stream, views=2)
     clips = config.p_num * config.k_num
     # A joint batch of 1b holds 2 P clusters of K clips, K rounded up to an even number.
     joint = config.p_num * (config.k_num + config.k_num % 2)
@@ -33,28 +33,28 @@ def rehearse_baseline(config: BaselineConfig) -> None:
     losses = stand_in(session, model, augment, prototypes=clusters)
     plan = [
         PlannedStage(
-            WarmUp.name,
-            warm_up.epochs,
-            warm_up.steps,
-            2 * some_tracks(session, config.warmup_tracks, config.warmup_tracks),
-            warm_up.losses,
-            num_frames=config.warmup_frames,
+            Pretraining.name,
+            pretraining.epochs,
+            pretraining.steps,
+            2 * some_tracks(session, config.pretrain_tracks, config.pretrain_tracks),
+            pretraining.losses,
+            num_frames=config.pretrain_frames,
         ),
         PlannedStage(
-            Within.name,
-            config.within_epochs,
+            IntraModality.name,
+            config.intra_epochs,
             config.steps,
             some_tracks(session, clips, clips),
             losses,
-            extractions=config.within_epochs,
+            extractions=config.intra_epochs,
         ),
         PlannedStage(
-            Across.name,
-            config.across_epochs,
+            CrossModality.name,
+            config.cross_epochs,
             2 * config.steps,
             some_tracks(session, joint, joint),
             losses,
-            extractions=config.across_epochs,
+            extractions=config.cross_epochs,
         ),
     ]
     dry_run(session, config, model, plan, untrained=True, last_extractions=1)

@@ -10,13 +10,13 @@ from ..engine.session import Session
 from ..engine.stages import Stage, run_stages
 from ..evaluation.results import summary_table
 from ..pseudo_labels.artefact import write_artefact
-from ..pseudo_labels.evaluator import LabelJudge
-from ..pseudo_labels.labelling import clustering_features, within_labels
+from ..pseudo_labels.evaluator import PseudoLabelEvaluator
+from ..pseudo_labels.labelling import clustering_features, intra_modality_labels
 from ..reporting.run_record import read_run
 from .config import BaselineConfig
-from .cross_modality import Across
-from .intra_modality import Within
-from .pretraining import WarmUp
+from .cross_modality import CrossModality
+from .intra_modality import IntraModality
+from .pretraining import Pretraining
 from .rehearsal import rehearse_baseline
 
 
@@ -38,16 +38,18 @@ def run_baseline(config: BaselineConfig) -> RunFolder | None:
     run = RunFolder(config.output, to_yaml(config), resume=config.resume is not None)
     try:
         session = Session(config, "baseline", run, labelled=False)
-        judge = LabelJudge(session.full_tracks, run, config.data_dir)
+        evaluator = PseudoLabelEvaluator(session.full_tracks, run, config.data_dir)
         model = build_network(config, session.runtime)
         stages: list[Stage] = [
-            WarmUp(session, config, model),
-            Within(session, config, model, judge),
-            Across(session, config, model, judge),
+            Pretraining(session, config, model),
+            IntraModality(session, config, model, evaluator),
+            CrossModality(session, config, model, evaluator),
         ]
         step = run_stages(session, run, config, model, stages, untrained=True)
         features = session.training_features(model)
-        labels = within_labels(clustering_features(features, session, config), session, config)
+        labels = intra_modality_labels(
+            clustering_features(features, session, config), session, config
+        )
         meta = network_meta(config, model, stage="baseline", step=step)
         save_model(run.path / "encoder.safetensors", model, meta)
         write_artefact(

@@ -77,12 +77,17 @@ def supervised(small: bool) -> list[tuple[str, Flags]]:
 
 def unsupervised(small: bool) -> list[tuple[str, Flags]]:
     """The commands of both stages without labels."""
-    first: Flags = {"warmup-epochs": 10, "warmup-steps": 40, "within-epochs": 3, "across-epochs": 2}
-    first |= {"warmup-tracks": 32, "steps": 40, "test-interval": 5}
+    first: Flags = {
+        "pretrain-epochs": 10,
+        "pretrain-steps": 40,
+        "intra-epochs": 3,
+        "cross-epochs": 2,
+    }
+    first |= {"pretrain-tracks": 32, "steps": 40, "test-interval": 5}
     second: Flags = {"epochs": 4, "steps": 40, "test-interval": 2}
     if small:
-        first = {"warmup-epochs": 2, "warmup-steps": 6, "within-epochs": 1, "across-epochs": 1}
-        first |= {"warmup-tracks": 6, "steps": 4}
+        first = {"pretrain-epochs": 2, "pretrain-steps": 6, "intra-epochs": 1, "cross-epochs": 1}
+        first |= {"pretrain-tracks": 6, "steps": 4}
         second = {"epochs": 1, "steps": 4}
         first, second = {**first, **SMALL_CLUSTERS}, {**second, **SMALL_CLUSTERS}
     stage_one = WORK / "baseline"

@@ -24,7 +24,6 @@ ALIASES = {
     "--dataset-dir": "--data-dir",
     "--fp16": "--precision=fp16",
     "--print-config": "--print_config",
-    "--checkpoint": "--resume",
 }
 
 

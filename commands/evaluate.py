@@ -23,7 +23,7 @@ class EvaluateConfig:
 
     dataset: str = setting("data set name: hitsz-vcm, bupt-campus, sysu-mm01, regdb, llcm, folder")
     data_dir: Path = setting("folder of the data set, as it was published")
-    resume: Path = setting("trained network: a .safetensors file, or a finished run folder")
+    checkpoint: Path = setting("trained network: a .safetensors file, or a finished run folder")
     output: Path | None = setting("run folder to write; without it, print only", None)
     allow_incomplete: bool = setting("go on although the data set fails its verification", False)
     skip_corrupt: bool = setting("leave unreadable frames out instead of stopping", False)
@@ -76,7 +76,7 @@ def run_evaluation(config: EvaluateConfig) -> list[dict[str, Any]]:
     Raises:
         UserError, DatasetError: with what to do.
     """
-    file = find_model(config.resume)
+    file = find_model(config.checkpoint)
     model, meta = load_model(file)
     trial = choose_trial(file, meta, config.dataset, config.trial, config.protocol)
     config = replace(config, trial=trial)

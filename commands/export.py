@@ -18,8 +18,8 @@ from ..models import (
     M3ReID,
     load_official_agw,
     load_official_m3reid,
-    to_official_agw,
-    to_official_m3reid,
+    to_published_agw,
+    to_published_m3reid,
 )
 from ..models.state_files import read_state_dict
 from .command_line import setting
@@ -34,16 +34,16 @@ class ExportConfig:
 
     input: Path = setting("finished run folder, its .safetensors file, or a published checkpoint")
     output: Path = setting("file to write; .safetensors for the format of that name")
-    format: Literal["official", "safetensors"] = setting(
-        "official: the state_dict of the published code, plain tensors for torch.load; "
-        "safetensors: ours, for --resume of `evaluate` and --weights of training",
-        "official",
+    format: Literal["published", "safetensors"] = setting(
+        "published: the state_dict of the published code, plain tensors for torch.load; "
+        "safetensors: ours, for --checkpoint of `evaluate` and --weights of training",
+        "published",
     )
     overwrite: bool = setting("replace --output if it is there", False)
 
 
 @dataclass(frozen=True)
-class Official:
+class PublishedLayout:
     """The published layout of a network.
 
     Attributes:
@@ -64,20 +64,20 @@ class Official:
 
 
 IMAGE_SIZE = {"img_h": 288, "img_w": 144}
-OFFICIAL: dict[type[Network], Official] = {
-    M3ReID: Official(
+PUBLISHED: dict[type[Network], PublishedLayout] = {
+    M3ReID: PublishedLayout(
         "M3-ReID",
         "mvl_attention.",
         load_official_m3reid,
-        to_official_m3reid,
+        to_published_m3reid,
         None,
         {**IMAGE_SIZE, "num_frames": 6, "test_frames": 6, "flip": False},
     ),
-    AGW: Official(
+    AGW: PublishedLayout(
         "MMM (AGW)",
         "base_resnet.",
         load_official_agw,
-        to_official_agw,
+        to_published_agw,
         "net",
         {**IMAGE_SIZE, "num_frames": 1, "test_frames": 1, "flip": True},
     ),
@@ -102,21 +102,21 @@ def run_export(config: ExportConfig) -> Path:
         raise UserError(
             f"--output of --format safetensors ends in {SAFETENSORS}; got {config.output}"
         )
-    if config.format == "official" and config.output.suffix == SAFETENSORS:
+    if config.format == "published" and config.output.suffix == SAFETENSORS:
         raise UserError(
-            f"--format official writes what torch.load reads; --output {config.output} would say "
+            f"--format published writes what torch.load reads; --output {config.output} would say "
             "something else. Choose .pth or .t, or --format safetensors"
         )
     model, meta = read_network(config.input)
     config.output.parent.mkdir(parents=True, exist_ok=True)
-    if config.format == "official":
-        write_official(config.output, model)
-        layout = f"the published {OFFICIAL[type(model)].code} layout"
+    if config.format == "published":
+        write_published(config.output, model)
+        shown = f"the published {PUBLISHED[type(model)].code} layout"
     else:
         save_model(config.output, model, meta)
-        layout = "vireid's layout"
+        shown = "vireid's layout"
     heads = f"{model.num_identities} identities" if model.num_identities else "no classifier"
-    print(f"{config.output}: {kind_of(model).stored_name} ({meta['backbone']}), {heads}, {layout}")
+    print(f"{config.output}: {kind_of(model).stored_name} ({meta['backbone']}), {heads}, {shown}")
     return config.output
 
 
@@ -138,19 +138,19 @@ def read_network(path: Path) -> tuple[Network, dict[str, Any]]:
         return load_model(path)
     try:
         state = read_state_dict(path)
-        for official in OFFICIAL.values():
-            if any(name.startswith(official.mark) for name in state):
-                model = official.read(state)
-                return model, _facts(model, official, path)
+        for layout in PUBLISHED.values():
+            if any(name.startswith(layout.mark) for name in state):
+                model = layout.read(state)
+                return model, _facts(model, layout, path)
     except ValueError as error:
         raise UserError(f"{path}: {error}") from error
     raise UserError(
         f"{path} is no network of ours and in no published layout: no name in it begins with "
-        + " or ".join(official.mark for official in OFFICIAL.values())
+        + " or ".join(layout.mark for layout in PUBLISHED.values())
     )
 
 
-def write_official(path: Path, model: Network) -> None:
+def write_published(path: Path, model: Network) -> None:
     """Writes a network as a published checkpoint: names and plain tensors, nothing else.
 
     Args:
@@ -160,22 +160,22 @@ def write_official(path: Path, model: Network) -> None:
     Raises:
         UserError: the published code has no such network.
     """
-    official = OFFICIAL[type(model)]
+    layout = PUBLISHED[type(model)]
     if model.backbone_name != "resnet50":
         raise UserError(
-            f"--format official: the published {official.code} code has a resnet50; this network "
+            f"--format published: the published {layout.code} code has a resnet50; this network "
             f"has the backbone {model.backbone_name}. --format safetensors takes any"
         )
     # Row-major and on the CPU, as published files are; tensors that share memory go on sharing it.
     plain: dict[int, Tensor] = {}
     state = {}
-    for name, tensor in official.write(model).items():
+    for name, tensor in layout.write(model).items():
         address = tensor.data_ptr()
         if address not in plain or plain[address].shape != tensor.shape:
             plain[address] = tensor.detach().cpu().contiguous().clone()
         state[name] = plain[address]
     beside = path.with_name(path.name + ".part")
-    torch.save({official.wrapper: state} if official.wrapper else state, beside)
+    torch.save({layout.wrapper: state} if layout.wrapper else state, beside)
     beside.replace(path)
 
 
@@ -187,13 +187,13 @@ def _is_ours(path: Path) -> bool:
     return True
 
 
-def _facts(model: Network, official: Official, path: Path) -> dict[str, Any]:
+def _facts(model: Network, layout: PublishedLayout, path: Path) -> dict[str, Any]:
     """What a checkpoint of ours would say about a published network."""
     return {
         "network": kind_of(model).stored_name,
         "backbone": model.backbone_name,
         "num_identities": model.num_identities,
-        **official.facts,
+        **layout.facts,
         "stage": "published",
         "step": 0,
         "dataset": "unknown",

@@ -121,7 +121,7 @@ class TrainingConfig(DataConfig):
     schedule: Literal["step", "cosine"] = setting(
         "step: x0.1 at --lr-steps; cosine: ramp of 30 steps, then down to 5 %", "step"
     )
-    ramp_epochs: int = setting("epochs in which the step schedule rises to --lr", 0)
+    lr_warmup_epochs: int = setting("epochs in which the step schedule rises to --lr", 0)
     compile: bool = setting(
         "compile the network (torch.compile); pays on long runs on a GPU", False
     )
@@ -146,8 +146,8 @@ class TrainingConfig(DataConfig):
         if image or self.network == "agw":
             for name in ("num_frames", "test_frames"):
                 object.__setattr__(self, name, 1)
-        if self.ramp_epochs < 0:
-            raise ValueError("--ramp-epochs is at least 0")
+        if self.lr_warmup_epochs < 0:
+            raise ValueError("--lr-warmup-epochs is at least 0")
         for name in ("bn_batch", "recipe_batch"):
             if getattr(self, name) is not None and getattr(self, name) < 1:
                 raise ValueError(f"--{name.replace('_', '-')} is at least 1")

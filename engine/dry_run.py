@@ -175,7 +175,7 @@ def dry_run(
     session.say(
         f"dry run, nothing is written: {largest.name}, {len(largest.batch)} clips of {frames} "
         f"frame{'s' * (frames > 1)} of {config.img_h} x {config.img_w}, on "
-        f"{session.runtime.describe()}"
+        f"{session.runtime.device_summary()}"
     )
     optimiser = session.runtime.scaled(make_optimiser(model, config, config.lr))
     with _out_of_memory_is_an_error(config, "a training step"):

@@ -61,11 +61,11 @@ class Encoder:
             images = normalise(clips.to(self.runtime.device, non_blocking=True))
             if self.view is not None:
                 images = self.view(images)
-            spectra = self._modalities(modalities, images)
+            modality_of = self._modalities(modalities, images)
             with self.runtime.autocast():
-                features = self._forward(images, spectra).float()
+                features = self._forward(images, modality_of).float()
                 if self.flip:
-                    mirrored = self._forward(images.flip(-1), spectra).float()
+                    mirrored = self._forward(images.flip(-1), modality_of).float()
                     features = features + mirrored if self.unit else (features + mirrored) / 2
         finally:
             self.model.train(was_training)

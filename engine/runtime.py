@@ -101,7 +101,7 @@ class Runtime:
             scaler.step(optimiser)
             scaler.update()
 
-    def describe(self) -> str:
+    def device_summary(self) -> str:
         """Device in words."""
         if self.device.type == "cuda":
             where = torch.cuda.get_device_name(self.device)

@@ -100,14 +100,14 @@ class Session:
                 seed=config.seed,
                 **options,
                 versions=versions(),
-                device=self.runtime.describe(),
+                device=self.runtime.device_summary(),
                 **(batch_record(config) if isinstance(config, TrainingConfig) else {}),
                 verification=verification.text(),
             )
             run.log(verification.text())
             if not verification.ok:
                 run.log("going on all the same: --allow-incomplete")
-            run.log(f"device: {self.runtime.describe()}")
+            run.log(f"device: {self.runtime.device_summary()}")
         self._frames = FrameSource(config, self.say)
         self.protocols = self._protocols(dataset)
         self.test_tracks = self._test_tracks()

@@ -21,7 +21,7 @@ from .training import Position, Schedule, make_optimiser, train_epoch
 
 
 class Stage(Protocol):
-    """One stage of training, for instance the warm-up."""
+    """One stage of training, for instance the pre-training."""
 
     name: str
     epochs: int
@@ -124,7 +124,7 @@ def run_stages(
                 stage.lr,
                 stage.steps * stage.epochs,
                 stage.milestones,
-                stage.steps * config.ramp_epochs,
+                stage.steps * config.lr_warmup_epochs,
             )
             model.train()
             taken = train_epoch(

@@ -61,7 +61,7 @@ def recipes_of(dataset: str, trial: int) -> dict[str, Recipe]:
     found = {f"{dataset}/{end}": Recipe("standard") for end in ("v2i", "i2v")}
     if dataset == "bupt-campus":
         for end in ("v2i", "i2v"):
-            found[f"bupt-campus/official/{end}"] = Recipe("all", published=False, default=False)
+            found[f"bupt-campus/released/{end}"] = Recipe("all", published=False, default=False)
     return found
 
 

@@ -20,9 +20,9 @@ WIDTH = 100
 MEAN_HEAD = " | mean mAP"
 STAGES = {
     "untrained": "untrained",
-    "warm-up": "warm-up",
-    "within": "stage one, within modalities",
-    "across": "stage one, across modalities",
+    "pretrain": "pre-training",
+    "intra_modality": "stage one, intra-modality",
+    "cross_modality": "stage one, cross-modality",
     "mmm": "MMM",
     "supervised": "supervised",
 }

@@ -50,21 +50,21 @@ class MMMConfig(UnsupervisedConfig):
         "whose sub-centres the matching cost sums over", "paper"
     )
     matcher: str = setting(
-        "how visible clusters choose infrared ones: nearest, one-to-one, abstaining, or a "
+        "how visible clusters choose infrared ones: nearest, one-to-one, partial, or a "
         "registered rule",
         "one-to-one",
     )
     rematch_interval: int = setting("epochs between two clusterings and matchings", 1)
-    within_weight: float = setting("weight of the memory of the sample's own modality", 0.0)
-    cross_weight: float = setting("weight of the memory of the other modality", 0.5)
-    intra_weight: float = setting("weight of the self-mimic loss (to confident class means)", 0.5)
-    inter_weight: float = setting("weight of the soft cluster alignment (MMD)", 0.05)
-    inter_from: int = setting("first epoch with the soft cluster alignment", 15)
+    own_memory_weight: float = setting("weight of the memory of the sample's own modality", 0.0)
+    cross_memory_weight: float = setting("weight of the memory of the other modality", 0.5)
+    mimic_weight: float = setting("weight of the self-mimic loss (to confident class means)", 0.5)
+    alignment_weight: float = setting("weight of the soft cluster alignment (MMD)", 0.05)
+    alignment_from: int = setting("first epoch with the soft cluster alignment", 15)
 
     sampler: Literal[
         "identity", "modality-ratio", "half-random", "half-identity", "interleaved"
     ] = setting("batch sampler of --supervised; identity is the published one", "identity")
-    alignment_weight: float = setting("weight of MMA, for clips and frames, with --supervised", 1.0)
+    mma_weight: float = setting("weight of MMA, for clips and frames, with --supervised", 1.0)
     extra_loss: str = setting(
         "further in-batch losses with their weights, joined by commas: weighted-triplet=0.5, or a "
         "registered one; not with --variant released",
@@ -96,7 +96,7 @@ class MMMConfig(UnsupervisedConfig):
 
     def _check_names(self) -> None:
         """Looks up what may be registered from outside; the imports are slow and seldom needed."""
-        if self.matcher not in ("nearest", "one-to-one", "abstaining"):
+        if self.matcher not in ("nearest", "one-to-one", "partial"):
             from .matching import check_method
 
             try:

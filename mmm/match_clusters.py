@@ -10,7 +10,7 @@ from torch import Tensor
 
 from ..clustering.subclusters import subcluster_centres
 from ..datasets.track import Modality
-from ..pseudo_labels.evaluator import LabelJudge
+from ..pseudo_labels.evaluator import PseudoLabelEvaluator
 from .config import MMMConfig
 from .matching import match, matching_cost, unify_labels
 
@@ -32,22 +32,22 @@ class ClusterMatching:
     cost: Tensor
 
     def record(
-        self, judge: LabelJudge, features: Tensor, stage: str, epoch: int, step: int
+        self, evaluator: PseudoLabelEvaluator, features: Tensor, stage: str, epoch: int, step: int
     ) -> None:
         """Has the clusters and the matching measured and kept for the report.
 
         Args:
-            judge: measures.
+            evaluator: measures.
             features: [N, D] that were clustered.
             stage: name of the stage.
             epoch: epoch, from 1.
             step: steps of the run so far.
         """
         for modality in Modality:
-            judge.labels(self.labels, stage, epoch, step, modality, features)
-        judge.labels(self.unified, stage, epoch, step, None, features)
-        judge.matching(self.labels, self.assignment, stage, epoch, step, self.cost)
-        judge.keep(
+            evaluator.labels(self.labels, stage, epoch, step, modality, features)
+        evaluator.labels(self.unified, stage, epoch, step, None, features)
+        evaluator.matching(self.labels, self.assignment, stage, epoch, step, self.cost)
+        evaluator.keep(
             features,
             self.labels,
             stage,
@@ -83,7 +83,7 @@ def match_clusters(
     return ClusterMatching(labels, unified, np.asarray(assignment), cost)
 
 
-def doubtful_pairs(labels: Tensor, modalities: Tensor, count: int) -> Tensor:
+def ambiguous_pairs(labels: Tensor, modalities: Tensor, count: int) -> Tensor:
     """Pairs of classes that may be one person although their labels differ.
 
     A class without a partner may belong to any class without a partner in the other modality:

@@ -14,7 +14,7 @@ from torch import Tensor
 Variant = Literal["paper", "released", "symmetric"]
 Matcher = Callable[[Tensor], Tensor]
 
-METHODS = ("nearest", "one-to-one", "abstaining")
+METHODS = ("nearest", "one-to-one", "partial")
 REGISTERED: dict[str, Matcher] = {}
 UNMATCHED = -1
 BLOCK_VALUES = 1 << 23
@@ -113,7 +113,7 @@ def match(cost: Tensor | ArrayLike, method: str = "nearest", *, threshold: float
 
     ``nearest``: the cheapest one; several visible clusters may share it (the first of equals).
     ``one-to-one``: the assignment of least total cost (Hungarian); where the numbers differ, the
-    clusters left over are unmatched. ``abstaining``: one-to-one with a dustbin, for modalities
+    clusters left over are unmatched. ``partial``: one-to-one with a dustbin, for modalities
     that share only part of their identities. Most pairs are strangers, so their costs tell what
     chance gives: from each cost the median of its row and of its column is taken (a cluster
     near or far from all says nothing of a pair), and σ is the robust deviation of what is left. Of
@@ -126,7 +126,7 @@ def match(cost: Tensor | ArrayLike, method: str = "nearest", *, threshold: float
     Args:
         cost: ``[V, I]`` finite costs; V or I may be 0.
         method: which rule.
-        threshold: for ``abstaining``: how far out a match must lie, in units of the lowest cost
+        threshold: for ``partial``: how far out a match must lie, in units of the lowest cost
             that chance gives, at least 0; higher abstains more often. 1 lets next to no pair of
             strangers pass; the default lets pass a few in a hundred and loses fewer true pairs.
 

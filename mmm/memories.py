@@ -67,7 +67,7 @@ class UnifiedMemories(_Pending):
         labels: [N] int64 unified labels, -1 = noise.
         modalities: [N].
         means: [C, D] unit means of the classes.
-        doubtful: [C, C] bool, classes that are not each other's negatives.
+        ambiguous: [C, C] bool, classes that are not each other's negatives.
         config: settings.
         device: where the memories live.
     """
@@ -78,14 +78,14 @@ class UnifiedMemories(_Pending):
         labels: Tensor,
         modalities: np.ndarray,
         means: Tensor,
-        doubtful: Tensor | None,
+        ambiguous: Tensor | None,
         config: MMMConfig,
         device: torch.device,
     ) -> None:
         super().__init__()
         self.config = config
         self.labels = labels
-        self.doubtful = doubtful
+        self.ambiguous = ambiguous
         self.unified: ClusterMemory | MultiMemory
         if config.memory_prototypes == 1:
             self.unified = cluster_memory(means.to(device), config)
@@ -112,7 +112,7 @@ class UnifiedMemories(_Pending):
             )
 
     def losses(self, rows: Tensor, index: Tensor, modalities: Tensor) -> dict[str, Tensor]:
-        """Weighted terms ``memory``, ``within`` and ``cross``.
+        """Weighted terms ``memory``, ``own memory`` and ``cross memory``.
 
         Args:
             rows: [B, D] embeddings.
@@ -121,15 +121,15 @@ class UnifiedMemories(_Pending):
         """
         config = self.config
         labels = self.labels[index].to(rows.device)
-        excluded = None if self.doubtful is None else self.doubtful[labels]
+        excluded = None if self.ambiguous is None else self.ambiguous[labels]
         self._pending = []
         losses = {"memory": config.memory_weight * self.unified(rows, labels, excluded)}
         self._later(self.unified, rows, labels)
         for modality in Modality:
             chosen = modalities == modality
             for weight, name, source in (
-                (config.within_weight, "within", modality),
-                (config.cross_weight, "cross", modality.other),
+                (config.own_memory_weight, "own memory", modality),
+                (config.cross_memory_weight, "cross memory", modality.other),
             ):
                 if weight:
                     targets = self.own_label[int(source)][labels[chosen]]

@@ -1,4 +1,4 @@
-"""Self-mimic (intra) loss: samples imitate the confident part of their own class."""
+"""Self-mimic loss (MMM's intra loss): samples imitate the confident part of their own class."""
 
 from __future__ import annotations
 

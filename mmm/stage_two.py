@@ -14,11 +14,11 @@ from ..engine.augment import Augmenter
 from ..engine.network_kinds import Network
 from ..engine.session import Session
 from ..pseudo_labels.artefact import Artefact, align
-from ..pseudo_labels.evaluator import LabelJudge
+from ..pseudo_labels.evaluator import PseudoLabelEvaluator
 from ..pseudo_labels.labelling import clustering_features
 from .config import MMMConfig
 from .epoch_length import steps_of_epoch
-from .match_clusters import doubtful_pairs
+from .match_clusters import ambiguous_pairs
 
 
 class StageTwo(ABC):
@@ -37,13 +37,13 @@ class StageTwo(ABC):
         session: Session,
         config: MMMConfig,
         model: Network,
-        judge: LabelJudge,
+        evaluator: PseudoLabelEvaluator,
         artefact: Artefact,
     ) -> None:
         self.session = session
         self.config = config
         self.model = model
-        self.judge = judge
+        self.evaluator = evaluator
         self.epochs = config.epochs
         self.lr = config.lr
         self.steps = steps_of_epoch(config, session.modalities)
@@ -61,12 +61,12 @@ class StageTwo(ABC):
     def _prepare(self, artefact: Artefact) -> None:
         """What the variant has beside; called once, when all else is set."""
 
-    def _find_doubtful(self, classes: int) -> Tensor | None:
+    def _find_ambiguous(self, classes: int) -> Tensor | None:
         """[C, C] bool pairs of unified clusters that may be one person; None if none are spared."""
         if not self.config.spare_unmatched:
             return None
         labels, modalities = map(torch.from_numpy, (self.unified, self.session.modalities))
-        return doubtful_pairs(labels, modalities, classes).to(self.session.runtime.device)
+        return ambiguous_pairs(labels, modalities, classes).to(self.session.runtime.device)
 
     def batches(self, epoch: int) -> Iterable[tuple[Tensor, Tensor]]:
         """P unified clusters × (K/2 visible + K/2 infrared) tracks."""

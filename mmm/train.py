@@ -14,7 +14,7 @@ from ..engine.session import Session
 from ..engine.stages import Stage, run_stages
 from ..evaluation.results import summary_table
 from ..pseudo_labels.artefact import read_artefact
-from ..pseudo_labels.evaluator import LabelJudge
+from ..pseudo_labels.evaluator import PseudoLabelEvaluator
 from ..reporting.run_record import read_run
 from ..supervised.m3reid_stage import start_supervised
 from .config import MMMConfig
@@ -68,8 +68,8 @@ def run_mmm(config: MMMConfig) -> RunFolder | None:
         else:
             assert artefact is not None
             model = network_of(artefact.encoder, config, session.runtime)
-            judge = LabelJudge(session.full_tracks, run, config.data_dir)
-            stage = VARIANTS[config.variant](session, config, model, judge, artefact)
+            evaluator = PseudoLabelEvaluator(session.full_tracks, run, config.data_dir)
+            stage = VARIANTS[config.variant](session, config, model, evaluator, artefact)
         step = run_stages(session, run, config, model, [stage], untrained=config.supervised)
         save_model(
             run.path / "model.safetensors",

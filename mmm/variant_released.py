@@ -52,16 +52,16 @@ class Released(StageTwo):
                 "Run stage one longer, or with another --eps."
             )
         self.model.set_num_identities(self.classes)
-        self.doubtful = self._find_doubtful(self.classes)
+        self.ambiguous = self._find_ambiguous(self.classes)
 
     def begin_epoch(self, epoch: int, step: int) -> None:
-        """After the warm-up: confidences and class prototypes of the present network."""
+        """After the cross-entropy epochs: confidences and class prototypes of the network."""
         self._epoch = epoch
         if epoch == 0:
-            self.found.record(self.judge, self._first_features, self.name, 1, step)
+            self.found.record(self.evaluator, self._first_features, self.name, 1, step)
         if epoch >= self.config.ce_epochs:
             self._look_at_all_tracks()
-            self.judge.confidence(self.confidence[0], self.unified, self.name, epoch + 1, step)
+            self.evaluator.confidence(self.confidence[0], self.unified, self.name, epoch + 1, step)
 
     def _look_at_all_tracks(self) -> None:
         session, device = self.session, self.session.runtime.device
@@ -95,7 +95,7 @@ class Released(StageTwo):
         self.prototypes = torch.stack(prototypes).to(device)
 
     def losses(self, clips: Tensor, index: Tensor, step: int) -> dict[str, Tensor]:
-        """Cross entropy; after the warm-up weighted, with triplets, self-mimic and alignment."""
+        """Cross entropy; after ``ce_epochs`` weighted, with triplets, self-mimic and alignment."""
         batch = self.augment(clips, index, step)
         with self.session.runtime.autocast():
             output = describe(self.model, batch.images, batch.modalities)
@@ -108,13 +108,13 @@ class Released(StageTwo):
         confidence = self.confidence[second.cpu(), batch.tracks].to(rows.device)
         losses = self._identity(output, labels, confidence)
         losses["triplet"] = self.triplet(output.pooled, labels)
-        if config.intra_weight:
+        if config.mimic_weight:
             code = torch.where(batch.exchanged, EXCHANGED, batch.modalities)
-            losses["intra"] = config.intra_weight * absolute_mimic(
+            losses["mimic"] = config.mimic_weight * absolute_mimic(
                 rows, self.prototypes[code, labels]
             )
-        if config.inter_weight and self._epoch + 1 >= config.inter_from:
-            losses["inter"] = config.inter_weight * soft_cluster_alignment(
+        if config.alignment_weight and self._epoch + 1 >= config.alignment_from:
+            losses["alignment"] = config.alignment_weight * soft_cluster_alignment(
                 rows, labels, batch.modalities, second
             )
         return losses | separation_losses(output, config.separation_weight)
@@ -136,8 +136,8 @@ class Released(StageTwo):
 
     def _cross_entropy(self, logits: Tensor, labels: Tensor, confidence: Tensor) -> Tensor:
         logits = logits.float()
-        if self.doubtful is not None:
-            logits = logits.masked_fill(self.doubtful[labels], float("-inf"))
+        if self.ambiguous is not None:
+            logits = logits.masked_fill(self.ambiguous[labels], float("-inf"))
         return (confidence * F.cross_entropy(logits, labels, reduction="none")).mean()
 
     def after_step(self) -> None:

@@ -12,7 +12,7 @@ from ..losses import ContrastiveLoss
 from ..losses.registry import extra_losses
 from ..memory import cluster_means
 from ..pseudo_labels.artefact import Artefact
-from ..pseudo_labels.labelling import clustering_features, within_labels
+from ..pseudo_labels.labelling import clustering_features, intra_modality_labels
 from .alignment import soft_cluster_alignment
 from .match_clusters import ClusterMatching
 from .memories import Memories, UnifiedMemories
@@ -36,7 +36,7 @@ class Matched(StageTwo):
 
     def _prepare(self, artefact: Artefact) -> None:
         self.contrast = ContrastiveLoss(self.config.contrast_temperature)
-        self.doubtful: Tensor | None = None
+        self.ambiguous: Tensor | None = None
         self.memories: Memories
 
     def begin_epoch(self, epoch: int, step: int) -> None:
@@ -51,12 +51,12 @@ class Matched(StageTwo):
             labels = self._first_labels
             if not first:
                 wanted = modalities_to_cluster(self.session)
-                labels = within_labels(features, self.session, self.config, wanted)
+                labels = intra_modality_labels(features, self.session, self.config, wanted)
             found = match_with_given(features, labels, self.session, self.config)
             self._take(found, features)
-            found.record(self.judge, features, self.name, epoch + 1, step)
+            found.record(self.evaluator, features, self.name, epoch + 1, step)
         self._fill_memories(features)
-        self.judge.confidence(self.confidence, self.unified, self.name, epoch + 1, step)
+        self.evaluator.confidence(self.confidence, self.unified, self.name, epoch + 1, step)
 
     def _take(self, found: ClusterMatching, features: Tensor) -> None:
         """Goes on with the labels of a new matching."""
@@ -74,7 +74,7 @@ class Matched(StageTwo):
         )
         self.confidence[torch.from_numpy(known_classes(self.session.tracks)) >= 0] = 1.0
         self.targets = confident_means(features, labels, self.confidence, len(means)).to(device)
-        self.doubtful = self._find_doubtful(len(means))
+        self.ambiguous = self._find_ambiguous(len(means))
         self.memories = self._new_memories(features, labels, means)
 
     def _new_memories(self, features: Tensor, labels: Tensor, means: Tensor) -> Memories:
@@ -83,7 +83,7 @@ class Matched(StageTwo):
             labels,
             self.session.modalities,
             means,
-            self.doubtful,
+            self.ambiguous,
             self.config,
             self.session.runtime.device,
         )
@@ -99,15 +99,15 @@ class Matched(StageTwo):
         losses = self.memories.losses(rows, batch.tracks, batch.modalities)
         if config.contrast_weight:
             excluded = None
-            if self.doubtful is not None:
-                excluded = self.doubtful[labels[:, None], labels[None, :]]
+            if self.ambiguous is not None:
+                excluded = self.ambiguous[labels[:, None], labels[None, :]]
             losses["contrast"] = config.contrast_weight * self.contrast(
                 rows, labels, excluded=excluded
             )
-        if config.intra_weight:
-            losses["intra"] = config.intra_weight * squared_mimic(rows, self.targets[labels])
-        if config.inter_weight and self._epoch + 1 >= config.inter_from:
-            losses["inter"] = config.inter_weight * soft_cluster_alignment(
+        if config.mimic_weight:
+            losses["mimic"] = config.mimic_weight * squared_mimic(rows, self.targets[labels])
+        if config.alignment_weight and self._epoch + 1 >= config.alignment_from:
+            losses["alignment"] = config.alignment_weight * soft_cluster_alignment(
                 rows, labels, batch.modalities
             )
         losses.update(separation_losses(output, config.separation_weight))

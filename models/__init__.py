@@ -3,8 +3,8 @@
 from .agw import AGW, ImageOutput
 from .backbones import Backbone, build_backbone
 from .m3reid import ClipOutput, M3ReID
-from .published_agw import load_official_agw, to_official_agw
-from .published_m3reid import load_official_m3reid, to_official_m3reid
+from .published_agw import load_official_agw, to_published_agw
+from .published_m3reid import load_official_m3reid, to_published_m3reid
 
 __all__ = [
     "AGW",
@@ -15,6 +15,6 @@ __all__ = [
     "build_backbone",
     "load_official_agw",
     "load_official_m3reid",
-    "to_official_agw",
-    "to_official_m3reid",
+    "to_published_agw",
+    "to_published_m3reid",
 ]

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from ..datasets.track import Modality
 from .backbones import build_backbone
-from .bn_neck_network import NeckedNetwork
+from .bn_neck_network import BNNeckNetwork
 from .gem import generalized_mean
 from .non_local import DotProductNonLocalBlock
 from .normalize import l2_normalize
@@ -32,7 +32,7 @@ class ImageOutput(NamedTuple):
     logits: Tensor | None
 
 
-class AGW(NeckedNetwork):
+class AGW(BNNeckNetwork):
     """Two-stream AGW: a stem for each modality, one trunk for both.
 
     The stems (first convolution to max-pooling) belong to the visible and the infrared images; the

@@ -7,7 +7,7 @@ from torch import nn
 from .classifier import build_classifier
 
 
-class NeckedNetwork(nn.Module):
+class BNNeckNetwork(nn.Module):
     """A network whose features pass a batch-norm neck with frozen bias and a classifier.
 
     Attributes:

@@ -8,7 +8,7 @@ from typing import NamedTuple
 from torch import Tensor, nn
 
 from .backbones import build_backbone
-from .bn_neck_network import NeckedNetwork
+from .bn_neck_network import BNNeckNetwork
 from .classifier import build_classifier
 from .multi_view import MultiViewPooling, ViewMasks
 from .non_local import NonLocalBlock
@@ -34,7 +34,7 @@ class ClipOutput(NamedTuple):
     masks: ViewMasks
 
 
-class M3ReID(NeckedNetwork):
+class M3ReID(BNNeckNetwork):
     """Multi-view, multi-granularity video network for visible-infrared tracklets.
 
     A residual network runs on every frame; spatio-temporal non-local blocks after the last two
@@ -82,7 +82,7 @@ class M3ReID(NeckedNetwork):
         self._add_neck(channels * self.pool.out_multiple, num_identities)
 
     def set_num_identities(self, num_identities: int) -> None:
-        """Replaces both classifiers, of clips and of frames; see ``NeckedNetwork``."""
+        """Replaces both classifiers, of clips and of frames; see ``BNNeckNetwork``."""
         super().set_num_identities(num_identities)
         self.frame_classifier = build_classifier(self.neck, num_identities)
 

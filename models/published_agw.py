@@ -9,7 +9,7 @@ from typing import Any
 from torch import Tensor
 
 from .agw import AGW
-from .published_m3reid import published_name
+from .published_m3reid import translated
 from .state_files import check_state, read_state_dict
 
 # Beginnings of names: ours, published.
@@ -51,8 +51,8 @@ def load_official_agw(state_dict: Mapping[str, Any] | str | Path) -> AGW:
     state = read_state_dict(state_dict)
     head = state.get(CLASSIFIER)
     model = AGW(head.shape[0] if head is not None and head.ndim == 2 else 0)
-    used = {official_name(name): name for name in model.state_dict()}
-    expected = to_official_agw(model)
+    used = {published_name(name): name for name in model.state_dict()}
+    expected = to_published_agw(model)
     check_state(
         state,
         expected,
@@ -66,7 +66,7 @@ def load_official_agw(state_dict: Mapping[str, Any] | str | Path) -> AGW:
     return model.eval()
 
 
-def to_official_agw(model: AGW) -> dict[str, Tensor]:
+def to_published_agw(model: AGW) -> dict[str, Tensor]:
     """Gives the state of a network under the published names and shapes.
 
     The published network stores three whole residual networks and a second neck. Here the parts
@@ -78,11 +78,11 @@ def to_official_agw(model: AGW) -> dict[str, Tensor]:
     Returns:
         Names and tensors (sharing memory with the network), without the classifier if it has none.
     """
-    used = {official_name(name): tensor for name, tensor in model.state_dict().items()}
+    used = {published_name(name): tensor for name, tensor in model.state_dict().items()}
     return used | _copies(used)
 
 
-def official_name(name: str) -> str:
+def published_name(name: str) -> str:
     """Translates a name of our state to the published one.
 
     Args:
@@ -91,7 +91,7 @@ def official_name(name: str) -> str:
     Returns:
         The published key.
     """
-    renamed = published_name(name, _PREFIXES)
+    renamed = translated(name, _PREFIXES)
     # The published value branch is a sequence of one layer.
     return renamed.replace(".g.", ".g.0.") if renamed.startswith("NL_") else renamed
 

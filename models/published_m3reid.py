@@ -48,21 +48,21 @@ def load_official_m3reid(state_dict: Mapping[str, Any] | str | Path, num_frames:
     present = [state[name] for name in CLASSIFIERS if name in state]
     identities = present[0].shape[0] if present and present[0].ndim == 2 else 0
     model = M3ReID(identities, num_frames)
-    expected = to_official_m3reid(model)
+    expected = to_published_m3reid(model)
     check_state(state, expected, layout="a published M3-ReID checkpoint", optional=CLASSIFIERS)
     own = model.state_dict()
     model.load_state_dict(
         {
-            name: state[official_name(name)].view_as(tensor)
+            name: state[published_name(name)].view_as(tensor)
             for name, tensor in own.items()
-            if official_name(name) in state
+            if published_name(name) in state
         },
         strict=False,
     )
     return model.eval()
 
 
-def to_official_m3reid(model: M3ReID) -> dict[str, Tensor]:
+def to_published_m3reid(model: M3ReID) -> dict[str, Tensor]:
     """Gives the state of a network under the published names and shapes.
 
     Args:
@@ -73,7 +73,7 @@ def to_official_m3reid(model: M3ReID) -> dict[str, Tensor]:
     """
     state = {}
     for name, tensor in model.state_dict().items():
-        published = official_name(name)
+        published = published_name(name)
         # The published non-local blocks are 3-D convolutions of size 1.
         if published.startswith("NL_") and tensor.ndim == 4:
             tensor = tensor.unsqueeze(-1)
@@ -81,7 +81,7 @@ def to_official_m3reid(model: M3ReID) -> dict[str, Tensor]:
     return state
 
 
-def official_name(name: str) -> str:
+def published_name(name: str) -> str:
     """Translates a name of our state to the published one.
 
     Args:
@@ -90,10 +90,10 @@ def official_name(name: str) -> str:
     Returns:
         The published key.
     """
-    return published_name(name, _PREFIXES)
+    return translated(name, _PREFIXES)
 
 
-def published_name(name: str, prefixes: Sequence[tuple[str, str]]) -> str:
+def translated(name: str, prefixes: Sequence[tuple[str, str]]) -> str:
     """Translates a name by its beginning, and in non-local blocks its end.
 
     Args:

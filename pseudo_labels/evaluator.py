@@ -32,7 +32,7 @@ from .unlabelled_quality import (
 )
 
 
-class LabelJudge:
+class PseudoLabelEvaluator:
     """Compares pseudo-labels with the data set's identities and records the scores.
 
     Args:

@@ -59,7 +59,7 @@ def _cluster(
     return result.labels
 
 
-def within_labels(
+def intra_modality_labels(
     features: Tensor,
     session: Session,
     config: UnsupervisedConfig,

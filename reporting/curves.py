@@ -15,7 +15,11 @@ from .run_record import RunRecord
 
 Record = dict[str, Any]
 MODALITIES = ("visible", "infrared", "joint")
-SHORT = {"within": "within", "across": "across"}  # full names are too wide for a chart
+# Full names are too wide for a chart.
+SHORT = {
+    "intra_modality": "intra",
+    "cross_modality": "cross",
+}
 TIMED = ("train", "evaluation", "pseudo_labels", "matching")
 
 

@@ -11,7 +11,7 @@ seed="${SEED:-0}"
 
 # 6 epochs of 2 x 25 steps of 64 clips, as stage two has 12 epochs of 25 steps of 64 clips.
 vireid baseline --config configs/demo_baseline.yaml --data-dir "$out/data" --seed "$seed" \
-    --weights "$out/baseline/encoder.safetensors" --warmup-epochs 0 --within-epochs 0 \
-    --across-epochs 6 --output "$out/control"
+    --weights "$out/baseline/encoder.safetensors" --pretrain-epochs 0 --intra-epochs 0 \
+    --cross-epochs 6 --output "$out/control"
 vireid mmm --config configs/demo_supervised.yaml --data-dir "$out/data" --seed "$seed" \
     --output "$out/supervised"

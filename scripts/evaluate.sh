@@ -14,4 +14,4 @@ dataset="$1" data="$(realpath "$2")" model="$(realpath "$3")"
 shift 3
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 . scripts/environment.sh
-vireid evaluate --dataset "$dataset" --data-dir "$data" --resume "$model" "$@"
+vireid evaluate --dataset "$dataset" --data-dir "$data" --checkpoint "$model" "$@"

@@ -126,7 +126,7 @@ class Supervised:
     def _alignment_losses(
         self, output: BatchOutput, classes: Tensor, modalities: Tensor
     ) -> dict[str, Tensor]:
-        weight = self.config.alignment_weight
+        weight = self.config.mma_weight
         if not weight:
             return {}
         losses = {"MMA clip": weight * self.alignment(output.embeddings, classes, modalities)}

@@ -19,7 +19,7 @@ from vireid.datasets import Track, load_dataset
 from vireid.datasets.verify import verify_dataset
 
 DATA = {"dataset": "hitsz-vcm"}
-BASELINE = {**DATA, **SHORTEST_STAGE_ONE, "within_epochs": 2}
+BASELINE = {**DATA, **SHORTEST_STAGE_ONE, "intra_epochs": 2}
 MMM = {**DATA, **SHORTEST, "epochs": 1, "steps": 2}
 
 
@@ -300,7 +300,7 @@ def test_skipping_corrupt_frames_goes_on_through_the_whole_pipeline(vireid, loss
     assert sizes == {(21, 22), (22, 21)}
     again = tmp_path / "again"
     common = ["--dataset", "hitsz-vcm", *arguments, "--workers", "0"]
-    code, said = vireid("evaluate", *common, "--resume", stage_two, "--output", again)
+    code, said = vireid("evaluate", *common, "--checkpoint", stage_two, "--output", again)
     assert code == 0, said
     assert {(r["query"], r["gallery"]) for r in records(again, "evaluation")} == sizes
     assert vireid("report", stage_two)[0] == 0
@@ -308,7 +308,7 @@ def test_skipping_corrupt_frames_goes_on_through_the_whole_pipeline(vireid, loss
 
 def test_frames_met_without_a_cache_are_named_too(vireid, lossy, baseline):
     arguments = ["--dataset", "hitsz-vcm", "--data-dir", lossy, "--skip-corrupt"]
-    code, said = vireid("evaluate", *arguments, "--resume", baseline, "--workers", "1")
+    code, said = vireid("evaluate", *arguments, "--checkpoint", baseline, "--workers", "1")
     assert code == 0, said
     assert str(middle(load_dataset("hitsz-vcm", lossy).query[1])) in said
     assert "test: left out without a readable frame: 1 of 44 tracks" in said
@@ -319,7 +319,7 @@ def test_a_set_without_any_readable_frame(vireid, damaged, baseline):
         frame.unlink()
         frame.write_bytes(b"")
     arguments = ["--dataset", "hitsz-vcm", "--data-dir", damaged, "--skip-corrupt"]
-    code, said = vireid("evaluate", *arguments, "--resume", baseline, "--workers", "0")
+    code, said = vireid("evaluate", *arguments, "--checkpoint", baseline, "--workers", "0")
     assert code == 2
     assert "no test track has a readable frame left" in said
 
@@ -347,16 +347,16 @@ def test_one_identity_only(vireid, damaged, tmp_path):
 
 
 def test_asking_for_more_clusters_than_there_are_takes_all(vireid, tiny_set, tmp_path):
-    arguments = ["--data-dir", tiny_set, "--p-num", "90", "--warmup-tracks", "90", "--steps", "1"]
-    arguments += ["--warmup-steps", "1", "--within-epochs", "1", "--output", tmp_path / "run"]
+    arguments = ["--data-dir", tiny_set, "--p-num", "90", "--pretrain-tracks", "90", "--steps", "1"]
+    arguments += ["--pretrain-steps", "1", "--intra-epochs", "1", "--output", tmp_path / "run"]
     code, said = vireid("baseline", *arguments)
     assert code == 0, said
 
 
 def test_no_cluster_stops_with_a_suggestion_and_relaxing_goes_on(vireid, tiny_set, tmp_path):
     output = tmp_path / "run"
-    arguments = ["--data-dir", tiny_set, "--output", output, "--warmup-epochs", "0"]
-    arguments += ["--within-epochs", "1", "--across-epochs", "0"]
+    arguments = ["--data-dir", tiny_set, "--output", output, "--pretrain-epochs", "0"]
+    arguments += ["--intra-epochs", "1", "--cross-epochs", "0"]
     arguments += ["--eps", "0.001", "--min-samples", "4"]
     code, said = vireid("baseline", *arguments, "--on-collapse", "stop")
     assert code == 2
@@ -434,7 +434,7 @@ def test_a_settings_file_with_a_mistake(vireid, tiny_set, tmp_path, content, com
 
 @pytest.mark.parametrize(
     "setting",
-    ["seed", "workers", "warmup-epochs", "memory-temperature", "memory-momentum", "joint-eps"],
+    ["seed", "workers", "pretrain-epochs", "memory-temperature", "memory-momentum", "joint-eps"],
 )
 def test_numbers_out_of_range_are_refused_before_anything_runs(vireid, tmp_path, setting):
     arguments = ["--data-dir", "x", "--output", tmp_path / "run", f"--{setting}=-1"]
@@ -467,14 +467,14 @@ def test_a_run_is_not_overwritten(vireid, tiny_set, baseline):
     assert code == 2
     assert "already holds a run. Add --resume to go on with it, or choose" in said
     common = ["--dataset", "hitsz-vcm", "--data-dir", tiny_set, "--workers", "0"]
-    code, said = vireid("evaluate", *common, "--resume", baseline, "--output", baseline)
+    code, said = vireid("evaluate", *common, "--checkpoint", baseline, "--output", baseline)
     assert code == 2
     assert "already holds a run. Choose another --output." in said
 
 
 def test_a_command_that_failed_at_its_start_can_be_given_again(vireid, tiny_set, tmp_path):
-    arguments = ["baseline", "--output", tmp_path / "run", "--warmup-epochs", "0"]
-    arguments += ["--within-epochs", "0", "--across-epochs", "0"]
+    arguments = ["baseline", "--output", tmp_path / "run", "--pretrain-epochs", "0"]
+    arguments += ["--intra-epochs", "0", "--cross-epochs", "0"]
     assert vireid(*arguments, "--data-dir", tmp_path / "typo")[0] == 2
     code, said = vireid(*arguments, "--data-dir", tiny_set)
     assert code == 0, said
@@ -489,10 +489,10 @@ def test_resuming_what_is_not_there(vireid, tiny_set, tmp_path):
 
 def test_resuming_with_other_settings_names_them(vireid, tiny_set, run_copy):
     arguments = ["--data-dir", tiny_set, "--output", run_copy, "--resume"]
-    code, said = vireid("baseline", *arguments, "--lr", "0.5", "--within-epochs", "9")
+    code, said = vireid("baseline", *arguments, "--lr", "0.5", "--intra-epochs", "9")
     assert code == 2
     assert "--lr: 0.00035 then, 0.5 now" in said
-    assert "--within-epochs: 2 then, 9 now" in said
+    assert "--intra-epochs: 2 then, 9 now" in said
     code, said = vireid("mmm", *arguments, "--supervised")
     assert code == 2
     assert "was started by another command" in said
@@ -585,7 +585,7 @@ def test_stage_two_without_a_predecessor(vireid, tiny_set, tmp_path):
 def test_evaluating_what_is_no_network(vireid, tiny_set, run_copy, tmp_path):
     def evaluate(network):
         common = ["--dataset", "hitsz-vcm", "--data-dir", tiny_set, "--workers", "0"]
-        return vireid("evaluate", *common, "--resume", network)
+        return vireid("evaluate", *common, "--checkpoint", network)
 
     code, said = evaluate(tmp_path / "missing")
     assert (code, "no trained network at" in said) == (2, True)
@@ -627,7 +627,7 @@ def test_a_full_disk_ends_in_a_sentence(vireid, tiny_set, tmp_path, monkeypatch)
 
 def test_ctrl_c_and_resume(vireid, settings, tiny_set, tmp_path):
     output = tmp_path / "run"
-    arguments = ["--data-dir", str(tiny_set), "--output", str(output), "--within-epochs", "12"]
+    arguments = ["--data-dir", str(tiny_set), "--output", str(output), "--intra-epochs", "12"]
     command = [sys.executable, "-m", "vireid", "baseline", "--config", str(settings["baseline"])]
     with subprocess.Popen(
         [*command, *arguments],
@@ -639,7 +639,7 @@ def test_ctrl_c_and_resume(vireid, settings, tiny_set, tmp_path):
         bufsize=1,
     ) as process:
         for line in process.stdout:
-            if line.startswith("within 2/12"):
+            if line.startswith("intra_modality 2/12"):
                 process.send_signal(signal.SIGINT)
                 break
         out, err = process.communicate()
@@ -649,6 +649,6 @@ def test_ctrl_c_and_resume(vireid, settings, tiny_set, tmp_path):
     code, said = vireid("baseline", *arguments, "--resume")
     assert code == 0, said
     assert "resumed: " in said
-    assert "within 1/12" not in said
-    epochs = [r["epoch"] for r in records(output, "train") if r["stage"] == "within"]
+    assert "intra_modality 1/12" not in said
+    epochs = [r["epoch"] for r in records(output, "train") if r["stage"] == "intra_modality"]
     assert epochs == list(range(1, 13))

@@ -36,8 +36,8 @@ EXTRA = {
     "verify": "",
     "evaluate": "--workers 0 --device cpu --precision fp32",
     "mmm": f"{SMALL} {TRAINING} --epochs 1",
-    "baseline": f"{SMALL} {TRAINING} --weights none --warmup-epochs 1 --warmup-steps 2 "
-    "--warmup-tracks 4 --within-epochs 1 --across-epochs 1 --joint-k1 8 --joint-k2 4",
+    "baseline": f"{SMALL} {TRAINING} --weights none --pretrain-epochs 1 --pretrain-steps 2 "
+    "--pretrain-tracks 4 --intra-epochs 1 --cross-epochs 1 --joint-k1 8 --joint-k2 4",
 }
 
 

@@ -18,17 +18,24 @@ DATA = {**LEARNING, "dataset": "hitsz-vcm", "num_frames": 2, "p_num": 3, "k_num"
 BASELINE = {
     **DATA,
     "weights": "none",
-    "warmup_epochs": 2,
-    "warmup_steps": 12,
-    "warmup_tracks": 8,
-    "within_epochs": 2,
-    "across_epochs": 1,
+    "pretrain_epochs": 2,
+    "pretrain_steps": 12,
+    "pretrain_tracks": 8,
+    "intra_epochs": 2,
+    "cross_epochs": 1,
     "steps": 4,
     "joint_k1": 8,
     "joint_k2": 4,
     "joint_eps": 0.6,
 }
-MMM = {**DATA, "epochs": 2, "steps": 6, "intra_weight": 0.1, "inter_weight": 0.05, "inter_from": 1}
+MMM = {
+    **DATA,
+    "epochs": 2,
+    "steps": 6,
+    "mimic_weight": 0.1,
+    "alignment_weight": 0.05,
+    "alignment_from": 1,
+}
 
 
 @pytest.fixture(scope="module")
@@ -60,7 +67,9 @@ def test_stage_one_leaves_a_complete_artefact(baseline):
     assert wanted <= {path.name for path in baseline.iterdir()}
     assert not list(baseline.rglob("*.part"))
     stages = [record["stage"] for record in records(baseline, "evaluation")]
-    assert stages == [s for s in ("untrained", "warm-up", "within", "across") for _ in range(2)]
+    assert stages == [
+        s for s in ("untrained", "pretrain", "intra_modality", "cross_modality") for _ in range(2)
+    ]
 
 
 def test_both_directions_are_reported_with_sizes(mmm):

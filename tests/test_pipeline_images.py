@@ -39,24 +39,24 @@ DATA = {
 BASELINE = {
     **DATA,
     "weights": "none",
-    "warmup_epochs": 1,
-    "warmup_steps": 8,
-    "warmup_tracks": 8,
-    "within_epochs": 1,
-    "across_epochs": 1,
+    "pretrain_epochs": 1,
+    "pretrain_steps": 8,
+    "pretrain_tracks": 8,
+    "intra_epochs": 1,
+    "cross_epochs": 1,
     "steps": 3,
     "optimiser": "adamw",
     "lr": 5e-4,
 }
 SGD = {"optimiser": "sgd", "lr": 0.01, "backbone_rate": 0.1}
 VARIANTS = {
-    "vireid": {"optimiser": "adamw", "lr": 5e-4, "contrast_weight": 1.0, "matcher": "abstaining"},
-    "paper": {**SGD, "inter_from": 2},
+    "vireid": {"optimiser": "adamw", "lr": 5e-4, "contrast_weight": 1.0, "matcher": "partial"},
+    "paper": {**SGD, "alignment_from": 2},
     "released": {
         **SGD,
         "ce_epochs": 1,
-        "inter_from": 2,
-        "ramp_epochs": 1,
+        "alignment_from": 2,
+        "lr_warmup_epochs": 1,
         "lr_steps": (1,),
         "cost": "released",
         "matcher": "nearest",
@@ -97,19 +97,22 @@ def test_stage_one_trains_both_stems_and_names_its_network(baseline):
     stems = [state[f"{side}_stem.conv.weight"] for side in ("visible", "infrared")]
     assert not torch.equal(*stems)
     stages = [record["stage"] for record in records(baseline, "train")]
-    assert stages == ["warm-up", "within", "across"]
+    assert stages == ["pretrain", "intra_modality", "cross_modality"]
     text = (baseline / "config.yaml").read_text()
     assert "network: agw" in text
     assert "num_frames: 1" in text
 
 
 TERMS = {
-    "vireid": ({"memory", "cross", "contrast", "intra"}, {"memory", "cross", "contrast", "intra"}),
-    "paper": (
-        {"visible memory", "infrared memory", "union memory", "intra"},
-        {"visible memory", "infrared memory", "union memory", "intra", "inter"},
+    "vireid": (
+        {"memory", "cross memory", "contrast", "mimic"},
+        {"memory", "cross memory", "contrast", "mimic"},
     ),
-    "released": ({"ID"}, {"ID", "triplet", "intra", "inter"}),
+    "paper": (
+        {"visible memory", "infrared memory", "union memory", "mimic"},
+        {"visible memory", "infrared memory", "union memory", "mimic", "alignment"},
+    ),
+    "released": ({"ID"}, {"ID", "triplet", "mimic", "alignment"}),
 }
 
 
@@ -182,7 +185,7 @@ def test_supervised_images_learn_and_the_checkpoint_gives_the_same_numbers(image
 
 def test_a_video_network_takes_images_too(images, baseline, tmp_path, capsys):
     settings = {**BASELINE, "network": "m3reid", "num_frames": 1, "test_frames": 1, "steps": 2}
-    settings |= {"warmup_steps": 2}
+    settings |= {"pretrain_steps": 2}
     run_baseline(BaselineConfig(data_dir=images, output=tmp_path / "run", **settings))
     assert (tmp_path / "run" / "tracks.csv").exists()
     common = ["--data-dir", str(images), "--dataset", "folder", "--backbone", "thin-16"]

@@ -24,14 +24,14 @@ pytestmark = pytest.mark.skipif(not REAL.is_dir(), reason=f"no real tracklets at
 
 def test_both_steps_evaluation_and_report(tmp_path, capsys):
     stage_one, stage_two = tmp_path / "baseline", tmp_path / "mmm"
-    first = ["--weights", "none", "--warmup-epochs", "1", "--warmup-steps", "3"]
-    first += ["--warmup-tracks", "6", "--within-epochs", "1", "--across-epochs", "1"]
+    first = ["--weights", "none", "--pretrain-epochs", "1", "--pretrain-steps", "3"]
+    first += ["--pretrain-tracks", "6", "--intra-epochs", "1", "--cross-epochs", "1"]
     first += ["--steps", "2", "--joint-k1", "6", "--joint-k2", "3"]
     assert main(["baseline", *DATA, *SMALL, *first, "--output", str(stage_one)]) == 0
     second = ["--baseline", str(stage_one), "--epochs", "1", "--steps", "3"]
     assert main(["mmm", *DATA, *SMALL, *second, "--output", str(stage_two)]) == 0
     evaluation = tmp_path / "evaluation"
-    again = ["--resume", str(stage_two), "--output", str(evaluation)]
+    again = ["--checkpoint", str(stage_two), "--output", str(evaluation)]
     assert main(["evaluate", *DATA, *again]) == 0
     trained, evaluated = (
         read_run(run).of_kind("evaluation")[-2:] for run in (stage_two, evaluation)

@@ -96,8 +96,8 @@ class TwoSidedBatchSampler(EpochBatchSampler):
         """
         super().__init__(seed)
         labels = as_array(identities, "identities")
-        spectra = as_array(modalities, "modalities", len(labels))
-        self._tracks = both_modalities(labels, spectra, missing)
+        modality_codes = as_array(modalities, "modalities", len(labels))
+        self._tracks = both_modalities(labels, modality_codes, missing)
         check_group(p, k, self._tracks, even=self.even)
         self.p, self.k = p, k
 

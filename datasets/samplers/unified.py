@@ -42,9 +42,9 @@ class UnifiedBatchSampler(EpochBatchSampler):
         """
         super().__init__(seed)
         clusters = as_array(labels, "labels")
-        spectra = as_array(modalities, "modalities", len(clusters))
+        modality_codes = as_array(modalities, "modalities", len(clusters))
         self._halves = [
-            group_by(clusters, np.flatnonzero(spectra == modality)) for modality in Modality
+            group_by(clusters, np.flatnonzero(modality_codes == modality)) for modality in Modality
         ]
         self._names = sorted(set().union(*self._halves))
         check_group(p, k, dict.fromkeys(self._names), even=True)

@@ -18,7 +18,7 @@ from vireid.cli import main
 from vireid.errors import UserError
 from vireid.mmm.config import MMMConfig
 
-STAGE_TWO = {**SHORTEST, "epochs": 2, "steps": 3, "inter_weight": 0.0}
+STAGE_TWO = {**SHORTEST, "epochs": 2, "steps": 3, "alignment_weight": 0.0}
 
 
 @pytest.fixture
@@ -69,7 +69,7 @@ def recipe(**changes) -> MMMConfig:
 
 def test_rows_are_trained_measured_and_not_trained_again(settings, in_process, tmp_path, capsys):
     own = tmp_path / "own.yaml"
-    own.write_text("mine: {intra-weight: 0, matcher: nearest}\n", encoding="utf-8")
+    own.write_text("mine: {mimic-weight: 0, matcher: nearest}\n", encoding="utf-8")
     config = settings(rows=f"stage-one,continued,matching,supervised,{own}")
     entries = {entry["name"]: entry for entry in run_ablation(config)}
     assert len(in_process) == 5
@@ -162,11 +162,11 @@ def test_no_more_than_the_asked_number_runs_at_once_and_stage_one_comes_first(
 
 def test_rows_of_equal_settings_share_a_run_whichever_are_asked_for(settings):
     asked = {cell.row.name: cell.job.folder.name for cell in plan(settings(rows="all"))}
-    # The recipe has the intra loss alone, one-to-one matches and four memories.
-    assert asked["one-to-one"] == asked["memories-4"] == asked["recipe"] == "intra"
+    # The recipe has the mimic loss alone, one-to-one matches and four memories.
+    assert asked["one-to-one"] == asked["memories-4"] == asked["recipe"] == "mimic"
     assert len(set(asked.values())) == len(asked) - 3
     alone = plan(settings(rows="one-to-one"))
-    assert alone[0].job.folder.name == "intra"
+    assert alone[0].job.folder.name == "mimic"
 
 
 def test_placeholders_are_filled(settings, tmp_path):
@@ -193,15 +193,15 @@ def test_placeholders_are_filled(settings, tmp_path):
 @pytest.mark.parametrize("across", [0, 2])
 def test_the_control_takes_as_many_steps_as_stage_two(epochs, steps, across):
     one = BaselineConfig(
-        data_dir=Path(), dataset="x", output=Path("o"), steps=25, across_epochs=across
+        data_dir=Path(), dataset="x", output=Path("o"), steps=25, cross_epochs=across
     )
     changes = continued(one, recipe(epochs=epochs, steps=steps))
-    taken = (changes["within_epochs"] + 2 * changes["across_epochs"]) * changes["steps"]
+    taken = (changes["intra_epochs"] + 2 * changes["cross_epochs"]) * changes["steps"]
     wanted = epochs * (steps or 100)
     assert taken == wanted + (wanted % 2 if across else 0)
     if steps == 25:
         assert changes["steps"] == 25  # as stage one had them
-    assert changes["warmup_epochs"] == 0
+    assert changes["pretrain_epochs"] == 0
 
 
 def test_supervised_takes_the_steps_of_both_stages():
@@ -211,19 +211,21 @@ def test_supervised_takes_the_steps_of_both_stages():
 
 
 def test_the_loss_rows_switch_the_losses_on_one_by_one():
-    rows = predefined_rows(recipe(intra_weight=0.3, inter_weight=0.0, inter_from=15, epochs=10))
+    rows = predefined_rows(
+        recipe(mimic_weight=0.3, alignment_weight=0.0, alignment_from=15, epochs=10)
+    )
     weights = {
-        name: (row.changes["intra_weight"], row.changes["inter_weight"])
+        name: (row.changes["mimic_weight"], row.changes["alignment_weight"])
         for name, row in rows.items()
         if name in SETS["steps"] and row.kind == "stage two"
     }
     assert weights == {
         "matching": (0.0, 0.0),
-        "intra": (0.3, 0.0),
-        "inter": (0.0, 0.05),
-        "intra-inter": (0.3, 0.05),
+        "mimic": (0.3, 0.0),
+        "alignment": (0.0, 0.05),
+        "mimic-alignment": (0.3, 0.05),
     }
-    assert rows["inter"].changes["inter_from"] == 2  # 15 of 80 epochs
+    assert rows["alignment"].changes["alignment_from"] == 2  # 15 of 80 epochs
 
 
 def test_every_set_names_rows_that_exist():

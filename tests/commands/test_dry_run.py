@@ -24,7 +24,7 @@ DRY = "--dry-run"
 @pytest.fixture(scope="module")
 def stage_one(tiny_set, tmp_path_factory):
     run = tmp_path_factory.mktemp("dry") / "baseline"
-    short = {**BASELINE, "within_epochs": 1, "across_epochs": 0, "steps": 1}
+    short = {**BASELINE, "intra_epochs": 1, "cross_epochs": 0, "steps": 1}
     assert main(flags("baseline", tiny_set, run, short)) == 0
     return run
 
@@ -37,14 +37,14 @@ def rows(out):
 
 def test_stage_one(tiny_set, tmp_path, capsys):
     output = tmp_path / "run"
-    settings = {**BASELINE, "warmup_frames": 1, "test_interval": 1}
+    settings = {**BASELINE, "pretrain_frames": 1, "test_interval": 1}
     assert main([*flags("baseline", tiny_set, output, settings), DRY]) == 0
     out = capsys.readouterr().out
     # 24 clips of 1 frame in the warm-up; 2 x 3 x 4 clips of 2 frames are more.
     assert "within, 24 clips of 2 frames of 32 x 16, on CPU" in out
     assert re.search(r"peak memory: \d+(\.\d)? [MG]iB \(resident", out)
     found = rows(out)
-    assert [found[name][:3] for name in ("warm-up", "within", "across")] == [
+    assert [found[name][:3] for name in ("pretrain", "intra_modality", "cross_modality")] == [
         ["1", "x", "2"],
         ["2", "x", "3"],
         ["1", "x", "6"],
@@ -122,10 +122,10 @@ def test_the_largest_step_comes_first(tiny_set, tmp_path, monkeypatch):
         return real(session, model, optimiser, stage, config)
 
     monkeypatch.setattr(module, "_training", spy)
-    settings = {**BASELINE, "warmup_tracks": 3, "k_num": 5}
+    settings = {**BASELINE, "pretrain_tracks": 3, "k_num": 5}
     rehearse_baseline(BaselineConfig(data_dir=tiny_set, output=tmp_path / "run", **settings))
     # Joint batches take an even number of clips of a cluster: 2 x 3 x 6.
-    assert taken == [("across", 36), ("warm-up", 12), ("within", 30)]
+    assert taken == [("cross_modality", 36), ("pretrain", 12), ("intra_modality", 30)]
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ from vireid.cli import main
 from vireid.datasets.track import Modality
 from vireid.engine.checkpoint import load_model, save_model
 from vireid.models import AGW, M3ReID, load_official_agw, load_official_m3reid
-from vireid.models.published_agw import official_name
+from vireid.models.published_agw import published_name
 
 
 def varied(model):
@@ -65,7 +65,7 @@ def test_video_network_to_the_published_layout_and_back(video, tmp_path, capsys)
     assert (facts["img_h"], facts["num_frames"], facts["stage"]) == (288, 6, "published")
     second = tmp_path / "second.pth"
     # The input may stand anywhere among the flags.
-    assert main(["export", "--format", "official", str(back), "--output", str(second)]) == 0
+    assert main(["export", "--format", "published", str(back), "--output", str(second)]) == 0
     same(torch.load(second, weights_only=True), state)
 
 
@@ -93,7 +93,7 @@ def test_unused_parts_of_the_published_layout_hold_our_weights(image, tmp_path):
     save_model(ours, image, meta(image))
     assert main(["export", str(ours), "--output", str(published)]) == 0
     state = torch.load(published, weights_only=True)["net"]
-    used = {official_name(name) for name in image.state_dict()}
+    used = {published_name(name) for name in image.state_dict()}
     # Two more copies of the stages, one of the stem (six tensors), and a neck.
     stages = sum(name.startswith("trunk.layer") for name in image.state_dict())
     assert len(state.keys() - used) == 2 * stages + 6 + 5
@@ -134,8 +134,8 @@ def thin(tmp_path):
 @pytest.mark.parametrize(
     "name, layout, message",
     [
-        ("x.pth", "official", "has a resnet50; this network has the backbone thin-4"),
-        ("x.safetensors", "official", "writes what torch.load reads"),
+        ("x.pth", "published", "has a resnet50; this network has the backbone thin-4"),
+        ("x.safetensors", "published", "writes what torch.load reads"),
         ("x.pth", "safetensors", "ends in .safetensors"),
     ],
 )

@@ -36,9 +36,9 @@ def test_a_checkpoint_gives_the_same_network_and_features_back(name, tmp_path):
     assert type(again) is type(model)
     assert said["network"] == kind_of(model).stored_name
     clips = torch.randint(256, (4, 1, 3, 32, 16), dtype=torch.uint8)
-    spectra = torch.tensor([0, 1, 1, 0])
+    modality_of = torch.tensor([0, 1, 1, 0])
     runtime = Runtime("cpu", "fp32")
-    first, second = (Encoder(m, runtime)(clips, spectra) for m in (model, again))
+    first, second = (Encoder(m, runtime)(clips, modality_of) for m in (model, again))
     assert torch.equal(first, second)
     torch.testing.assert_close(first.norm(dim=1), torch.ones(4))
 
@@ -48,13 +48,13 @@ def test_raw_features_are_the_unit_ones_before_normalising_and_flip_averages(nam
     runtime = Runtime("cpu", "fp32")
     model = build(name)
     clips = torch.randint(256, (3, 1, 3, 32, 16), dtype=torch.uint8)
-    spectra = torch.tensor([0, 1, 0])
-    raw = Encoder(model, runtime, unit=False)(clips, spectra)
-    unit = Encoder(model, runtime)(clips, spectra)
+    modality_of = torch.tensor([0, 1, 0])
+    raw = Encoder(model, runtime, unit=False)(clips, modality_of)
+    unit = Encoder(model, runtime)(clips, modality_of)
     torch.testing.assert_close(torch.nn.functional.normalize(raw, dim=1), unit)
-    mirrored = Encoder(model, runtime)(clips.flip(-1), spectra)
+    mirrored = Encoder(model, runtime)(clips.flip(-1), modality_of)
     wanted = torch.nn.functional.normalize(unit + mirrored, dim=1)
-    torch.testing.assert_close(Encoder(model, runtime, flip=True)(clips, spectra), wanted)
+    torch.testing.assert_close(Encoder(model, runtime, flip=True)(clips, modality_of), wanted)
     assert model.training
 
 
@@ -70,11 +70,11 @@ def test_a_two_stream_network_has_to_be_told_the_modality():
 
 
 def test_an_image_network_has_no_separation_terms():
-    clips, spectra = torch.randn(4, 2, 3, 32, 16), torch.tensor([0, 1, 0, 1])
-    video = describe(build("m3reid"), clips, spectra)
+    clips, modality_of = torch.randn(4, 2, 3, 32, 16), torch.tensor([0, 1, 0, 1])
+    video = describe(build("m3reid"), clips, modality_of)
     assert set(separation_losses(video, 0.5)) == {"OFR", "DAC"}
     assert separation_losses(video, 0) == {}
-    image = describe(build("agw"), clips[:, :1], spectra)
+    image = describe(build("agw"), clips[:, :1], modality_of)
     assert separation_losses(image, 1) == {}
     assert (image.pooled >= 0).all()
 

@@ -34,7 +34,7 @@ def train(folder, *, log_interval):
         taken = train_epoch(
             Runtime("cpu", "fp32"),
             run,
-            Position("within", 1, 3, 4, 4),
+            Position("intra_modality", 1, 3, 4, 4),
             torch.optim.SGD([weight], lr=0.1),
             Schedule("step", 0.1, 12),
             [batch] * 4,
@@ -57,11 +57,11 @@ def test_no_bar_where_there_is_no_terminal(tmp_path, capsys):
     lines = [line for line in log.splitlines() if " batch " in line]
     assert len(lines) == 2
     pattern = (
-        r"within 2/3 batch 2/4 loss 2\.5000 lr 1\.00e-01, epoch \d\d:\d\d left, "
+        r"intra_modality 2/3 batch 2/4 loss 2\.5000 lr 1\.00e-01, epoch \d\d:\d\d left, "
         r"\d+ clips/s, run \d\d:\d\d left, peak [\d.]+ [MG]iB$"
     )
     assert re.search(pattern, lines[0])
-    assert lines[1].split("within")[1] in shown.out
+    assert lines[1].split("intra_modality")[1] in shown.out
     assert (record["kind"], record["epoch"], record["step"]) == ("train", 2, 8)
     assert record["peak_memory_mib"] == pytest.approx(peak_memory_mib(CPU), rel=0.5)
     assert record["clips_per_second"] * record["seconds"] == pytest.approx(8, rel=0.5)
@@ -70,12 +70,12 @@ def test_no_bar_where_there_is_no_terminal(tmp_path, capsys):
 def test_a_terminal_gets_one_line_that_is_written_over(monkeypatch):
     terminal = Terminal()
     monkeypatch.setattr(sys, "stderr", terminal)
-    progress = EpochProgress([(None, None)] * 3, 3, "within 1/2", 0, CPU, RunClock(6))
+    progress = EpochProgress([(None, None)] * 3, 3, "intra_modality 1/2", 0, CPU, RunClock(6))
     for _ in progress:
         progress.count(2, 1.25)
         progress._bar.refresh()
     shown = terminal.getvalue()
-    assert "within 1/2  " in shown
+    assert "intra_modality 1/2  " in shown
     assert "/3 [" in shown
     assert re.search(r"loss 1\.250, \d+ clips/s, run \d\d:\d\d left, peak", shown)
     assert "\n" not in shown

@@ -44,7 +44,7 @@ def test_a_loss_that_is_not_finite_is_named_and_its_batch_saved(tmp_path):
             train_epoch(
                 Runtime("cpu", "fp32"),
                 run,
-                Position("within", 0, 1, 0, 0),
+                Position("intra_modality", 0, 1, 0, 0),
                 torch.optim.SGD([weight], lr=0.1),
                 Schedule("step", 0.1, 1),
                 [batch],

@@ -167,7 +167,7 @@ def test_sysu_names_carry_mode_shots_rule_and_direction():
         ("sysu-mm01", "sysu-mm01", choose_protocols("sysu-mm01")),
         ("hitsz-vcm", "hitsz-vcm/i2v,hitsz-vcm/i2v", ["hitsz-vcm/i2v"]),
         ("hitsz-vcm", ["hitsz-vcm/i2v", "hitsz-vcm"], ["hitsz-vcm/i2v", "hitsz-vcm/v2i"]),
-        ("bupt-campus", "bupt-campus/official/v2i", ["bupt-campus/official/v2i"]),
+        ("bupt-campus", "bupt-campus/released/v2i", ["bupt-campus/released/v2i"]),
         ("bupt-campus", "", ["bupt-campus/v2i", "bupt-campus/i2v"]),
         ("regdb", "regdb/trial-3", ["regdb/trial-3/v2t", "regdb/trial-3/t2v"]),
         ("llcm", (), ["llcm/v2i", "llcm/i2v"]),

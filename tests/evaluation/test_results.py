@@ -56,7 +56,7 @@ def test_record_of_an_evaluation_is_json_in_fractions():
     metrics = rank_metrics(
         -torch.arange(30.0).repeat(2, 1), torch.tensor([3, 15]), torch.arange(30), protocol="all"
     )
-    found = evaluation_record(protocol, [metrics], stage="within", epoch=3, step=40)
+    found = evaluation_record(protocol, [metrics], stage="intra_modality", epoch=3, step=40)
     assert json.loads(json.dumps(found, allow_nan=False)) == found
     assert [found[f"rank{r}"] for r in (1, 5, 10, 20)] == [0.0, 0.5, 0.5, 1.0]
     assert found["mAP"] == pytest.approx((1 / 4 + 1 / 16) / 2)
@@ -68,7 +68,7 @@ def test_record_of_an_evaluation_is_json_in_fractions():
     assert "10 trials" not in line and "±" not in line and found["std"] is None
     said = result_line(found | {"flip": True, "rerank": True})
     assert "1 trial, whole gallery, flip, re-ranked)" in said
-    assert trial_records(protocol, [metrics], stage="within", epoch=3, step=40) == []
+    assert trial_records(protocol, [metrics], stage="intra_modality", epoch=3, step=40) == []
     assert "R5 50.00" in line and "mAP 15.62" in line
 
 
@@ -157,14 +157,14 @@ def test_many_protocols_stay_within_a_hundred_columns(with_spread):
         record(stage, 0, "i2v", 1.0, 3803, 3010)
         | {"protocol": name, "rule": "sysu-symmetric", "trials": 10, "gallery_kind": "seeded"}
         | ({"std": dict.fromkeys(SCORES, 0.1234)} if with_spread else {})
-        for stage in ("within", "across", "mmm")
+        for stage in ("intra_modality", "cross_modality", "mmm")
         for name in names
     ]
     lines = summary_table(records).splitlines()
     assert max(map(len, lines)) <= 100
     text = "\n".join(lines)
     assert all(short_name(name) in text for name in names)
-    assert text.count("stage one, within modalities") == (5 if with_spread else 3)
+    assert text.count("stage one, intra-modality") == (5 if with_spread else 3)
     assert text.count("mean mAP") == 1
     assert ("100.00±12.34" in text) == with_spread
     assert " ".join(text.split()).count("10 trials, seeded galleries") == 5

@@ -13,7 +13,7 @@ from vireid.mmm import matching
 from vireid.mmm.matching import match, matching_cost, transfer_labels, unify_labels
 
 VECTORS = sorted((Path(__file__).parents[1] / "conformance").glob("mmm_matching_*.npz"))
-METHODS = ("nearest", "one-to-one", "abstaining")
+METHODS = ("nearest", "one-to-one", "partial")
 
 
 def cost_by_loops(visible, infrared, variant):
@@ -156,7 +156,7 @@ def identities(partners, count=60, seed=0):
 @pytest.mark.parametrize("partners", [0, 15, 30, 60])
 def test_abstaining_leaves_clusters_without_a_partner_alone(partners):
     cost = matching_cost(*identities(partners), variant="symmetric")
-    found = match(cost, "abstaining")
+    found = match(cost, "partial")
     right = found[:partners] == torch.arange(partners)
     assert right.sum() >= 0.95 * partners
     assert (found >= 0).sum() - right.sum() <= 5
@@ -165,7 +165,7 @@ def test_abstaining_leaves_clusters_without_a_partner_alone(partners):
 
 def test_a_higher_threshold_abstains_more_often():
     cost = torch.randn(30, 30, generator=torch.Generator().manual_seed(5))
-    matched = [(match(cost, "abstaining", threshold=t) >= 0).sum() for t in (0.0, 0.3, 0.5, 2.0)]
+    matched = [(match(cost, "partial", threshold=t) >= 0).sum() for t in (0.0, 0.3, 0.5, 2.0)]
     assert matched == sorted(matched, reverse=True)
     assert matched[0] == 30 and 0 < matched[2] < 30 and matched[3] == 0
 
@@ -175,22 +175,22 @@ def test_abstaining_forgives_a_cluster_that_is_far_from_all():
     cost.fill_diagonal_(-1.0)
     offset = torch.arange(20.0)
     expected = list(range(20))
-    assert match(cost + offset[:, None], "abstaining").tolist() == expected
-    assert match(cost + offset, "abstaining").tolist() == expected
+    assert match(cost + offset[:, None], "partial").tolist() == expected
+    assert match(cost + offset, "partial").tolist() == expected
 
 
 @pytest.mark.parametrize("shape", [(2, 2), (1, 2), (2, 1), (1, 1)])
 def test_too_few_clusters_to_tell_are_matched(shape):
     cost = torch.rand(shape, generator=torch.Generator().manual_seed(7))
-    assert torch.equal(match(cost, "abstaining"), match(cost, "one-to-one"))
+    assert torch.equal(match(cost, "partial"), match(cost, "one-to-one"))
 
 
 @pytest.mark.parametrize("shape", [(1, 8), (2, 8), (8, 1), (8, 2)])
 def test_abstaining_with_few_clusters_on_one_side(shape):
     cost = torch.rand(shape, generator=torch.Generator().manual_seed(8))
     cost[0, 0] = -5.0
-    assert match(cost, "abstaining")[0] == 0
-    alone = match(torch.ones(shape), "abstaining")
+    assert match(cost, "partial")[0] == 0
+    alone = match(torch.ones(shape), "partial")
     assert (alone == -1).all(), "all costs alike: no partner stands out"
 
 
@@ -249,7 +249,7 @@ def test_labels_that_the_match_does_not_know_are_refused():
         (lambda: match(torch.ones(2, 2), "best"), "method"),
         (lambda: match(torch.ones(2)), "matrix"),
         (lambda: match(torch.tensor([[1.0, torch.nan]])), r"\(0, 1\)"),
-        (lambda: match(torch.ones(2, 2), "abstaining", threshold=-0.1), "threshold"),
+        (lambda: match(torch.ones(2, 2), "partial", threshold=-0.1), "threshold"),
     ],
 )
 def test_bad_arguments_are_named(call, message):

@@ -29,10 +29,10 @@ def test_stage_one_of_images_is_as_published(name, tmp_path):
     assert (config.p_num * config.k_num, config.steps) == (128, steps)
     assert (config.k1, config.k2, config.eps) == (30, 6, eps)
     assert (config.joint_k1, config.joint_k2) == (joint_k1, joint_k2)
-    assert (config.within_epochs, config.across_epochs) == (50, 50)
+    assert (config.intra_epochs, config.cross_epochs) == (50, 50)
     assert (config.optimiser, config.lr, config.wd) == ("adam", 3.5e-4, 5e-4)
     assert config.flip
-    assert config.resolved_warmup_epochs == 0
+    assert config.resolved_pretrain_epochs == 0
 
 
 @pytest.mark.parametrize("name", SETS)
@@ -41,16 +41,16 @@ def test_stage_two_of_the_paper_and_of_the_released_code(name, tmp_path):
     released = read(f"mmm_{name}_released.yaml", MMMConfig, tmp_path)
     for config in (paper, released):
         assert (config.img_h, config.img_w, config.memories) == (288, 144, 4)
-        assert (config.intra_weight, config.inter_weight) == (0.5, 0.05)
+        assert (config.mimic_weight, config.alignment_weight) == (0.5, 0.05)
         assert (config.optimiser, config.wd) == ("sgd", 5e-4)
     assert (paper.variant, paper.cost, paper.matcher) == ("paper", "paper", "one-to-one")
-    assert (paper.p_num, paper.k_num, paper.epochs, paper.inter_from) == (8, 8, 80, 15)
+    assert (paper.p_num, paper.k_num, paper.epochs, paper.alignment_from) == (8, 8, 80, 15)
     assert (released.variant, released.cost) == ("released", "released")
     assert released.matcher == "nearest"
     assert (released.p_num, released.k_num, released.epochs) == (6, 8, 100)
-    assert released.inter_from == released.ce_epochs + 1 == 6
+    assert released.alignment_from == released.ce_epochs + 1 == 6
     assert (released.lr, released.lr * released.backbone_rate) == pytest.approx((0.1, 0.01))
-    assert (released.ramp_epochs, tuple(released.lr_steps)) == (10, (20, 40))
+    assert (released.lr_warmup_epochs, tuple(released.lr_steps)) == (10, (20, 40))
 
 
 def test_the_image_demo_parses(tmp_path):

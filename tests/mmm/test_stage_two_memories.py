@@ -5,7 +5,7 @@ import torch
 import torch.nn.functional as F
 from vireid.memory import ClusterMemory, cluster_means, joint_prototypes
 from vireid.mmm.config import MMMConfig
-from vireid.mmm.match_clusters import doubtful_pairs
+from vireid.mmm.match_clusters import ambiguous_pairs
 from vireid.mmm.memories import ThreeMemories, UnifiedMemories
 
 CPU = torch.device("cpu")
@@ -24,18 +24,18 @@ def rows(seed=0):
     return F.normalize(torch.randn(12, 7, generator=torch.Generator().manual_seed(seed)), dim=1)
 
 
-def test_only_unmatched_classes_of_different_modalities_are_doubtful():
-    found = doubtful_pairs(UNIFIED, torch.from_numpy(MODALITIES), 4)
+def test_only_unmatched_classes_of_different_modalities_are_ambiguous():
+    found = ambiguous_pairs(UNIFIED, torch.from_numpy(MODALITIES), 4)
     wanted = torch.zeros(4, 4, dtype=torch.bool)
     for visible in (1, 2):
         wanted[visible, 3] = wanted[3, visible] = True
     assert torch.equal(found, wanted)
 
 
-def test_doubtful_prototypes_neither_pull_nor_push(tmp_path):
+def test_ambiguous_prototypes_neither_pull_nor_push(tmp_path):
     features, batch = rows(), rows(1)
     means = cluster_means(features, UNIFIED)
-    doubtful = doubtful_pairs(UNIFIED, torch.from_numpy(MODALITIES), 4)
+    ambiguous = ambiguous_pairs(UNIFIED, torch.from_numpy(MODALITIES), 4)
     index = torch.tensor([2, 3, 8])  # visible only twice, infrared only once
     modalities = torch.from_numpy(MODALITIES)[index]
 
@@ -47,8 +47,8 @@ def test_doubtful_prototypes_neither_pull_nor_push(tmp_path):
             UNIFIED,
             MODALITIES,
             changed,
-            doubtful if spared else None,
-            config(tmp_path, cross_weight=0.0),
+            ambiguous if spared else None,
+            config(tmp_path, cross_memory_weight=0.0),
             CPU,
         )
         return memories.losses(batch[:2], index[:2], modalities[:2])["memory"]
@@ -60,12 +60,12 @@ def test_doubtful_prototypes_neither_pull_nor_push(tmp_path):
 
 def test_unified_memories_are_read_and_then_written(tmp_path):
     features, batch = rows(), rows(2)
-    settings = config(tmp_path, within_weight=0.3, cross_weight=0.5)
+    settings = config(tmp_path, own_memory_weight=0.3, cross_memory_weight=0.5)
     means = cluster_means(features, UNIFIED)
     memories = UnifiedMemories(features, UNIFIED, MODALITIES, means, None, settings, CPU)
     index = torch.tensor([0, 3, 6, 9])
     losses = memories.losses(batch[:4], index, torch.from_numpy(MODALITIES)[index])
-    assert list(losses) == ["memory", "within", "cross"]
+    assert list(losses) == ["memory", "own memory", "cross memory"]
     # Only track 0 and 6 have a partner in the other modality: classes 0, and 0 of infrared (0, 3).
     infrared = cluster_means(features[6:], torch.tensor([0, 0, 1, 1, -1, 1]))
     visible = cluster_means(features[:6], UNIFIED[:6])

@@ -5,8 +5,8 @@ import math
 import pytest
 import torch
 from vireid.datasets.track import Modality
-from vireid.models import load_official_agw, to_official_agw
-from vireid.models.published_agw import official_name
+from vireid.models import load_official_agw, to_published_agw
+from vireid.models.published_agw import published_name
 
 
 @pytest.fixture(scope="module")
@@ -22,7 +22,7 @@ def model(state):
 
 
 def test_every_weight_comes_from_the_published_state(state, model):
-    used = {official_name(name): tensor for name, tensor in model.state_dict().items()}
+    used = {published_name(name): tensor for name, tensor in model.state_dict().items()}
     assert used.keys() <= state.keys()
     assert all(torch.equal(tensor, state[key]) for key, tensor in used.items())
     assert model.num_identities == 395
@@ -32,15 +32,15 @@ def test_every_weight_comes_from_the_published_state(state, model):
 def test_state_has_the_published_names_shapes_and_types(vectors, model):
     found = {
         key: (list(tensor.shape), str(tensor.dtype).removeprefix("torch."))
-        for key, tensor in to_official_agw(model).items()
+        for key, tensor in to_published_agw(model).items()
     }
     listing = vectors("agw_state_dict.json")["entries"]
     assert found == {entry["key"]: (entry["shape"], entry["dtype"]) for entry in listing}
 
 
 def test_round_trip(state, model):
-    back = to_official_agw(model)
-    used = [official_name(name) for name in model.state_dict()]
+    back = to_published_agw(model)
+    used = [published_name(name) for name in model.state_dict()]
     assert all(torch.equal(back[key], state[key]) for key in used)
     again = load_official_agw({"net": back})
     same = zip(again.state_dict().values(), model.state_dict().values(), strict=True)
@@ -69,7 +69,7 @@ def test_embedding(vectors, fill_input, model, modality):
 
 
 def test_only_what_is_used_is_needed(state, model):
-    needed = {official_name(name) for name in model.state_dict()} - {"classifier.weight"}
+    needed = {published_name(name) for name in model.state_dict()} - {"classifier.weight"}
     rest = {name: tensor for name, tensor in state.items() if name in needed}
     slim = load_official_agw(rest)
     assert slim.num_identities == 0

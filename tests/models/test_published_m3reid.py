@@ -6,8 +6,8 @@ import pytest
 import torch
 from torch.nn import functional as F
 from vireid.losses import ModalityAlignmentLoss, SeparationLoss
-from vireid.models import M3ReID, load_official_m3reid, to_official_m3reid
-from vireid.models.published_m3reid import official_name
+from vireid.models import M3ReID, load_official_m3reid, to_published_m3reid
+from vireid.models.published_m3reid import published_name
 
 # Our module for each stage of the summary.
 STAGES = {
@@ -73,17 +73,17 @@ def test_deterministic_fill(listing, state):
 def test_state_has_the_published_names_shapes_and_types(listing, model):
     found = {
         key: (list(tensor.shape), str(tensor.dtype).removeprefix("torch."))
-        for key, tensor in to_official_m3reid(model).items()
+        for key, tensor in to_published_m3reid(model).items()
     }
     expected = {entry["key"]: (entry["shape"], entry["dtype"]) for entry in listing["entries"]}
     assert found == expected
-    frozen = [official_name(n) for n, p in model.named_parameters() if not p.requires_grad]
+    frozen = [published_name(n) for n, p in model.named_parameters() if not p.requires_grad]
     assert frozen == listing["no_gradient_parameters"]
-    assert {official_name(n) for n, _ in model.named_buffers()} == set(listing["buffers"])
+    assert {published_name(n) for n, _ in model.named_buffers()} == set(listing["buffers"])
 
 
 def test_round_trip(state, model):
-    back = to_official_m3reid(model)
+    back = to_published_m3reid(model)
     assert back.keys() == state.keys()
     assert all(torch.equal(back[key], tensor) for key, tensor in state.items())
 
@@ -160,12 +160,12 @@ def test_training_pass(vectors, fill_input, model, precision):
             losses[name].item(), value, rel_tol=tolerance["rtol"], abs_tol=tolerance["atol"]
         )
 
-    gradients = {official_name(name): p.grad for name, p in model.named_parameters()}
+    gradients = {published_name(name): p.grad for name, p in model.named_parameters()}
     for name, norm in expected["grad_norms"].items():
         assert math.isclose(gradients[name].norm().item(), norm, rel_tol=1e-6 if exact else 0.03)
     assert gradients["bn_neck.bias"] is None
 
-    after = to_official_m3reid(model)
+    after = to_published_m3reid(model)
     for name, values in expected["after"].items():
         found = after[name].double().flatten()[: len(values)]
         wanted = torch.tensor(values, dtype=torch.float64)
@@ -183,7 +183,7 @@ def test_both_classifiers_may_be_left_out(state, tmp_path):
     torch.save({"model": rest}, tmp_path / "published.pth")
     model = load_official_m3reid(tmp_path / "published.pth", num_frames=4)
     assert (model.num_identities, model.num_frames, model.training) == (0, 4, False)
-    assert to_official_m3reid(model).keys() == rest.keys()
+    assert to_published_m3reid(model).keys() == rest.keys()
 
 
 def test_differences_from_the_layout_are_named(state):
@@ -201,6 +201,6 @@ def test_differences_from_the_layout_are_named(state):
 
 def test_other_backbones_translate_too():
     model = M3ReID(7, backbone="thin-8")
-    official = to_official_m3reid(model)
+    official = to_published_m3reid(model)
     assert len(official) == len(model.state_dict())
     assert official["NL_3.0.W.0.weight"].shape == (32, 8, 1, 1, 1)

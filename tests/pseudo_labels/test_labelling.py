@@ -9,7 +9,7 @@ import torch
 from vireid.clustering.pseudo_labels import DegenerateClustering
 from vireid.datasets.track import Modality
 from vireid.engine.config import UnsupervisedConfig
-from vireid.pseudo_labels.labelling import joint_labels, within_labels
+from vireid.pseudo_labels.labelling import intra_modality_labels, joint_labels
 
 
 def people(count=8, each=9, spread=0.3, strangers=0, seed=0):
@@ -53,7 +53,7 @@ CASES = {
 def test_it_stops_with_quantiles_and_a_suggestion(infrared, settings, reason):
     features, session = session_of(infrared, infrared)
     with pytest.raises(DegenerateClustering, match=reason.removeprefix("infrared: ")) as caught:
-        within_labels(features, session, config(**settings))
+        intra_modality_labels(features, session, config(**settings))
     message = str(caught.value)
     assert message.startswith("visible: ")
     assert all(f"{share}%: 0." in message for share in (5, 25, 50, 75, 95))
@@ -63,7 +63,7 @@ def test_it_stops_with_quantiles_and_a_suggestion(infrared, settings, reason):
 @pytest.mark.parametrize(("infrared", "settings", "reason"), CASES.values(), ids=CASES)
 def test_it_goes_on_with_a_relaxed_eps(infrared, settings, reason):
     features, session = session_of(infrared, infrared)
-    labels = within_labels(features, session, config(**settings, on_collapse="relax"))
+    labels = intra_modality_labels(features, session, config(**settings, on_collapse="relax"))
     for modality in Modality:
         found = labels[session.modalities == modality]
         assert found.max() >= 1
@@ -77,12 +77,12 @@ def test_it_goes_on_with_a_relaxed_eps(infrared, settings, reason):
 def test_an_empty_modality_stops_in_any_case(on_collapse):
     features, session = session_of(people(), torch.empty(0, 24))
     with pytest.raises(DegenerateClustering, match="infrared: there is no sample to cluster"):
-        within_labels(features, session, config(eps=0.5, on_collapse=on_collapse))
+        intra_modality_labels(features, session, config(eps=0.5, on_collapse=on_collapse))
 
 
 def test_sound_clusters_are_counted_within_their_modality():
     features, session = session_of(people(seed=4), people(count=5, seed=5))
-    labels = within_labels(features, session, config(eps=0.5))
+    labels = intra_modality_labels(features, session, config(eps=0.5))
     assert labels[:72].max() == 7
     assert labels[72:].max() == 4
     assert session.said == []

@@ -10,7 +10,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from vireid.datasets.track import Modality, Track
 from vireid.engine.run_folder import RunFolder
-from vireid.pseudo_labels.evaluator import LabelJudge
+from vireid.pseudo_labels.evaluator import PseudoLabelEvaluator
 from vireid.pseudo_labels.stored_clustering import LabelHistory, read_clustering
 from vireid.reporting.run_record import read_run
 
@@ -56,7 +56,7 @@ def stabilities(run):
 
 
 def test_what_a_run_keeps_comes_back(folder, tmp_path):
-    judge = LabelJudge(tracks(tmp_path), folder, tmp_path)
+    judge = PseudoLabelEvaluator(tracks(tmp_path), folder, tmp_path)
     cost = np.array([[0.5, 1.0], [1.0, 0.25]])
     cluster(judge, LABELS, 3, assignment=torch.tensor([1, 0]), cost=torch.from_numpy(cost))
     found = read_clustering(read_run(folder.path))
@@ -75,7 +75,7 @@ def test_what_a_run_keeps_comes_back(folder, tmp_path):
 
 
 def test_records_hold_what_needs_no_identity(folder, tmp_path):
-    judge = LabelJudge(tracks(tmp_path, known=False), folder, tmp_path)
+    judge = PseudoLabelEvaluator(tracks(tmp_path, known=False), folder, tmp_path)
     cluster(judge, LABELS, 1)
     cluster(judge, LABELS, 2)
     judge.matching(LABELS, np.array([0, 1]), "mmm", 2, 20, torch.tensor([[1.0, 2.0], [3.0, 1.0]]))
@@ -94,7 +94,7 @@ def test_records_hold_what_needs_no_identity(folder, tmp_path):
 def test_a_resumed_run_compares_with_the_same_clustering(folder, tmp_path, again):
     """Killed after epoch 2 was clustered: epoch 2 comes again, or epoch 3 follows."""
     other = np.array([0, 1, 1, 0, 0, 1, 0, 1])
-    judge = LabelJudge(tracks(tmp_path), folder, tmp_path)
+    judge = PseudoLabelEvaluator(tracks(tmp_path), folder, tmp_path)
     cluster(judge, LABELS, 1)
     cluster(judge, other, 2)
     if again == 3:
@@ -102,12 +102,12 @@ def test_a_resumed_run_compares_with_the_same_clustering(folder, tmp_path, again
     wanted = stabilities(folder)[-3:]
     folder.metrics.write_text("")
     if again == 3:  # as it lay there before epoch 3
-        judge = LabelJudge(tracks(tmp_path), folder, tmp_path)
+        judge = PseudoLabelEvaluator(tracks(tmp_path), folder, tmp_path)
         cluster(judge, LABELS, 1)
         cluster(judge, other, 2)
         folder.metrics.write_text("")
     folder.resumed = True
-    judge = LabelJudge(tracks(tmp_path), folder, tmp_path)
+    judge = PseudoLabelEvaluator(tracks(tmp_path), folder, tmp_path)
     cluster(judge, other if again == 2 else LABELS, again)
     assert stabilities(folder) == wanted
     assert all(value is not None for _, _, value in wanted)
@@ -118,11 +118,11 @@ def test_history_of_another_moment():
     assert history.before_that_of("mmm", 5)["joint"] is LABELS
     assert history.before_that_of("mmm", 4)["joint"] is UNIFIED
     assert history.before_that_of("mmm", 3) == {}
-    assert history.before_that_of("across", 1)["joint"] is LABELS
+    assert history.before_that_of("cross_modality", 1)["joint"] is LABELS
 
 
 def test_damage_is_named(folder, tmp_path):
-    judge = LabelJudge(tracks(tmp_path), folder, tmp_path)
+    judge = PseudoLabelEvaluator(tracks(tmp_path), folder, tmp_path)
     run = read_run(folder.path)
     with pytest.raises(FileNotFoundError, match="last_clustering"):
         read_clustering(run)

@@ -18,21 +18,21 @@ def records(clusters=(30, 31, 32), mean=(0.1, 0.2, 0.3), counts="train 40"):
     for epoch, (found, value) in enumerate(zip(clusters, mean), 1):
         yield {
             "kind": "pseudo_labels",
-            "stage": "within",
+            "stage": "intra_modality",
             "epoch": epoch,
             "modality": "visible",
             "clusters": found,
         }
         yield {
             "kind": "train",
-            "stage": "within",
+            "stage": "intra_modality",
             "epoch": epoch,
             "losses": {"memory": value},
             "seconds": epoch * id(value) % 7,
         }
         yield {
             "kind": "evaluation",
-            "stage": "within",
+            "stage": "intra_modality",
             "epoch": epoch,
             "protocol": "hitsz-vcm/v2i",
             "mAP": value,
@@ -69,7 +69,7 @@ def test_the_first_clustering_that_differs_is_named(write):
     found = compared(write("a"), write("b", clusters=(30, 29, 32)))
     assert found.same_records == 3
     assert [one.what for one in found.parting] == [
-        "within epoch 2, pseudo-labels visible: clusters"
+        "intra_modality epoch 2, pseudo-labels visible: clusters"
     ]
     assert found.text().startswith(
         "the runs part at within epoch 2, pseudo-labels visible: clusters: 31 | 29"
@@ -79,7 +79,7 @@ def test_the_first_clustering_that_differs_is_named(write):
 
 def test_losses_are_looked_into_and_last_results_told(write):
     found = compared(write("a"), write("b", mean=(0.1, 0.2, 0.4)))
-    assert found.parting[0].what == "within epoch 3, train: losses: memory"
+    assert found.parting[0].what == "intra_modality epoch 3, train: losses: memory"
     assert {one.what for one in found.result} == {"hitsz-vcm/v2i mAP", "hitsz-vcm/v2i rank1"}
 
 

@@ -165,7 +165,7 @@ def run(tmp_path):
     settings = {"dataset": "hitsz-vcm", "data_dir": str(data), "lr": 0.1}
     untrained = [evaluation("untrained", 0, d, 0.05) for d in ("v2i", "i2v")]
     write_metrics(
-        tmp_path / "stage-one", [started, *untrained, *stage_records("within", 2)], settings
+        tmp_path / "stage-one", [started, *untrained, *stage_records("intra_modality", 2)], settings
     )
     best_first = [evaluation("mmm", 0, d, 0.9) for d in ("v2i", "i2v")]
     match = {
@@ -236,7 +236,7 @@ def test_the_page_is_whole_and_needs_nothing_else(run):
 
 def test_results_show_last_and_best_of_both_directions(run):
     words = Page(write_report(run).read_text(encoding="utf-8")).words
-    assert "stage one, within modalities 2 31.00 35.00 40.00 50.00 30.00 15.00 31.00" in words
+    assert "stage one, intra-modality 2 31.00 35.00 40.00 50.00 30.00 15.00 31.00" in words
     assert "MMM 3 41.00 45.00 50.00 60.00 40.00 20.00 41.00" in words
     assert "MMM, best on test 0 91.00" in words
     assert "untrained 0 6.00" in words
@@ -353,7 +353,7 @@ def test_several_runs_make_one_page(run, tmp_path):
     assert page.words.index("Settings that differ") < page.words.index("What was run")
     assert "lr 0.2 0.1" in page.words
     assert "mmm MMM 41.00 40.00 20.00 41.00 40.00 20.00 40.00" in page.words
-    assert "stage-one stage one, within modalities 31.00 30.00 15.00" in page.words
+    assert "stage-one stage one, intra-modality 31.00 30.00 15.00" in page.words
     ids = [values["id"] for _, values in page.tags if "id" in values]
     assert len(ids) == len(set(ids)) == 15
     assert {a[1:] for a in page.addresses if a.startswith("#")} == set(ids)

@@ -16,7 +16,7 @@ from vireid.engine.config import DataConfig
 from vireid.engine.run_folder import RunFolder
 from vireid.engine.session import Session
 from vireid.models import M3ReID
-from vireid.pseudo_labels.evaluator import LabelJudge
+from vireid.pseudo_labels.evaluator import PseudoLabelEvaluator
 from vireid.pseudo_labels.stored_clustering import StoredClustering
 from vireid.reporting import tensorboard_pictures as module
 from vireid.reporting.film_strip import TILE
@@ -102,7 +102,7 @@ def test_no_projector_before_the_end(session, folder):
 
 def test_a_matching_is_shown(session, folder):
     labels, partner = clusters_of_people(session)
-    judge = LabelJudge(session.full_tracks, folder)
+    judge = PseudoLabelEvaluator(session.full_tracks, folder)
     judge.matching(labels, partner, "mmm", 1, 5, np.eye(len(partner)))
     found = events(folder)
     step, pixels = picture(found, "matching/matrix")
@@ -115,7 +115,9 @@ def test_without_pictures_the_numbers_stay(tiny_set, folder):
     config = DataConfig(data_dir=tiny_set, pictures=False, **SMALL)
     session = Session(config, "evaluate", folder, labelled=True)
     session.evaluate(model(), "mmm", 1, 7, keep=True)
-    LabelJudge(session.full_tracks, folder).matching(*clusters_of_people(session), "mmm", 1, 7)
+    PseudoLabelEvaluator(session.full_tracks, folder).matching(
+        *clusters_of_people(session), "mmm", 1, 7
+    )
     found = events(folder)
     assert not found.Tags()["images"]
     assert "matching/matched" in found.Tags()["scalars"]
