@@ -41,7 +41,7 @@ def test_stage_one(tiny_set, tmp_path, capsys):
     assert main([*flags("baseline", tiny_set, output, settings), DRY]) == 0
     out = capsys.readouterr().out
     # 24 clips of 1 frame in the warm-up; 2 x 3 x 4 clips of 2 frames are more.
-    assert "within, 24 clips of 2 frames of 32 x 16, on CPU" in out
+    assert "intra_modality, 24 clips of 2 frames of 32 x 16, on CPU" in out
     assert re.search(r"peak memory: \d+(\.\d)? [MG]iB \(resident", out)
     found = rows(out)
     assert [found[name][:3] for name in ("pretrain", "intra_modality", "cross_modality")] == [

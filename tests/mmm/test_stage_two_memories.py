@@ -71,7 +71,7 @@ def test_unified_memories_are_read_and_then_written(tmp_path):
     visible = cluster_means(features[:6], UNIFIED[:6])
     one = ClusterMemory(infrared)(batch[:1], torch.tensor([0]))
     other = ClusterMemory(visible)(batch[2:3], torch.tensor([0]))
-    torch.testing.assert_close(losses["cross"], 0.5 * (one + other) / 2)
+    torch.testing.assert_close(losses["cross memory"], 0.5 * (one + other) / 2)
     torch.testing.assert_close(memories.unified.prototypes, means)
     memories.update()
     changed = (memories.unified.prototypes != means).any(1)

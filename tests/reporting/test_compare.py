@@ -72,7 +72,7 @@ def test_the_first_clustering_that_differs_is_named(write):
         "intra_modality epoch 2, pseudo-labels visible: clusters"
     ]
     assert found.text().startswith(
-        "the runs part at within epoch 2, pseudo-labels visible: clusters: 31 | 29"
+        "the runs part at intra_modality epoch 2, pseudo-labels visible: clusters: 31 | 29"
     )
     assert found.result == []
 
