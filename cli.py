@@ -15,41 +15,42 @@ from pathlib import Path
 from typing import Any, Literal
 
 from . import __version__
-from .commands.command_line import parse, setting
+from .commands.command_line import parse
 from .distributed import processes
 from .engine import program
 from .errors import UserError
+from .options import option
 
 
 @dataclass(frozen=True, kw_only=True)
 class SynthConfig:
     """Which synthetic set to render."""
 
-    output: Path = setting("folder to write")
-    layout: Literal["hitsz-vcm", "bupt-campus", "sysu-mm01", "regdb", "llcm"] = setting(
+    output: Path = option("folder to write")
+    layout: Literal["hitsz-vcm", "bupt-campus", "sysu-mm01", "regdb", "llcm"] = option(
         "on-disk layout; the last three are sets of single images", "hitsz-vcm"
     )
-    preset: Literal["tiny", "demo", "bench"] = setting("size", "demo")
-    seed: int = setting("who the people and what the cameras are", 0)
-    unshared: float = setting("share of training people seen in one modality only, 0 to 1", 0.0)
-    workers: int | None = setting("rendering processes; unset: one for each core", None)
+    preset: Literal["tiny", "demo", "bench"] = option("size", "demo")
+    seed: int = option("who the people and what the cameras are", 0)
+    unshared: float = option("share of training people seen in one modality only, 0 to 1", 0.0)
+    workers: int | None = option("rendering processes; unset: one for each core", None)
 
 
 @dataclass(frozen=True, kw_only=True)
 class VerifyConfig:
     """Which data set to verify."""
 
-    dataset: str = setting("data set name: hitsz-vcm, bupt-campus, sysu-mm01, regdb, llcm, folder")
-    data_dir: Path = setting("folder of the data set, as it was published")
-    trial: int = setting("RegDB: which of its ten splits, 1 to 10", 1)
+    dataset: str = option("data set name: hitsz-vcm, bupt-campus, sysu-mm01, regdb, llcm, folder")
+    data_dir: Path = option("folder of the data set, as it was published")
+    trial: int = option("RegDB: which of its ten splits, 1 to 10", 1)
 
 
 @dataclass(frozen=True, kw_only=True)
 class ReportConfig:
     """Which runs to report."""
 
-    runs: list[Path] = setting("run folders, one or several for one page")
-    output: Path | None = setting(
+    runs: list[Path] = option("run folders, one or several for one page")
+    output: Path | None = option(
         "HTML file; unset: report.html in the run folder, comparison.html in the first of several",
         None,
     )
@@ -85,8 +86,8 @@ def _verify(config: VerifyConfig) -> int:
 class AverageConfig:
     """Which runs to average."""
 
-    runs: list[Path] = setting("run folders, for instance one for each trial of RegDB")
-    output: Path | None = setting("JSON file to write; without it, print only", None)
+    runs: list[Path] = option("run folders, for instance one for each trial of RegDB")
+    output: Path | None = option("JSON file to write; without it, print only", None)
 
 
 def _average(config: AverageConfig) -> int:
@@ -106,8 +107,8 @@ def _average(config: AverageConfig) -> int:
 class CompareConfig:
     """Which two runs to compare."""
 
-    runs: list[Path] = setting("two run folders")
-    tolerance: float = setting("relative difference of numbers that still counts as none", 0.0)
+    runs: list[Path] = option("two run folders")
+    tolerance: float = option("relative difference of numbers that still counts as none", 0.0)
 
 
 def _compare(config: CompareConfig) -> int:

@@ -5,35 +5,35 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..commands.command_line import setting
+from ..options import option
 
 
 @dataclass(frozen=True, kw_only=True)
 class AblateConfig:
     """Which rows, on which data, over which seeds."""
 
-    dataset: str = setting("data set name, as for `vireid baseline`")
-    data_dir: str = setting("folder of the data set; {seed} in it stands for each of --seeds")
-    output: Path = setting("folder to write: a run folder for each run, and the table")
-    baseline_config: Path = setting("YAML file with the settings of stage one")
-    mmm_config: Path = setting("YAML file with the settings of stage two")
-    supervised_config: Path | None = setting(
+    dataset: str = option("data set name, as for `vireid baseline`")
+    data_dir: str = option("folder of the data set; {seed} in it stands for each of --seeds")
+    output: Path = option("folder to write: a run folder for each run, and the table")
+    baseline_config: Path = option("YAML file with the settings of stage one")
+    mmm_config: Path = option("YAML file with the settings of stage two")
+    supervised_config: Path | None = option(
         "YAML file of the row `supervised`; unset: stage two's settings, for the steps of both "
         "stages",
         None,
     )
-    seeds: tuple[int, ...] | str = setting("seeds, for instance 0,1,2", "0,1,2")
-    rows: tuple[str, ...] | str = setting(
+    seeds: tuple[int, ...] | str = option("seeds, for instance 0,1,2", "0,1,2")
+    rows: tuple[str, ...] | str = option(
         "rows: names, sets (steps, memories, matchers, supervision, all), or YAML files of own "
         "rows, separated by commas",
         "steps,memories,matchers",
     )
-    over: str | None = setting(
+    over: str | None = option(
         "NAME=VALUE,VALUE: a second placeholder, {NAME}, of --data-dir; every row for each value",
         None,
     )
-    processes: int = setting("runs at a time", 1)
-    threads: int | None = setting(
+    processes: int = option("runs at a time", 1)
+    threads: int | None = option(
         "threads of a run; unset: 1 with several processes, else as many as there are cores", None
     )
 

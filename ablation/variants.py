@@ -12,11 +12,12 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from ..baselines.config import BaselineConfig
-from ..commands.command_line import parse, to_yaml
+from ..commands.command_line import parse
 from ..engine.resume import check_same_settings
 from ..errors import UserError
 from ..mmm.config import MMMConfig
 from ..mmm.epoch_length import fixed_steps
+from ..options import to_yaml
 from .config import AblateConfig
 from .rows import Row, choose_rows, predefined_rows
 

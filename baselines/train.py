@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from ..commands.command_line import to_yaml
 from ..engine.checkpoint import save_model
 from ..engine.network import build_network, network_meta
 from ..engine.run_folder import RunFolder
 from ..engine.session import Session
 from ..engine.stages import Stage, run_stages
 from ..evaluation.results import summary_table
+from ..options import to_yaml
 from ..pseudo_labels.artefact import write_artefact
 from ..pseudo_labels.evaluator import PseudoLabelEvaluator
 from ..pseudo_labels.labelling import clustering_features, intra_modality_labels

@@ -23,8 +23,8 @@ from ..clustering.neighbours import nearest_neighbours
 from ..clustering.pseudo_labels import DegenerateClustering, check_clustering, cluster_graph
 from ..engine.config import UnsupervisedConfig
 from ..errors import UserError
+from ..options import option
 from ..pseudo_labels.artefact import read_artefact
-from .command_line import setting
 
 IDENTITIES = "_identities"
 RECIPE = ("k1", "k2", "eps", "min_samples", "camera_mean")
@@ -34,17 +34,17 @@ RECIPE = ("k1", "k2", "eps", "min_samples", "camera_mean")
 class ClusterConfig:
     """Which features to cluster, and how; what is unset comes from the recipe."""
 
-    input: Path = setting(
+    input: Path = option(
         "stage-one run folder, or a .safetensors file of feature matrices [N, D]; identities of a "
         "matrix NAME may lie beside it as NAME_identities [N]"
     )
-    scan: bool = setting("try a grid of eps from one neighbour graph", False)
-    grid: tuple[float, ...] | None = setting("eps to scan; unset: 0.05 to 0.95", None)
-    k1: int | None = setting("k-reciprocal neighbours; unset: the run's recipe", None)
-    k2: int | None = setting("neighbours of the query expansion; unset: the run's recipe", None)
-    eps: float | None = setting("DBSCAN radius; unset: the run's recipe", None)
-    min_samples: int | None = setting("tracks around a core track; unset: the run's recipe", None)
-    backend: Literal["auto", "tiled", "bf16", "torch", "faiss", "ivf"] = setting(
+    scan: bool = option("try a grid of eps from one neighbour graph", False)
+    grid: tuple[float, ...] | None = option("eps to scan; unset: 0.05 to 0.95", None)
+    k1: int | None = option("k-reciprocal neighbours; unset: the run's recipe", None)
+    k2: int | None = option("neighbours of the query expansion; unset: the run's recipe", None)
+    eps: float | None = option("DBSCAN radius; unset: the run's recipe", None)
+    min_samples: int | None = option("tracks around a core track; unset: the run's recipe", None)
+    backend: Literal["auto", "tiled", "bf16", "torch", "faiss", "ivf"] = option(
         "neighbour search; ivf is approximate, for more than a million rows", "auto"
     )
 

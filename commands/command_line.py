@@ -27,20 +27,6 @@ ALIASES = {
 }
 
 
-def setting(help: str, default: Any = dataclasses.MISSING, *, bare: str | None = None) -> Any:
-    """A dataclass field with a help text.
-
-    Args:
-        help: one line for ``--help``.
-        default: value when neither a file nor a flag gives one; required without it.
-        bare: the value that the flag stands for when it is given without one.
-    """
-    metadata = {"help": help, "bare": bare}
-    if default is dataclasses.MISSING:
-        return dataclasses.field(metadata=metadata)
-    return dataclasses.field(default=default, metadata=metadata)
-
-
 class _Parser(jsonargparse.ArgumentParser):
     """Says what is wrong in a few lines; a hundred flags of usage would hide it."""
 
@@ -156,15 +142,3 @@ def _complaint_about(file: Path, names: set[str]) -> str | None:
     if unknown:
         return f"--config {file}: unknown settings: {', '.join(unknown)}"
     return None
-
-
-def to_yaml(config: Any) -> str:
-    """The resolved settings as YAML that ``--config`` reads back, from any folder."""
-
-    def plain(value: Any) -> Any:
-        if isinstance(value, Path):
-            return str(value.absolute())
-        return list(value) if isinstance(value, tuple) else value
-
-    fields = {f.name: plain(getattr(config, f.name)) for f in dataclasses.fields(config)}
-    return yaml.safe_dump(fields, sort_keys=False, allow_unicode=True)

@@ -18,7 +18,7 @@ from ..datasets.errors import DatasetError
 from ..datasets.verify import verify_dataset
 from ..engine.runtime import cpu_has_bf16_units, versions
 from ..errors import UserError
-from .command_line import setting
+from ..options import option
 
 GIB = 2**30
 # What the largest network (ResNet-50 with classifiers) takes with its optimiser, as float32.
@@ -34,10 +34,10 @@ MARKS = {"ok": "ok     ", "look": "look   ", "bad": "BAD    "}
 class DoctorConfig:
     """What to look at beside the machine."""
 
-    recipe: Path | None = setting("YAML of a recipe; says its effective batch and its needs", None)
-    dataset: str | None = setting("data set name; needs --data-dir", None)
-    data_dir: Path | None = setting("folder of the data set, as it was published", None)
-    output: Path = setting("where runs will be written; its disk is looked at", Path())
+    recipe: Path | None = option("YAML of a recipe; says its effective batch and its needs", None)
+    dataset: str | None = option("data set name; needs --data-dir", None)
+    data_dir: Path | None = option("folder of the data set, as it was published", None)
+    output: Path = option("where runs will be written; its disk is looked at", Path())
 
     def __post_init__(self) -> None:
         if self.dataset is not None and self.data_dir is None:

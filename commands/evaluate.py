@@ -14,36 +14,36 @@ from ..engine.run_folder import RunFolder
 from ..engine.session import Session
 from ..errors import UserError
 from ..evaluation.results import summary_table
-from .command_line import setting, to_yaml
+from ..options import option, to_yaml
 
 
 @dataclass(frozen=True, kw_only=True)
 class EvaluateConfig:
     """Which network, on which data; image size and frames come from the checkpoint."""
 
-    dataset: str = setting("data set name: hitsz-vcm, bupt-campus, sysu-mm01, regdb, llcm, folder")
-    data_dir: Path = setting("folder of the data set, as it was published")
-    checkpoint: Path = setting("trained network: a .safetensors file, or a finished run folder")
-    output: Path | None = setting("run folder to write; without it, print only", None)
-    allow_incomplete: bool = setting("go on although the data set fails its verification", False)
-    skip_corrupt: bool = setting("leave unreadable frames out instead of stopping", False)
-    flip: bool | None = setting("average a clip and its mirror; unset: as in training", None)
-    rerank: bool = setting("k-reciprocal re-ranking over the test split", False)
-    trial: int | None = setting("RegDB: which split, 1 to 10; unset: that of the network", None)
-    protocol: str = setting(
+    dataset: str = option("data set name: hitsz-vcm, bupt-campus, sysu-mm01, regdb, llcm, folder")
+    data_dir: Path = option("folder of the data set, as it was published")
+    checkpoint: Path = option("trained network: a .safetensors file, or a finished run folder")
+    output: Path | None = option("run folder to write; without it, print only", None)
+    allow_incomplete: bool = option("go on although the data set fails its verification", False)
+    skip_corrupt: bool = option("leave unreadable frames out instead of stopping", False)
+    flip: bool | None = option("average a clip and its mirror; unset: as in training", None)
+    rerank: bool = option("k-reciprocal re-ranking over the test split", False)
+    trial: int | None = option("RegDB: which split, 1 to 10; unset: that of the network", None)
+    protocol: str = option(
         "evaluation protocols by name, joined by commas; unset: the usual ones of the data set", ""
     )
-    gallery: Literal["seeded", "official"] = setting(
+    gallery: Literal["seeded", "official"] = option(
         "SYSU-MM01: galleries as released code draws them, or the data set's own permutations",
         "seeded",
     )
-    batch_size: int = setting("clips in a batch", 32)
-    workers: int = setting("processes that decode frames; 0 decodes in this process", 4)
-    device: Literal["auto", "cpu", "cuda"] = setting("where to compute", "auto")
-    precision: Literal["auto", "fp32", "bf16", "fp16"] = setting(
+    batch_size: int = option("clips in a batch", 32)
+    workers: int = option("processes that decode frames; 0 decodes in this process", 4)
+    device: Literal["auto", "cpu", "cuda"] = option("where to compute", "auto")
+    precision: Literal["auto", "fp32", "bf16", "fp16"] = option(
         "number format of the network", "auto"
     )
-    desc: str = setting("a description that is kept with the run", "")
+    desc: str = option("a description that is kept with the run", "")
 
 
 def find_model(path: Path) -> Path:

@@ -22,7 +22,7 @@ from ..models import (
     to_published_m3reid,
 )
 from ..models.state_files import read_state_dict
-from .command_line import setting
+from ..options import option
 from .evaluate import find_model
 
 SAFETENSORS = ".safetensors"
@@ -32,14 +32,14 @@ SAFETENSORS = ".safetensors"
 class ExportConfig:
     """Which network, in which layout."""
 
-    input: Path = setting("finished run folder, its .safetensors file, or a published checkpoint")
-    output: Path = setting("file to write; .safetensors for the format of that name")
-    format: Literal["published", "safetensors"] = setting(
+    input: Path = option("finished run folder, its .safetensors file, or a published checkpoint")
+    output: Path = option("file to write; .safetensors for the format of that name")
+    format: Literal["published", "safetensors"] = option(
         "published: the state_dict of the published code, plain tensors for torch.load; "
         "safetensors: ours, for --checkpoint of `evaluate` and --weights of training",
         "published",
     )
-    overwrite: bool = setting("replace --output if it is there", False)
+    overwrite: bool = option("replace --output if it is there", False)
 
 
 @dataclass(frozen=True)

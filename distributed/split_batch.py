@@ -13,9 +13,9 @@ from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
 from ..engine.config import TrainingConfig
-from ..engine.runtime import generator
 from ..errors import UserError
 from ..models.batch_norm import BatchGroups, group_batch_norm
+from ..random_streams import generator
 from . import ranks
 
 

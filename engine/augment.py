@@ -9,8 +9,8 @@ from torch import Tensor
 
 from ..datasets.track import Modality
 from ..datasets.transforms import ImageAugmentation, RecolourAugmentation, VideoAugmentation
+from ..random_streams import generator
 from .config import TrainingConfig
-from .runtime import generator
 from .session import Session
 
 

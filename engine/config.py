@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from ..commands.command_line import setting
+from ..options import option
 
 # Each sighting is one image; the network of their published recipes is AGW.
 IMAGE_DATASETS = ("sysu-mm01", "regdb", "llcm")
@@ -23,41 +23,41 @@ def is_image_dataset(name: str) -> bool:
 class DataConfig:
     """Which data, read how."""
 
-    dataset: str = setting("data set name: hitsz-vcm, bupt-campus, sysu-mm01, regdb, llcm, folder")
-    data_dir: Path = setting("folder of the data set, as it was published")
-    allow_incomplete: bool = setting("go on although the data set fails its verification", False)
-    skip_corrupt: bool = setting("leave unreadable frames out instead of stopping", False)
-    img_h: int = setting("height of a frame for the network, pixels", 288)
-    img_w: int = setting("width of a frame for the network, pixels", 144)
-    num_frames: int = setting("frames of a training clip; 1 for images and agw", 6)
-    test_frames: int = setting("frames of a clip for clustering and testing, evenly spaced", 6)
-    flip: bool = setting("average a clip and its mirror at test time", False)
-    rerank: bool = setting("evaluate with k-reciprocal re-ranking over the test split", False)
-    trial: int = setting("RegDB: which of its ten splits, 1 to 10", 1)
-    protocol: str = setting(
+    dataset: str = option("data set name: hitsz-vcm, bupt-campus, sysu-mm01, regdb, llcm, folder")
+    data_dir: Path = option("folder of the data set, as it was published")
+    allow_incomplete: bool = option("go on although the data set fails its verification", False)
+    skip_corrupt: bool = option("leave unreadable frames out instead of stopping", False)
+    img_h: int = option("height of a frame for the network, pixels", 288)
+    img_w: int = option("width of a frame for the network, pixels", 144)
+    num_frames: int = option("frames of a training clip; 1 for images and agw", 6)
+    test_frames: int = option("frames of a clip for clustering and testing, evenly spaced", 6)
+    flip: bool = option("average a clip and its mirror at test time", False)
+    rerank: bool = option("evaluate with k-reciprocal re-ranking over the test split", False)
+    trial: int = option("RegDB: which of its ten splits, 1 to 10", 1)
+    protocol: str = option(
         "evaluation protocols by name, joined by commas; unset: the usual ones of the data set", ""
     )
-    gallery: Literal["seeded", "official"] = setting(
+    gallery: Literal["seeded", "official"] = option(
         "SYSU-MM01: galleries as released code draws them, or the data set's own permutations",
         "seeded",
     )
-    cache: Literal["memory", "disk", "none"] = setting(
+    cache: Literal["memory", "disk", "none"] = option(
         "keep the resized frames in memory or on disk, or decode them each time", "none"
     )
-    cache_dir: Path | None = setting(
+    cache_dir: Path | None = option(
         "folder of --cache disk; unset: vireid/frames in the user's cache folder", None
     )
-    workers: int = setting("processes that decode frames; 0 decodes in the training process", 4)
-    pictures: bool = setting(
+    workers: int = option("processes that decode frames; 0 decodes in the training process", 4)
+    pictures: bool = option(
         "matchings, ranked lists and a map of the test features in TensorBoard, beside the numbers",
         True,
     )
-    batch_size: int = setting("clips in a batch of feature extraction", 32)
-    device: Literal["auto", "cpu", "cuda"] = setting("where to compute", "auto")
-    precision: Literal["auto", "fp32", "bf16", "fp16"] = setting(
+    batch_size: int = option("clips in a batch of feature extraction", 32)
+    device: Literal["auto", "cpu", "cuda"] = option("where to compute", "auto")
+    precision: Literal["auto", "fp32", "bf16", "fp16"] = option(
         "number format of the network; auto: bf16 where the hardware has units for it", "auto"
     )
-    seed: int = setting("seed of every random stream", 0)
+    seed: int = option("seed of every random stream", 0)
 
     def __post_init__(self) -> None:
         for name in ("img_h", "img_w", "num_frames", "test_frames", "batch_size"):
@@ -78,60 +78,58 @@ def _same(one: Path, other: Path) -> bool:
 class TrainingConfig(DataConfig):
     """What a training command needs beside the data."""
 
-    output: Path = setting("run folder to write")
-    resume: str | None = setting(
+    output: Path = option("run folder to write")
+    resume: str | None = option(
         "go on with the run in --output; a path must be that folder (see --weights)",
         None,
         bare="output",
     )
-    desc: str = setting("a description that is kept with the run", "")
-    network: str = setting(
+    desc: str = option("a description that is kept with the run", "")
+    network: str = option(
         "m3reid (clips) or agw (images: one frame, a stem for each modality); auto: agw for the "
         "image data sets, m3reid for the others; or a registered one",
         "auto",
     )
-    backbone: str = setting("resnet50, resnet34, resnet18, or thin (for two CPU cores)", "resnet50")
-    weights: str = setting("start of the backbone: imagenet, none, or a file", "imagenet")
-    augmentation: Literal["published", "recolour"] = setting(
+    backbone: str = option("resnet50, resnet34, resnet18, or thin (for two CPU cores)", "resnet50")
+    weights: str = option("start of the backbone: imagenet, none, or a file", "imagenet")
+    augmentation: Literal["published", "recolour"] = option(
         "published: the recipe of the network; recolour: random colour-to-grey curves on both "
         "modalities",
         "published",
     )
-    p_num: int = setting("identities or clusters in a batch", 8)
-    k_num: int = setting("clips of each in a batch", 4)
-    bn_batch: int | None = setting(
+    p_num: int = option("identities or clusters in a batch", 8)
+    k_num: int = option("clips of each in a batch", 4)
+    bn_batch: int | None = option(
         "clips that share batch-norm statistics in training, about; unset: the whole batch, over "
         "all processes",
         None,
     )
-    accumulate: int = setting(
+    accumulate: int = option(
         "parts in which a batch is computed to save memory; the losses see the whole batch, batch "
         "norm a part",
         1,
     )
-    recipe_batch: int | None = setting(
+    recipe_batch: int | None = option(
         "p-num x k-num of the recipe; a run that leaves it is warned", None
     )
-    optimiser: Literal["adam", "adamw", "sgd"] = setting(
+    optimiser: Literal["adam", "adamw", "sgd"] = option(
         "adam, adamw (decoupled decay), or sgd (momentum 0.9, Nesterov)", "adam"
     )
-    lr: float = setting("learning rate", 3.5e-4)
-    backbone_rate: float = setting("learning rate of the backbone, as a multiple of --lr", 1.0)
-    wd: float = setting("weight decay", 5e-4)
-    schedule: Literal["step", "cosine"] = setting(
+    lr: float = option("learning rate", 3.5e-4)
+    backbone_rate: float = option("learning rate of the backbone, as a multiple of --lr", 1.0)
+    wd: float = option("weight decay", 5e-4)
+    schedule: Literal["step", "cosine"] = option(
         "step: x0.1 at --lr-steps; cosine: ramp of 30 steps, then down to 5 %", "step"
     )
-    lr_warmup_epochs: int = setting("epochs in which the step schedule rises to --lr", 0)
-    compile: bool = setting(
-        "compile the network (torch.compile); pays on long runs on a GPU", False
-    )
-    dry_run: bool = setting(
+    lr_warmup_epochs: int = option("epochs in which the step schedule rises to --lr", 0)
+    compile: bool = option("compile the network (torch.compile); pays on long runs on a GPU", False)
+    dry_run: bool = option(
         "take the largest step of the run, print its memory and a time estimate, write nothing",
         False,
     )
-    log_interval: int = setting("batches between two lines of the text log", 50)
-    test_interval: int = setting("epochs between two evaluations; 0: only after each stage", 0)
-    save_interval: int = setting("epochs between two checkpoints", 1)
+    log_interval: int = option("batches between two lines of the text log", 50)
+    test_interval: int = option("epochs between two evaluations; 0: only after each stage", 0)
+    save_interval: int = option("epochs between two checkpoints", 1)
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -171,26 +169,26 @@ class TrainingConfig(DataConfig):
 class UnsupervisedConfig(TrainingConfig):
     """Clustering, memories and contrast, in both stages without labels."""
 
-    k1: int = setting("k-reciprocal neighbours, within a modality", 30)
-    k2: int = setting("neighbours of the query expansion, within a modality", 6)
-    eps: float = setting("DBSCAN radius in Jaccard distance", 0.6)
-    joint_k1: int = setting("k-reciprocal neighbours over both modalities", 40)
-    joint_k2: int = setting("neighbours of the query expansion over both modalities", 32)
-    joint_eps: float | None = setting("DBSCAN radius over both modalities; unset: --eps", None)
-    min_samples: int = setting("DBSCAN: tracks in a core track's neighbourhood", 4)
-    camera_mean: bool = setting("remove each camera's mean feature before clustering", False)
-    on_collapse: Literal["stop", "relax"] = setting(
+    k1: int = option("k-reciprocal neighbours, within a modality", 30)
+    k2: int = option("neighbours of the query expansion, within a modality", 6)
+    eps: float = option("DBSCAN radius in Jaccard distance", 0.6)
+    joint_k1: int = option("k-reciprocal neighbours over both modalities", 40)
+    joint_k2: int = option("neighbours of the query expansion over both modalities", 32)
+    joint_eps: float | None = option("DBSCAN radius over both modalities; unset: --eps", None)
+    min_samples: int = option("DBSCAN: tracks in a core track's neighbourhood", 4)
+    camera_mean: bool = option("remove each camera's mean feature before clustering", False)
+    on_collapse: Literal["stop", "relax"] = option(
         "when a clustering degenerates: stop with a suggestion, or go on with a relaxed eps", "stop"
     )
-    memory_temperature: float = setting("temperature of the cluster memories", 0.05)
-    memory_momentum: float = setting("share of the old prototype that an update keeps", 0.1)
-    memory_mode: Literal["all", "hard"] = setting(
+    memory_temperature: float = option("temperature of the cluster memories", 0.05)
+    memory_momentum: float = option("share of the old prototype that an update keeps", 0.1)
+    memory_mode: Literal["all", "hard"] = option(
         "update prototypes from all samples, or from the least similar one", "all"
     )
-    memory_weight: float = setting("weight of the memory losses", 1.0)
-    contrast_weight: float = setting("weight of the in-batch contrast of pseudo-labels", 0.0)
-    contrast_temperature: float = setting("temperature of the in-batch contrast", 0.1)
-    separation_weight: float = setting("weight of M3-ReID's frame and mask separation", 0.0)
+    memory_weight: float = option("weight of the memory losses", 1.0)
+    contrast_weight: float = option("weight of the in-batch contrast of pseudo-labels", 0.0)
+    contrast_temperature: float = option("temperature of the in-batch contrast", 0.1)
+    separation_weight: float = option("weight of M3-ReID's frame and mask separation", 0.0)
 
     def __post_init__(self) -> None:
         super().__post_init__()

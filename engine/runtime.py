@@ -135,10 +135,3 @@ def _faiss_version() -> str:
     except ImportError:
         return "none"
     return str(faiss.__version__)
-
-
-def generator(*key: int, device: torch.device | str = "cpu") -> torch.Generator:
-    """A torch generator whose stream depends on ``key`` alone, so that a resumed run repeats it."""
-    # The length belongs to the key, because SeedSequence pads with zeros.
-    state = np.random.SeedSequence((len(key), *key)).generate_state(1, np.uint64)[0]
-    return torch.Generator(device=device).manual_seed(int(state >> np.uint64(1)))

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from ..commands.command_line import setting
 from ..engine.config import UnsupervisedConfig
+from ..options import option
 from .given_labels import parse_given
 
 
@@ -15,57 +15,57 @@ from .given_labels import parse_given
 class MMMConfig(UnsupervisedConfig):
     """Stage two: multi-memory matching; or training from the data set's labels."""
 
-    baseline: Path | None = setting("run folder of stage one; needed without --supervised", None)
-    supervised: bool = setting("train from the data set's labels instead", False)
-    semi_supervised: str | None = setting(
+    baseline: Path | None = option("run folder of stage one; needed without --supervised", None)
+    supervised: bool = option("train from the data set's labels instead", False)
+    semi_supervised: str | None = option(
         "give part of the labels: `visible`, a share of the identities (0.2), or a share of every "
         "identity's tracks (tracks:0.2); the rest is clustered and matched",
         None,
     )
-    labelled_tracks: Path | None = setting(
+    labelled_tracks: Path | None = option(
         "file with the keys of the labelled tracks, one a line, instead of drawing them by --seed",
         None,
     )
-    epochs: int = setting("epochs", 80)
-    steps: int | None = setting(
+    epochs: int = option("epochs", 80)
+    steps: int | None = option(
         "batches in an epoch; unset: 100 for vireid, one pass over the larger modality for paper "
         "and released, one pass of the sampler with labels",
         None,
     )
-    lr_steps: tuple[int, ...] = setting("epochs after which the step schedule decays", (40, 60))
+    lr_steps: tuple[int, ...] = option("epochs after which the step schedule decays", (40, 60))
 
-    variant: Literal["vireid", "paper", "released"] = setting(
+    variant: Literal["vireid", "paper", "released"] = option(
         "what teaches: vireid (memories of the matched labels), paper (three memories, trained "
         "jointly) or released (a classifier on labels fixed once); the configs hold the recipes",
         "vireid",
     )
-    ce_epochs: int = setting("released: first epochs, with cross entropy alone", 5)
-    spare_unmatched: bool = setting(
+    ce_epochs: int = option("released: first epochs, with cross entropy alone", 5)
+    spare_unmatched: bool = option(
         "unmatched clusters of different modalities may be one person: do not push them apart",
         True,
     )
-    memories: int = setting("K, sub-centres of a cluster that the matching compares", 4)
-    memory_prototypes: int = setting("prototypes of a cluster in the training memory", 1)
-    cost: Literal["paper", "released", "symmetric"] = setting(
+    memories: int = option("K, sub-centres of a cluster that the matching compares", 4)
+    memory_prototypes: int = option("prototypes of a cluster in the training memory", 1)
+    cost: Literal["paper", "released", "symmetric"] = option(
         "whose sub-centres the matching cost sums over", "paper"
     )
-    matcher: str = setting(
+    matcher: str = option(
         "how visible clusters choose infrared ones: nearest, one-to-one, partial, or a "
         "registered rule",
         "one-to-one",
     )
-    rematch_interval: int = setting("epochs between two clusterings and matchings", 1)
-    own_memory_weight: float = setting("weight of the memory of the sample's own modality", 0.0)
-    cross_memory_weight: float = setting("weight of the memory of the other modality", 0.5)
-    mimic_weight: float = setting("weight of the self-mimic loss (to confident class means)", 0.5)
-    alignment_weight: float = setting("weight of the soft cluster alignment (MMD)", 0.05)
-    alignment_from: int = setting("first epoch with the soft cluster alignment", 15)
+    rematch_interval: int = option("epochs between two clusterings and matchings", 1)
+    own_memory_weight: float = option("weight of the memory of the sample's own modality", 0.0)
+    cross_memory_weight: float = option("weight of the memory of the other modality", 0.5)
+    mimic_weight: float = option("weight of the self-mimic loss (to confident class means)", 0.5)
+    alignment_weight: float = option("weight of the soft cluster alignment (MMD)", 0.05)
+    alignment_from: int = option("first epoch with the soft cluster alignment", 15)
 
     sampler: Literal[
         "identity", "modality-ratio", "half-random", "half-identity", "interleaved"
-    ] = setting("batch sampler of --supervised; identity is the published one", "identity")
-    mma_weight: float = setting("weight of MMA, for clips and frames, with --supervised", 1.0)
-    extra_loss: str = setting(
+    ] = option("batch sampler of --supervised; identity is the published one", "identity")
+    mma_weight: float = option("weight of MMA, for clips and frames, with --supervised", 1.0)
+    extra_loss: str = option(
         "further in-batch losses with their weights, joined by commas: weighted-triplet=0.5, or a "
         "registered one; not with --variant released",
         "",

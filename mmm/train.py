@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from ..commands.command_line import to_yaml
 from ..datasets.track import Track
 from ..engine.checkpoint import save_model
 from ..engine.network import network_meta, network_of
@@ -13,6 +12,7 @@ from ..engine.run_folder import RunFolder, write_text
 from ..engine.session import Session
 from ..engine.stages import Stage, run_stages
 from ..evaluation.results import summary_table
+from ..options import to_yaml
 from ..pseudo_labels.artefact import read_artefact
 from ..pseudo_labels.evaluator import PseudoLabelEvaluator
 from ..reporting.run_record import read_run

@@ -8,8 +8,9 @@ from typing import Literal
 import pytest
 from vireid.baselines.config import BaselineConfig
 from vireid.cli import COMMANDS, main
-from vireid.commands.command_line import normalise_flags, parse, setting, to_yaml
+from vireid.commands.command_line import normalise_flags, parse
 from vireid.mmm.config import MMMConfig
+from vireid.options import option, to_yaml
 
 REQUIRED = ["--dataset", "hitsz-vcm", "--data-dir", "data", "--output", "out"]
 
@@ -24,12 +25,12 @@ UPSTREAM = [
 class Small:
     """Settings of a test."""
 
-    data_dir: Path = setting("a folder")
-    rate: float = setting("a number", 0.5)
-    kind: Literal["a", "b"] = setting("a choice", "a")
-    loud: bool = setting("a switch", False)
-    marks: tuple[int, ...] = setting("numbers", (1,))
-    resume: str | None = setting("with or without a value", None, bare="output")
+    data_dir: Path = option("a folder")
+    rate: float = option("a number", 0.5)
+    kind: Literal["a", "b"] = option("a choice", "a")
+    loud: bool = option("a switch", False)
+    marks: tuple[int, ...] = option("numbers", (1,))
+    resume: str | None = option("with or without a value", None, bare="output")
 
 
 def small(*arguments: str) -> Small:

@@ -5,8 +5,9 @@ import itertools
 import pytest
 import torch
 from vireid.engine.run_folder import RunFolder
-from vireid.engine.runtime import Runtime, generator
+from vireid.engine.runtime import Runtime
 from vireid.engine.training import NonFiniteLoss, Position, Schedule, train_epoch
+from vireid.random_streams import generator
 
 
 def test_step_schedule_decays_at_its_milestones():
