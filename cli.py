@@ -11,130 +11,13 @@ import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib import import_module
-from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from . import __version__
 from .commands.command_line import parse
 from .distributed import processes
 from .engine import program
 from .errors import UserError
-from .options import option
-
-
-@dataclass(frozen=True, kw_only=True)
-class SynthConfig:
-    """Which synthetic set to render."""
-
-    output: Path = option("folder to write")
-    layout: Literal["hitsz-vcm", "bupt-campus", "sysu-mm01", "regdb", "llcm"] = option(
-        "on-disk layout; the last three are sets of single images", "hitsz-vcm"
-    )
-    preset: Literal["tiny", "demo", "bench"] = option("size", "demo")
-    seed: int = option("who the people and what the cameras are", 0)
-    unshared: float = option("share of training people seen in one modality only, 0 to 1", 0.0)
-    workers: int | None = option("rendering processes; unset: one for each core", None)
-
-
-@dataclass(frozen=True, kw_only=True)
-class VerifyConfig:
-    """Which data set to verify."""
-
-    dataset: str = option("data set name: hitsz-vcm, bupt-campus, sysu-mm01, regdb, llcm, folder")
-    data_dir: Path = option("folder of the data set, as it was published")
-    trial: int = option("RegDB: which of its ten splits, 1 to 10", 1)
-
-
-@dataclass(frozen=True, kw_only=True)
-class ReportConfig:
-    """Which runs to report."""
-
-    runs: list[Path] = option("run folders, one or several for one page")
-    output: Path | None = option(
-        "HTML file; unset: report.html in the run folder, comparison.html in the first of several",
-        None,
-    )
-
-
-def _synth(config: SynthConfig) -> int:
-    from .synthetic import render_dataset
-
-    rendered = render_dataset(
-        config.output,
-        layout=config.layout,
-        preset=config.preset,
-        seed=config.seed,
-        unshared=config.unshared,
-        workers=config.workers,
-    )
-    done = "was rendered before, in" if rendered.reused else "rendered into"
-    print(f"{config.preset}, seed {config.seed}: {done} {config.output}")
-    return 0
-
-
-def _verify(config: VerifyConfig) -> int:
-    from .datasets.registry import resolve_name
-    from .datasets.verify import verify_dataset
-
-    options = {"trial": config.trial} if resolve_name(config.dataset) == "regdb" else {}
-    verification = verify_dataset(config.dataset, config.data_dir, **options)
-    print(verification.text())
-    return 0 if verification.ok else 2
-
-
-@dataclass(frozen=True, kw_only=True)
-class AverageConfig:
-    """Which runs to average."""
-
-    runs: list[Path] = option("run folders, for instance one for each trial of RegDB")
-    output: Path | None = option("JSON file to write; without it, print only", None)
-
-
-def _average(config: AverageConfig) -> int:
-    from .reporting.average import average_runs, average_table
-
-    try:
-        averages = average_runs(config.runs)
-    except (FileNotFoundError, ValueError) as error:
-        raise UserError(str(error)) from error
-    print(average_table(averages))
-    if config.output is not None:
-        config.output.write_text(json.dumps(averages, indent=1) + "\n", encoding="utf-8")
-    return 0
-
-
-@dataclass(frozen=True, kw_only=True)
-class CompareConfig:
-    """Which two runs to compare."""
-
-    runs: list[Path] = option("two run folders")
-    tolerance: float = option("relative difference of numbers that still counts as none", 0.0)
-
-
-def _compare(config: CompareConfig) -> int:
-    from .reporting.compare import compare_runs
-    from .reporting.run_record import read_run
-
-    if len(config.runs) != 2:
-        raise UserError(
-            f"compare takes two run folders, got {len(config.runs)}: vireid compare RUN_A RUN_B"
-        )
-    try:
-        first, second = (read_run(run) for run in config.runs)
-        print(compare_runs(first, second, config.tolerance).text())
-    except (FileNotFoundError, ValueError) as error:
-        raise UserError(str(error)) from error
-    return 0
-
-
-def _report(config: ReportConfig) -> int:
-    from .reporting.report import write_report
-
-    try:
-        print(write_report(config.runs, config.output))
-    except (FileNotFoundError, ValueError) as error:
-        raise UserError(str(error)) from error
-    return 0
 
 
 @dataclass(frozen=True)
@@ -157,9 +40,16 @@ class Command:
 
 
 COMMANDS = {
-    "synth": Command("render a synthetic data set", ".cli:SynthConfig", ".cli:_synth", "output"),
+    "synth": Command(
+        "render a synthetic data set",
+        ".commands.synth:SynthConfig",
+        ".commands.synth:run_synth",
+        "output",
+    ),
     "verify": Command(
-        "compare a data set with what was published", ".cli:VerifyConfig", ".cli:_verify"
+        "compare a data set with what was published",
+        ".commands.verify:VerifyConfig",
+        ".commands.verify:run_verify",
     ),
     "baseline": Command(
         "stage one: encoder and pseudo-labels, without labels",
@@ -183,8 +73,8 @@ COMMANDS = {
     ),
     "average": Command(
         "mean and spread over finished runs, such as RegDB's trials",
-        ".cli:AverageConfig",
-        ".cli:_average",
+        ".commands.average:AverageConfig",
+        ".commands.average:run_average",
         "runs",
         many=True,
     ),
@@ -207,15 +97,15 @@ COMMANDS = {
     ),
     "compare": Command(
         "say where two runs part: data, settings, or the first record that differs",
-        ".cli:CompareConfig",
-        ".cli:_compare",
+        ".commands.compare:CompareConfig",
+        ".commands.compare:run_compare",
         "runs",
         many=True,
     ),
     "report": Command(
         "write one or several runs as one HTML page",
-        ".cli:ReportConfig",
-        ".cli:_report",
+        ".commands.report:ReportConfig",
+        ".commands.report:run_report",
         "runs",
         many=True,
     ),

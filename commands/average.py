@@ -1,0 +1,32 @@
+"""``vireid average``: mean and spread over finished runs, such as RegDB's trials."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+from ..errors import UserError
+from ..options import option
+
+
+@dataclass(frozen=True, kw_only=True)
+class AverageConfig:
+    """Which runs to average."""
+
+    runs: list[Path] = option("run folders, for instance one for each trial of RegDB")
+    output: Path | None = option("JSON file to write; without it, print only", None)
+
+
+def run_average(config: AverageConfig) -> int:
+    """Prints the table of means."""
+    from ..reporting.average import average_runs, average_table
+
+    try:
+        averages = average_runs(config.runs)
+    except (FileNotFoundError, ValueError) as error:
+        raise UserError(str(error)) from error
+    print(average_table(averages))
+    if config.output is not None:
+        config.output.write_text(json.dumps(averages, indent=1) + "\n", encoding="utf-8")
+    return 0

@@ -1,0 +1,31 @@
+"""``vireid report``: writes one or several runs as one HTML page."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from ..errors import UserError
+from ..options import option
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReportConfig:
+    """Which runs to report."""
+
+    runs: list[Path] = option("run folders, one or several for one page")
+    output: Path | None = option(
+        "HTML file; unset: report.html in the run folder, comparison.html in the first of several",
+        None,
+    )
+
+
+def run_report(config: ReportConfig) -> int:
+    """Writes the page and prints where it is."""
+    from ..reporting.report import write_report
+
+    try:
+        print(write_report(config.runs, config.output))
+    except (FileNotFoundError, ValueError) as error:
+        raise UserError(str(error)) from error
+    return 0
