@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
+import types
+import typing
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal, TypeVar
 
 import yaml
+
+Kind = TypeVar("Kind", bound="Options")
 
 
 class OptionError(ValueError):
@@ -102,6 +108,87 @@ class Options:
             value = getattr(self, field.name)
             if limits is not None and value is not None and value not in limits:
                 raise OptionError(field.name, f"{limits}; got {value}")
+
+
+def read_yaml(file: Path) -> dict[str, Any]:
+    """Values by name from a YAML file, as :func:`to_yaml` writes them.
+
+    Raises:
+        ValueError: the file cannot be read or holds something else; names the file.
+    """
+    try:
+        found = yaml.safe_load(file.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ValueError(f"{file}: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise ValueError(
+            f"{file}: expected UTF-8 text ({error.reason} at byte {error.start})"
+        ) from error
+    except yaml.YAMLError as error:
+        raise ValueError(f"{file} is no YAML: {error}") from error
+    if not isinstance(found, dict):
+        kind = "nothing" if found is None else type(found).__name__
+        raise ValueError(f"{file}: expected lines like `lr: 0.001`; found {kind}")
+    return {str(name).replace("-", "_"): value for name, value in found.items()}
+
+
+def build(kind: type[Kind], values: Mapping[str, Any]) -> Kind:
+    """Options from plain values, as a YAML file holds them.
+
+    Args:
+        kind: options dataclass.
+        values: by name; text stands for a path, a list for a tuple, a whole number for a float.
+
+    Raises:
+        ValueError: a name is unknown, one that is needed is missing, or a value is of another type
+            or outside its range.
+    """
+    hints = typing.get_type_hints(kind)
+    fields = {field.name: field for field in dataclasses.fields(kind)}
+    if unknown := sorted(values.keys() - fields.keys()):
+        raise ValueError(f"unknown settings: {', '.join(unknown)}")
+    needed = {name for name, field in fields.items() if field.default is dataclasses.MISSING}
+    if missing := sorted(needed - values.keys()):
+        raise ValueError(f"missing settings: {', '.join(missing)}")
+    return kind(**{name: _converted(name, value, hints[name]) for name, value in values.items()})
+
+
+def _converted(name: str, value: Any, hint: Any) -> Any:
+    """A plain value as the type that a field asks for."""
+    origin, inner = typing.get_origin(hint), typing.get_args(hint)
+    if origin in (typing.Union, types.UnionType):
+        for one in inner:
+            with contextlib.suppress(OptionError):
+                return _converted(name, value, one)
+    elif origin is Literal:
+        if value in inner:
+            return value
+    elif origin is tuple:
+        if isinstance(value, (list, tuple)):
+            return tuple(_converted(name, one, inner[0]) for one in value)
+    elif hint is Path:
+        if isinstance(value, (str, Path)):
+            return Path(value)
+    elif hint is float:
+        # YAML reads 1e-3, without a dot, as text.
+        with contextlib.suppress(ValueError):
+            if isinstance(value, (int, float, str)) and not isinstance(value, bool):
+                return float(value)
+    elif isinstance(value, hint) and not (hint is int and isinstance(value, bool)):
+        return value
+    raise OptionError(name, f"takes {_worded(hint)}; got {value!r}")
+
+
+def _worded(hint: Any) -> str:
+    """A type for the person at the keyboard."""
+    origin, inner = typing.get_origin(hint), typing.get_args(hint)
+    if origin is Literal:
+        return "one of " + ", ".join(map(str, inner))
+    if origin in (typing.Union, types.UnionType):
+        return " or ".join(_worded(one) for one in inner)
+    if origin is tuple:
+        return f"a list of {_worded(inner[0])}"
+    return {type(None): "nothing", bool: "true or false", str: "text"}.get(hint, hint.__name__)
 
 
 def to_yaml(options: Any) -> str:

@@ -10,9 +10,9 @@ from typing import Any, Literal
 
 import yaml
 
+from ..commands.mmm import MMMSettings
 from ..datasets.wording import shorten
 from ..errors import UserError
-from ..mmm.config import MMMConfig
 
 Kind = Literal["stage one", "continued", "stage two", "supervised"]
 PUBLISHED_MIMIC, PUBLISHED_ALIGNMENT = 0.5, 0.05
@@ -51,7 +51,7 @@ class Row:
     changes: Mapping[str, Any] = field(default_factory=dict)
 
 
-def predefined_rows(recipe: MMMConfig) -> dict[str, Row]:
+def predefined_rows(recipe: MMMSettings) -> dict[str, Row]:
     """The rows that need no file.
 
     Args:

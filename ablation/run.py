@@ -8,13 +8,13 @@ from typing import Any
 
 from ..engine.run_folder import write_text
 from ..errors import UserError
-from .config import AblateConfig
 from .execute import execute
+from .settings import AblateSettings
 from .table import markdown, summarise
 from .variants import Job, plan
 
 
-def run_ablation(config: AblateConfig) -> list[dict[str, Any]]:
+def run_ablation(config: AblateSettings) -> list[dict[str, Any]]:
     """Trains every row on every seed and writes ``ablation.md`` and ``ablation.json``.
 
     What is finished in ``config.output`` is not trained again, what was interrupted goes on. Both

@@ -2,26 +2,22 @@
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
-import io
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
-from ..baselines.config import BaselineConfig
-from ..commands.command_line import parse
+from ..baselines.settings import BaselineSettings
+from ..commands.mmm import MMMSettings
 from ..engine.resume import check_same_settings
 from ..errors import UserError
-from ..mmm.config import MMMConfig
 from ..mmm.epoch_length import fixed_steps
-from ..options import to_yaml
-from .config import AblateConfig
+from ..options import build, read_yaml, to_yaml
 from .rows import Row, choose_rows, predefined_rows
+from .settings import AblateSettings
 
-Settings = TypeVar("Settings", BaselineConfig, MMMConfig)
+Settings = TypeVar("Settings", BaselineSettings, MMMSettings)
 # The file that a command writes when its training is done.
 LAST_FILE = {"baseline": "tracks.csv", "mmm": "model.safetensors"}
 
@@ -87,11 +83,11 @@ class _Variant:
 
     folder: str
     command: str
-    settings: BaselineConfig | MMMConfig | None
+    settings: BaselineSettings | MMMSettings | None
     problem: str | None = None
 
 
-def plan(config: AblateConfig) -> list[Cell]:
+def plan(config: AblateSettings) -> list[Cell]:
     """All runs of an ablation, before the first one starts.
 
     Args:
@@ -106,8 +102,8 @@ def plan(config: AblateConfig) -> list[Cell]:
     """
     output = config.output.absolute()
     given = {"dataset": config.dataset, "data_dir": config.data_dir, "output": str(output)}
-    one = _resolve(BaselineConfig, config.baseline_config, given)
-    recipe = _resolve(MMMConfig, config.mmm_config, {**given, "baseline": str(output)})
+    one = _resolve(BaselineSettings, config.baseline_config, given)
+    recipe = _resolve(MMMSettings, config.mmm_config, {**given, "baseline": str(output)})
     known = predefined_rows(recipe)
     rows = choose_rows(config.row_names, known)
     variants: dict[str, _Variant] = {}
@@ -140,7 +136,7 @@ def plan(config: AblateConfig) -> list[Cell]:
 class _Place:
     """The folder of one seed (and value), and what its runs have in common."""
 
-    def __init__(self, config: AblateConfig, value: str, seed: int) -> None:
+    def __init__(self, config: AblateSettings, value: str, seed: int) -> None:
         name = config.over_values[0]
         data_dir = config.data_dir.replace("{seed}", str(seed))
         data_dir = data_dir.replace(f"{{{name}}}", value) if name else data_dir
@@ -152,7 +148,7 @@ class _Place:
         self.folder = folder / f"seed-{seed}"
         self.common: dict[str, Any] = {"data_dir": Path(data_dir).absolute(), "seed": seed}
 
-    def stage_one(self, settings: BaselineConfig) -> Job:
+    def stage_one(self, settings: BaselineSettings) -> Job:
         folder = self.folder / "stage-one"
         filled = dataclasses.replace(settings, output=folder, **self.common)
         return Job(f"{self.label}: stage one", "baseline", folder, to_yaml(filled))
@@ -163,7 +159,7 @@ class _Place:
         before: Job | None = stage_one
         if variant.settings is None:
             return Job(label, variant.command, folder, "", problem=variant.problem)
-        if isinstance(variant.settings, BaselineConfig):
+        if isinstance(variant.settings, BaselineSettings):
             changes["weights"] = str(stage_one.folder / "encoder.safetensors")
         elif variant.settings.baseline is None:
             before = None
@@ -174,26 +170,26 @@ class _Place:
 
 
 def _variant(
-    config: AblateConfig,
+    config: AblateSettings,
     row: Row,
-    one: BaselineConfig,
-    recipe: MMMConfig,
+    one: BaselineSettings,
+    recipe: MMMSettings,
     given: Mapping[str, Any],
 ) -> _Variant:
     command = "baseline" if row.kind == "continued" else "mmm"
     try:
-        settings: BaselineConfig | MMMConfig
+        settings: BaselineSettings | MMMSettings
         if row.kind == "continued":
             changes = {**continued(one, recipe), **given}
-            settings = _resolve(BaselineConfig, config.baseline_config, changes)
+            settings = _resolve(BaselineSettings, config.baseline_config, changes)
         elif row.kind == "supervised":
             file = config.supervised_config or config.mmm_config
             derived = {} if config.supervised_config else from_labels(one, recipe)
             changes = {**derived, **row.changes, **given, "baseline": None}
-            settings = _resolve(MMMConfig, file, changes)
+            settings = _resolve(MMMSettings, file, changes)
         else:
             changes = {**row.changes, **given, "baseline": str(config.output.absolute())}
-            settings = _resolve(MMMConfig, config.mmm_config, changes)
+            settings = _resolve(MMMSettings, config.mmm_config, changes)
     except UserError as error:
         return _Variant(row.name, command, None, str(error))
     return _Variant(row.name, command, settings)
@@ -203,7 +199,7 @@ def _alike(one: _Variant, other: _Variant) -> bool:
     return one.settings is not None and one.settings == other.settings
 
 
-def stage_two_steps(recipe: MMMConfig) -> int:
+def stage_two_steps(recipe: MMMSettings) -> int:
     """Optimiser steps of stage two.
 
     Raises:
@@ -218,7 +214,7 @@ def stage_two_steps(recipe: MMMConfig) -> int:
     return recipe.epochs * steps
 
 
-def continued(one: BaselineConfig, recipe: MMMConfig) -> dict[str, Any]:
+def continued(one: BaselineSettings, recipe: MMMSettings) -> dict[str, Any]:
     """Settings that train stage one on for as many steps as stage two takes.
 
     Its last stage goes on from its encoder, with a fresh optimiser and schedule as stage two has
@@ -246,7 +242,7 @@ def continued(one: BaselineConfig, recipe: MMMConfig) -> dict[str, Any]:
     }
 
 
-def from_labels(one: BaselineConfig, recipe: MMMConfig) -> dict[str, Any]:
+def from_labels(one: BaselineSettings, recipe: MMMSettings) -> dict[str, Any]:
     """Settings that train stage two's recipe from labels, for the steps of both stages.
 
     Args:
@@ -270,25 +266,9 @@ def _resolve(kind: type[Settings], file: Path, changes: Mapping[str, Any]) -> Se
     """Settings from a file and changes.
 
     Raises:
-        UserError: in the words of the command's own parser.
+        UserError: what is wrong with the file or a value.
     """
-    names = {field.name for field in dataclasses.fields(kind)}
-    unknown = sorted(set(changes) - names)
-    if unknown:
-        raise UserError(f"unknown settings: {', '.join(unknown)}")
-    flags = [f"--config={file}"]
-    for name, value in changes.items():
-        flag = name.replace("_", "-")
-        if isinstance(value, bool):
-            flags.append(f"--{flag}" if value else f"--no-{flag}")
-        else:
-            written = value if isinstance(value, str) else json.dumps(value)
-            flags.append(f"--{flag}={written}")
-    said = io.StringIO()
     try:
-        with contextlib.redirect_stderr(said):
-            return parse(kind, flags, program="settings", description="")
-    except SystemExit as stop:
-        lines = [line for line in said.getvalue().splitlines() if "--help`" not in line]
-        message = "\n".join(lines).removeprefix("settings: ")
-        raise UserError(message or f"{file} cannot be read") from stop
+        return build(kind, {**read_yaml(file), **changes})
+    except ValueError as error:
+        raise UserError(f"{file}: {error}") from error

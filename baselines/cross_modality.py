@@ -12,10 +12,9 @@ from ..datasets.samplers import UnifiedBatchSampler
 from ..engine.network_kinds import Network, describe
 from ..engine.session import Session
 from ..memory import ClusterMemory, joint_prototypes
-from ..pseudo_labels.evaluator import PseudoLabelEvaluator
 from ..pseudo_labels.labelling import joint_labels
-from .config import BaselineConfig
 from .intra_modality import IntraModality
+from .settings import BaselineSettings
 
 
 class CrossModality(IntraModality):
@@ -29,27 +28,19 @@ class CrossModality(IntraModality):
     name = "cross_modality"
     stream = 13
 
-    def __init__(
-        self,
-        session: Session,
-        config: BaselineConfig,
-        model: Network,
-        evaluator: PseudoLabelEvaluator,
-    ) -> None:
-        super().__init__(session, config, model, evaluator)
-        self.epochs = config.cross_epochs
+    def __init__(self, session: Session, settings: BaselineSettings, model: Network) -> None:
+        super().__init__(session, settings, model)
+        self.epochs = settings.cross_epochs
+        self.steps = 2 * settings.steps  # one joint batch after each batch of 1a
         self.joint = np.full(len(session.tracks), -1, np.int64)
         self.joint_memory: ClusterMemory | None = None
         self._joint_next = False
 
-    @property
-    def steps(self) -> int:
-        """Batches of an epoch: one joint batch after each batch of 1a."""
-        return 2 * self.config.steps
-
     def _cluster(self, features: Tensor, epoch: int, step: int) -> None:
         super()._cluster(features, epoch, step)
-        self.joint = joint_labels(features, self.session, self.config)
+        self.joint = joint_labels(
+            features, self.session.modalities, self.settings, say=self.session.say
+        )
         self.evaluator.labels(self.joint, self.name, epoch + 1, step, None, features)
         self.joint_memory = None
         if self.joint.max(initial=-1) > 0:
@@ -74,16 +65,16 @@ class CrossModality(IntraModality):
             sampler = UnifiedBatchSampler(
                 self.joint,
                 self.session.modalities,
-                min(2 * self.config.p_num, int(self.joint.max()) + 1),
-                self.config.k_num + self.config.k_num % 2,
-                self.config.steps,
-                seed=self.config.seed + self.stream,
+                min(2 * self.settings.p_num, int(self.joint.max()) + 1),
+                self.settings.k_num + self.settings.k_num % 2,
+                self.settings.steps,
+                seed=self.settings.seed + self.stream,
             )
             sampler.set_epoch(epoch)
             again = list(sampler)
         self._joint_next = False
         both = [batch for pair in zip(intra, again) for batch in pair]
-        return self.session.training_clips(both, (self.config.seed, self.stream, epoch))
+        return self.session.training_clips(both, (self.settings.seed, self.stream, epoch))
 
     def losses(self, clips: Tensor, index: Tensor, step: int) -> dict[str, Tensor]:
         """Losses of 1a, or of the joint memory."""
@@ -94,10 +85,12 @@ class CrossModality(IntraModality):
         with self.session.runtime.autocast():
             embeddings = describe(self.model, batch.images, batch.modalities).embeddings
         labels = torch.from_numpy(self.joint)[batch.tracks].to(embeddings.device)
-        losses = {"joint memory": self.config.memory_weight * self.joint_memory(embeddings, labels)}
-        if self.config.contrast_weight:
-            losses["joint contrast"] = self.config.contrast_weight * self.contrast(
+        losses = {
+            "joint memory": self.settings.memory_weight * self.joint_memory(embeddings, labels)
+        }
+        if self.settings.contrast_weight:
+            losses["joint contrast"] = self.settings.contrast_weight * self.contrast(
                 embeddings, labels
             )
-        self._pending = [(self.joint_memory, embeddings.detach(), labels)]
+        self.writes.later(self.joint_memory, embeddings, labels)
         return losses

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
 
 import numpy as np
 import torch
@@ -14,16 +13,17 @@ from ..datasets.track import Modality
 from ..engine.augment import Augmenter
 from ..engine.network_kinds import Network, describe
 from ..engine.session import Session
+from ..engine.stages import Stage
 from ..losses import ContrastiveLoss
 from ..memory import ClusterMemory, cluster_means
-from ..pseudo_labels.evaluator import PseudoLabelEvaluator
+from ..memory.cluster import cluster_memory
 from ..pseudo_labels.labelling import clustering_features, intra_modality_labels
-from .config import BaselineConfig
+from .settings import BaselineSettings
 
 STREAM = 12
 
 
-class IntraModality:
+class IntraModality(Stage):
     """Each iteration draws one visible and one infrared P×K batch, in one forward pass.
 
     Source: stage one of ADCA / PGM / MMM; every epoch clusters anew with the present features.
@@ -32,35 +32,27 @@ class IntraModality:
     name = "intra_modality"
     stream = STREAM
 
-    def __init__(
-        self,
-        session: Session,
-        config: BaselineConfig,
-        model: Network,
-        evaluator: PseudoLabelEvaluator,
-    ) -> None:
+    def __init__(self, session: Session, settings: BaselineSettings, model: Network) -> None:
+        super().__init__()
         self.session = session
-        self.config = config
+        self.settings = settings
         self.model = model
-        self.evaluator = evaluator
-        self.epochs = config.intra_epochs
-        self.lr = config.lr
-        self.milestones = tuple(config.steps * epoch for epoch in config.lr_steps)
-        self.augment = Augmenter(session, config, self.stream, views=2)
-        self.contrast = ContrastiveLoss(config.contrast_temperature)
+        self.evaluator = session.evaluator
+        self.epochs = settings.intra_epochs
+        self.steps = settings.steps
+        self.lr = settings.lr
+        self.milestones = tuple(settings.steps * epoch for epoch in settings.lr_steps)
+        self.augment = Augmenter(
+            session, settings.augmentation, settings.network, self.stream, views=2
+        )
+        self.contrast = ContrastiveLoss(settings.contrast_temperature)
         self.labels = np.full(len(session.tracks), -1, np.int64)
         self.memories: dict[int, ClusterMemory] = {}
-        self._pending: list[tuple[ClusterMemory, Tensor, Tensor]] = []
-
-    @property
-    def steps(self) -> int:
-        """Batches of an epoch."""
-        return self.config.steps
 
     def begin_epoch(self, epoch: int, step: int) -> None:
         """Extracts features, clusters, fills the memories."""
         features = clustering_features(
-            self.session.training_features(self.model), self.session, self.config
+            self.session.training_features(self.model), self.session.cameras, self.settings
         )
         self._cluster(features, epoch, step)
         self.evaluator.keep(
@@ -68,7 +60,9 @@ class IntraModality:
         )
 
     def _cluster(self, features: Tensor, epoch: int, step: int) -> None:
-        self.labels = intra_modality_labels(features, self.session, self.config)
+        self.labels = intra_modality_labels(
+            features, self.session.modalities, self.settings, say=self.session.say
+        )
         for modality in Modality:
             self.evaluator.labels(self.labels, self.name, epoch + 1, step, modality, features)
             chosen = torch.from_numpy(self.session.modalities == modality)
@@ -81,13 +75,7 @@ class IntraModality:
         return None
 
     def _memory(self, prototypes: Tensor) -> ClusterMemory:
-        config = self.config
-        return ClusterMemory(
-            prototypes.to(self.session.runtime.device),
-            temperature=config.memory_temperature,
-            momentum=config.memory_momentum,
-            mode=config.memory_mode,
-        )
+        return cluster_memory(prototypes.to(self.session.runtime.device), self.settings)
 
     def _intra_batches(self, epoch: int) -> list[list[int]]:
         """Visible and infrared halves of each batch, as track numbers."""
@@ -98,10 +86,10 @@ class IntraModality:
             sampler = ClusterBatchSampler(
                 labels,
                 self.session.cameras[chosen],
-                min(self.config.p_num, int(labels.max(initial=-1)) + 1),
-                self.config.k_num,
-                self.config.steps,
-                seed=self.config.seed + self.stream,
+                min(self.settings.p_num, int(labels.max(initial=-1)) + 1),
+                self.settings.k_num,
+                self.settings.steps,
+                seed=self.settings.seed + self.stream,
             )
             sampler.set_epoch(epoch)
             halves.append([chosen[batch].tolist() for batch in sampler])
@@ -110,7 +98,7 @@ class IntraModality:
     def batches(self, epoch: int) -> Iterable[tuple[Tensor, Tensor]]:
         """uint8 clips and track numbers."""
         return self.session.training_clips(
-            self._intra_batches(epoch), (self.config.seed, self.stream, epoch)
+            self._intra_batches(epoch), (self.settings.seed, self.stream, epoch)
         )
 
     def losses(self, clips: Tensor, index: Tensor, step: int) -> dict[str, Tensor]:
@@ -125,29 +113,15 @@ class IntraModality:
     ) -> dict[str, Tensor]:
         labels = torch.from_numpy(self.labels)[index].to(embeddings.device)
         losses = {}
-        self._pending = []
         for modality in Modality:
             chosen = modalities == modality
             rows, targets = embeddings[chosen], labels[chosen]
             memory = self.memories[int(modality)]
             name = modality.name.lower()
-            losses[f"{name} memory"] = self.config.memory_weight * memory(rows, targets)
-            self._pending.append((memory, rows.detach(), targets))
-        if self.config.contrast_weight:
-            losses["contrast"] = self.config.contrast_weight * self.contrast(
+            losses[f"{name} memory"] = self.settings.memory_weight * memory(rows, targets)
+            self.writes.later(memory, rows, targets)
+        if self.settings.contrast_weight:
+            losses["contrast"] = self.settings.contrast_weight * self.contrast(
                 embeddings, labels, modalities
             )
         return losses
-
-    def after_step(self) -> None:
-        """Writes the memories, after the backward pass that read them."""
-        for memory, rows, targets in self._pending:
-            memory.update(rows, targets)
-        self._pending = []
-
-    def state(self) -> dict[str, Any]:
-        """None: each epoch clusters anew."""
-        return {}
-
-    def load_state(self, state: dict[str, Any]) -> None:
-        """Nothing to take back."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
 
 from torch import Tensor
 
@@ -11,13 +10,14 @@ from ..datasets.samplers import TrackContrastSampler
 from ..engine.augment import Augmenter
 from ..engine.network_kinds import Network, describe
 from ..engine.session import Session
+from ..engine.stages import Stage
 from ..losses import ContrastiveLoss
-from .config import BaselineConfig
+from .settings import BaselineSettings
 
 STREAM = 11
 
 
-class Pretraining:
+class Pretraining(Stage):
     """Contrasts two clips of a tracklet with other tracklets *of the same camera*.
 
     Untrained features tell cameras apart sooner than people. With negatives of one camera only,
@@ -26,37 +26,30 @@ class Pretraining:
 
     name = "pretrain"
 
-    def __init__(self, session: Session, config: BaselineConfig, model: Network) -> None:
+    def __init__(self, session: Session, settings: BaselineSettings, model: Network) -> None:
+        super().__init__()
         self.session = session
-        self.config = config
+        self.settings = settings
         self.model = model
-        self.epochs = config.resolved_pretrain_epochs
-        self.lr = config.pretrain_lr
-        self.milestones: tuple[int, ...] = ()
-        self.augment = Augmenter(session, config, STREAM)
-        self.loss = ContrastiveLoss(config.contrast_temperature)
+        self.epochs = settings.resolved_pretrain_epochs
+        self.lr = settings.pretrain_lr
+        self.steps = settings.pretrain_steps
+        self.augment = Augmenter(session, settings.augmentation, settings.network, STREAM)
+        self.loss = ContrastiveLoss(settings.contrast_temperature)
         self.sampler = TrackContrastSampler(
             session.modalities,
             session.cameras,
-            config.pretrain_tracks,
-            config.pretrain_steps,
-            seed=config.seed,
+            settings.pretrain_tracks,
+            settings.pretrain_steps,
+            seed=settings.seed,
         )
-
-    @property
-    def steps(self) -> int:
-        """Batches of an epoch."""
-        return self.config.pretrain_steps
-
-    def begin_epoch(self, epoch: int, step: int) -> None:
-        """Nothing to prepare."""
 
     def batches(self, epoch: int) -> Iterable[tuple[Tensor, Tensor]]:
         """Each track of a batch twice, as two random clips."""
         self.sampler.set_epoch(epoch)
         twice = [batch + batch for batch in self.sampler]
         return self.session.training_clips(
-            twice, (self.config.seed, STREAM, epoch), self.config.pretrain_frames
+            twice, (self.settings.seed, STREAM, epoch), self.settings.pretrain_frames
         )
 
     def losses(self, clips: Tensor, index: Tensor, step: int) -> dict[str, Tensor]:
@@ -70,14 +63,3 @@ class Pretraining:
             chosen = batch.modalities == code
             losses[f"{name} contrast"] = self.loss(output.embeddings[chosen], tracks[chosen])
         return losses
-
-    def after_step(self) -> None:
-        """No memory to write."""
-
-    def state(self) -> dict[str, Any]:
-        """None: every draw depends on the step alone."""
-        return {}
-
-    def load_state(self, state: dict[str, Any]) -> None:
-        """Nothing to take back."""
-        assert not state

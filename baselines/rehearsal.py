@@ -6,55 +6,57 @@ from ..engine.augment import Augmenter
 from ..engine.dry_run import PlannedStage, dry_run, most_clusters, rehearsal, some_tracks, stand_in
 from ..engine.network import build_network
 from ..engine.session import Session
-from .config import BaselineConfig
 from .cross_modality import CrossModality
 from .intra_modality import IntraModality
 from .pretraining import Pretraining
+from .settings import BaselineSettings
 
 
-def rehearse_baseline(config: BaselineConfig) -> None:
+def rehearse_baseline(settings: BaselineSettings) -> None:
     """Takes the largest step of stage one and says what a run needs; writes nothing.
 
     Args:
-        config: settings.
+        settings: of the command.
 
     Raises:
         UserError, DatasetError: with what to do.
     """
-    trial = rehearsal(config)
+    trial = rehearsal(settings)
     session = Session(trial, "baseline", None, labelled=False)
-    model = build_network(trial, session.runtime)
+    model = build_network(trial, session)
     pretraining = Pretraining(session, trial, model)
-    augment = Augmenter(session, trial, IntraModality.stream, views=2)
-    clips = config.p_num * config.k_num
+    augment = Augmenter(
+        session, settings.augmentation, settings.network, IntraModality.stream, views=2
+    )
+    clips = settings.p_num * settings.k_num
     # A joint batch of 1b holds 2 P clusters of K clips, K rounded up to an even number.
-    joint = config.p_num * (config.k_num + config.k_num % 2)
-    clusters = most_clusters(session, config.min_samples)
+    joint = settings.p_num * (settings.k_num + settings.k_num % 2)
+    clusters = most_clusters(session, settings.min_samples)
     losses = stand_in(session, model, augment, prototypes=clusters)
     plan = [
         PlannedStage(
             Pretraining.name,
             pretraining.epochs,
             pretraining.steps,
-            2 * some_tracks(session, config.pretrain_tracks, config.pretrain_tracks),
+            2 * some_tracks(session, settings.pretrain_tracks, settings.pretrain_tracks),
             pretraining.losses,
-            num_frames=config.pretrain_frames,
+            num_frames=settings.pretrain_frames,
         ),
         PlannedStage(
             IntraModality.name,
-            config.intra_epochs,
-            config.steps,
+            settings.intra_epochs,
+            settings.steps,
             some_tracks(session, clips, clips),
             losses,
-            extractions=config.intra_epochs,
+            extractions=settings.intra_epochs,
         ),
         PlannedStage(
             CrossModality.name,
-            config.cross_epochs,
-            2 * config.steps,
+            settings.cross_epochs,
+            2 * settings.steps,
             some_tracks(session, joint, joint),
             losses,
-            extractions=config.cross_epochs,
+            extractions=settings.cross_epochs,
         ),
     ]
-    dry_run(session, config, model, plan, untrained=True, last_extractions=1)
+    dry_run(session, settings, model, plan, untrained=True, last_extractions=1)

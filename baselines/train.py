@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ..distributed.batch_size import batch_record, batch_warnings
 from ..engine.checkpoint import save_model
 from ..engine.network import build_network, network_meta
 from ..engine.run_folder import RunFolder
@@ -9,22 +10,20 @@ from ..engine.session import Session
 from ..engine.stages import Stage, run_stages
 from ..evaluation.results import summary_table
 from ..options import to_yaml
-from ..pseudo_labels.artefact import write_artefact
-from ..pseudo_labels.evaluator import PseudoLabelEvaluator
 from ..pseudo_labels.labelling import clustering_features, intra_modality_labels
 from ..reporting.run_record import read_run
-from .config import BaselineConfig
 from .cross_modality import CrossModality
 from .intra_modality import IntraModality
 from .pretraining import Pretraining
 from .rehearsal import rehearse_baseline
+from .settings import BaselineSettings
 
 
-def run_baseline(config: BaselineConfig) -> RunFolder | None:
-    """Trains stage one and writes its artefact into ``config.output``.
+def run_baseline(settings: BaselineSettings) -> RunFolder | None:
+    """Trains stage one and writes its artefact into ``settings.output``.
 
     Args:
-        config: settings.
+        settings: of the command.
 
     Returns:
         The run folder; None after a dry run.
@@ -32,29 +31,36 @@ def run_baseline(config: BaselineConfig) -> RunFolder | None:
     Raises:
         UserError, DatasetError, DegenerateClustering: with what to do.
     """
-    if config.dry_run:
-        rehearse_baseline(config)
+    if settings.dry_run:
+        rehearse_baseline(settings)
         return None
-    run = RunFolder(config.output, to_yaml(config), resume=config.resume is not None)
+    run = RunFolder(
+        settings.output,
+        to_yaml(settings),
+        resume=settings.resume is not None,
+        pictures=settings.pictures,
+    )
     try:
-        session = Session(config, "baseline", run, labelled=False)
-        evaluator = PseudoLabelEvaluator(session.full_tracks, run, config.data_dir)
-        model = build_network(config, session.runtime)
+        session = Session(settings, "baseline", run, labelled=False, facts=batch_record(settings))
+        for warning in batch_warnings(settings):
+            session.say(warning)
+        model = build_network(settings, session)
         stages: list[Stage] = [
-            Pretraining(session, config, model),
-            IntraModality(session, config, model, evaluator),
-            CrossModality(session, config, model, evaluator),
+            Pretraining(session, settings, model),
+            IntraModality(session, settings, model),
+            CrossModality(session, settings, model),
         ]
-        step = run_stages(session, run, config, model, stages, untrained=True)
+        step = run_stages(session, run, settings, model, stages, untrained=True)
         features = session.training_features(model)
         labels = intra_modality_labels(
-            clustering_features(features, session, config), session, config
+            clustering_features(features, session.cameras, settings),
+            session.modalities,
+            settings,
+            say=session.say,
         )
-        meta = network_meta(config, model, stage="baseline", step=step)
+        meta = network_meta(settings, session, model, stage="baseline", step=step)
         save_model(run.path / "encoder.safetensors", model, meta)
-        write_artefact(
-            run.path,
-            session.full_tracks,
+        session.evaluator.write_artefact(
             labels,
             features,
             {"steps": step, "tracks": len(labels), "noise": float((labels < 0).mean())},

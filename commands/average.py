@@ -7,18 +7,18 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..errors import UserError
-from ..options import option
+from ..options import Options, option
 
 
 @dataclass(frozen=True, kw_only=True)
-class AverageConfig:
+class AverageSettings(Options):
     """Which runs to average."""
 
     runs: list[Path] = option("run folders, for instance one for each trial of RegDB")
     output: Path | None = option("JSON file to write; without it, print only", None)
 
 
-def run_average(config: AverageConfig) -> int:
+def run_average(config: AverageSettings) -> int:
     """Prints the table of means."""
     from ..reporting.average import average_runs, average_table
 

@@ -20,10 +20,10 @@ from ..clustering.camera_mean import centre_by_camera
 from ..clustering.eps_scan import GRID, ScanRow, scan_eps
 from ..clustering.jaccard import jaccard_of_neighbours
 from ..clustering.neighbours import nearest_neighbours
+from ..clustering.options import ClusteringOptions
 from ..clustering.pseudo_labels import DegenerateClustering, check_clustering, cluster_graph
-from ..engine.config import UnsupervisedConfig
 from ..errors import UserError
-from ..options import option
+from ..options import Options, option
 from ..pseudo_labels.artefact import read_artefact
 
 IDENTITIES = "_identities"
@@ -31,7 +31,7 @@ RECIPE = ("k1", "k2", "eps", "min_samples", "camera_mean")
 
 
 @dataclass(frozen=True, kw_only=True)
-class ClusterConfig:
+class ClusterSettings(Options):
     """Which features to cluster, and how; what is unset comes from the recipe."""
 
     input: Path = option(
@@ -40,22 +40,23 @@ class ClusterConfig:
     )
     scan: bool = option("try a grid of eps from one neighbour graph", False)
     grid: tuple[float, ...] | None = option("eps to scan; unset: 0.05 to 0.95", None)
-    k1: int | None = option("k-reciprocal neighbours; unset: the run's recipe", None)
-    k2: int | None = option("neighbours of the query expansion; unset: the run's recipe", None)
-    eps: float | None = option("DBSCAN radius; unset: the run's recipe", None)
-    min_samples: int | None = option("tracks around a core track; unset: the run's recipe", None)
+    k1: int | None = option("k-reciprocal neighbours; unset: the run's recipe", None, at_least=1)
+    k2: int | None = option(
+        "neighbours of the query expansion; unset: the run's recipe", None, at_least=1
+    )
+    eps: float | None = option("DBSCAN radius; unset: the run's recipe", None, at_least=0, below=1)
+    min_samples: int | None = option(
+        "tracks around a core track; unset: the run's recipe", None, at_least=1
+    )
     backend: Literal["auto", "tiled", "bf16", "torch", "faiss", "ivf"] = option(
         "neighbour search; ivf is approximate, for more than a million rows", "auto"
     )
 
     def __post_init__(self) -> None:
-        for name in ("k1", "k2", "min_samples"):
-            value = getattr(self, name)
-            if value is not None and value < 1:
-                raise ValueError(f"--{name.replace('_', '-')} is at least 1")
-        for eps in (*(self.grid or ()), *([] if self.eps is None else [self.eps])):
+        super().__post_init__()
+        for eps in self.grid or ():
             if not 0 <= eps < 1:
-                raise ValueError(f"eps lies between 0 and 1, as Jaccard distances do; got {eps}")
+                raise ValueError(f"--grid: eps lies between 0 and 1, 1 excluded; got {eps}")
 
 
 @dataclass(frozen=True)
@@ -73,7 +74,7 @@ class FeatureSet:
     identities: NDArray[np.int64] | None
 
 
-def run_cluster(config: ClusterConfig) -> dict[str, list[ScanRow]]:
+def run_cluster(config: ClusterSettings) -> dict[str, list[ScanRow]]:
     """Clusters each set of features and prints what came out.
 
     Args:
@@ -112,9 +113,9 @@ def run_cluster(config: ClusterConfig) -> dict[str, list[ScanRow]]:
     return found
 
 
-def _recipe(config: ClusterConfig) -> dict[str, Any]:
+def _recipe(config: ClusterSettings) -> dict[str, Any]:
     """Defaults, then the run's settings, then the flags."""
-    recipe = {name: getattr(UnsupervisedConfig, name) for name in RECIPE}
+    recipe = {name: getattr(ClusteringOptions, name) for name in RECIPE}
     written = config.input / "config.yaml"
     if written.is_file():
         settings = yaml.safe_load(written.read_text(encoding="utf-8")) or {}

@@ -12,12 +12,18 @@ from pathlib import Path
 from typing import Any, NoReturn, TypeVar
 
 import jsonargparse
-import yaml
 
 from ..distributed.processes import say_once
+from ..options import OptionError, read_yaml
 
-Config = TypeVar("Config")
+Settings = TypeVar("Settings")
 MOST_LINES = 12  # of a complaint
+
+# Groups of flags in --help, the most used first; groups that are not named here follow.
+GROUPS = (
+    *("Settings", "Data", "Run", "Stage one", "Stage two", "Matching", "Labels", "Clustering"),
+    *("Memories", "Losses", "Network", "Batches", "Optimiser", "Frames", "Evaluation", "Machine"),
+)
 
 # Names that other code bases of the field gave their users, beside ours.
 ALIASES = {
@@ -39,41 +45,73 @@ class _Parser(jsonargparse.ArgumentParser):
         sys.exit(2)
 
 
+def _flag(name: str) -> str:
+    return "--" + name.replace("_", "-")
+
+
 def _with_flags(message: str) -> str:
     """Names settings as they are typed."""
-
-    def flag(name: str) -> str:
-        return "--" + name.replace("_", "-")
-
     required = re.fullmatch(r"the following arguments are required: (.*)", message)
     if required:
-        return "missing: " + ", ".join(flag(name) for name in required[1].split(", "))
-    message = re.sub(r'Parser key "(\w+)":\s*', lambda key: f"{flag(key[1])}: ", message)
+        return "missing: " + ", ".join(_flag(name) for name in required[1].split(", "))
+    message = re.sub(r'Parser key "(\w+)":\s*', lambda key: f"{_flag(key[1])}: ", message)
     message = re.sub(r"a typing\.Literal\[(.*?)\]", r"one of \1", message)
     return re.sub(r"a <class '(.*?)'>", r"\1", message)
 
 
-def build_parser(config: type, program: str, description: str) -> jsonargparse.ArgumentParser:
-    """A parser with the fields of ``config`` as flags, ``--config`` and ``--print_config``."""
+def build_parser(settings: type, program: str, description: str) -> jsonargparse.ArgumentParser:
+    """A parser with the fields of ``settings`` as flags, ``--config`` and ``--print_config``.
+
+    Flags stand in groups, one for each options dataclass that ``settings`` inherits from.
+    """
     parser = _Parser(prog=program, description=description)
     parser.add_argument(
         "--config", action="config", help="YAML file with any of the settings below"
     )
-    hints = typing.get_type_hints(config)
-    for field in dataclasses.fields(config):
-        flag = "--" + field.name.replace("_", "-")
-        options: dict[str, Any] = {"help": field.metadata["help"]}
-        if field.default is dataclasses.MISSING:
-            options["required"] = True
-        else:
-            options["default"] = field.default
-        if hints[field.name] is bool:
-            parser.add_argument(flag, action=jsonargparse.ActionYesNo(no_prefix="no-"), **options)
-            continue
-        if field.metadata["bare"] is not None:
-            options.update(nargs="?", const=field.metadata["bare"])
-        parser.add_argument(flag, type=hints[field.name], **options)
+    hints = typing.get_type_hints(settings)
+    by_name = {field.name: field for field in dataclasses.fields(settings)}
+    for (heading, sentence), names in _groups(settings).items():
+        group = parser.add_argument_group(heading, sentence)
+        for name in names:
+            _add_flag(group, by_name[name], hints[name])
     return parser
+
+
+def _groups(settings: type) -> dict[tuple[str, str], list[str]]:
+    """Heading and sentence of each group of flags to the names of its fields, in order."""
+    groups: dict[tuple[str, str], list[str]] = {}
+    seen: set[str] = set()
+    known = {field.name for field in dataclasses.fields(settings)}
+    # From the bottom, so that a field whose default a command changes stays where it belongs.
+    for kind in reversed(settings.__mro__):
+        own = vars(kind).get("__annotations__", {})
+        names = [name for name in own if name in known and name not in seen]
+        seen.update(names)
+        if names:
+            sentence = (kind.__doc__ or "").strip().splitlines()[0]
+            heading = vars(kind).get("heading", "Settings")
+            place = next((group for group in groups if group[0] == heading), (heading, sentence))
+            groups.setdefault(place, []).extend(names)
+
+    def place_of(group: tuple[str, str]) -> int:
+        return GROUPS.index(group[0]) if group[0] in GROUPS else len(GROUPS)
+
+    return {group: groups[group] for group in sorted(groups, key=place_of)}
+
+
+def _add_flag(group: Any, field: dataclasses.Field[Any], kind: Any) -> None:
+    flag = _flag(field.name)
+    more: dict[str, Any] = {"help": field.metadata["help"]}
+    if field.default is dataclasses.MISSING:
+        more["required"] = True
+    else:
+        more["default"] = field.default
+    if kind is bool:
+        group.add_argument(flag, action=jsonargparse.ActionYesNo(no_prefix="no-"), **more)
+        return
+    if field.metadata["bare"] is not None:
+        more.update(nargs="?", const=field.metadata["bare"])
+    group.add_argument(flag, type=kind, **more)
 
 
 def normalise_flags(arguments: Sequence[str]) -> list[str]:
@@ -102,16 +140,16 @@ def _joined(flags: list[str], flag: str) -> list[str]:
 
 
 def parse(
-    config: type[Config], arguments: Sequence[str], *, program: str, description: str
-) -> Config:
-    """Builds ``config`` from defaults, then ``--config`` files and flags in the order given.
+    settings: type[Settings], arguments: Sequence[str], *, program: str, description: str
+) -> Settings:
+    """Builds ``settings`` from defaults, then ``--config`` files and flags in the order given.
 
     Raises:
         SystemExit: with code 2 and a message on a bad or missing setting; 0 after ``--help``.
     """
-    parser = build_parser(config, program, description)
+    parser = build_parser(settings, program, description)
     flags = normalise_flags(arguments)
-    names = {field.name for field in dataclasses.fields(config)}  # type: ignore[arg-type]
+    names = {field.name for field in dataclasses.fields(settings)}  # type: ignore[arg-type]
     for before, flag in itertools.pairwise(["", *flags]):
         if before == "--config" or flag.startswith("--config="):
             complaint = _complaint_about(Path(flag.removeprefix("--config=")), names)
@@ -120,7 +158,9 @@ def parse(
     values = parser.parse_args(flags).as_dict()
     values.pop("config", None)
     try:
-        return config(**values)
+        return settings(**values)
+    except OptionError as error:
+        parser.error(f"{_flag(error.option)} {error.complaint}")
     except ValueError as error:
         parser.error(str(error))
 
@@ -128,17 +168,8 @@ def parse(
 def _complaint_about(file: Path, names: set[str]) -> str | None:
     """What is wrong with a ``--config`` file as a whole; its values are checked as flags are."""
     try:
-        settings = yaml.safe_load(file.read_text(encoding="utf-8"))
-    except OSError as error:
-        return f"--config {file}: {error.strerror}"
-    except UnicodeDecodeError as error:
-        return f"--config {file}: expected UTF-8 text ({error.reason} at byte {error.start})"
-    except yaml.YAMLError as error:
-        return f"--config {file} is no YAML: {error}"
-    if not isinstance(settings, dict):
-        found = "nothing" if settings is None else type(settings).__name__
-        return f"--config {file}: expected lines like `lr: 0.001`; found {found}"
-    unknown = [str(name) for name in settings if str(name).replace("-", "_") not in names]
-    if unknown:
-        return f"--config {file}: unknown settings: {', '.join(unknown)}"
-    return None
+        values = read_yaml(file)
+    except ValueError as error:
+        return f"--config {error}"
+    unknown = [name for name in values if name not in names]
+    return f"--config {file}: unknown settings: {', '.join(unknown)}" if unknown else None

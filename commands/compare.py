@@ -6,18 +6,18 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..errors import UserError
-from ..options import option
+from ..options import Options, option
 
 
 @dataclass(frozen=True, kw_only=True)
-class CompareConfig:
+class CompareSettings(Options):
     """Which two runs to compare."""
 
     runs: list[Path] = option("two run folders")
     tolerance: float = option("relative difference of numbers that still counts as none", 0.0)
 
 
-def run_compare(config: CompareConfig) -> int:
+def run_compare(config: CompareSettings) -> int:
     """Prints where the runs part."""
     from ..reporting.compare import compare_runs
     from ..reporting.run_record import read_run

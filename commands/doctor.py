@@ -18,7 +18,7 @@ from ..datasets.errors import DatasetError
 from ..datasets.verify import verify_dataset
 from ..engine.runtime import cpu_has_bf16_units, versions
 from ..errors import UserError
-from ..options import option
+from ..options import Options, option
 
 GIB = 2**30
 # What the largest network (ResNet-50 with classifiers) takes with its optimiser, as float32.
@@ -31,7 +31,7 @@ MARKS = {"ok": "ok     ", "look": "look   ", "bad": "BAD    "}
 
 
 @dataclass(frozen=True, kw_only=True)
-class DoctorConfig:
+class DoctorSettings(Options):
     """What to look at beside the machine."""
 
     recipe: Path | None = option("YAML of a recipe; says its effective batch and its needs", None)
@@ -40,6 +40,7 @@ class DoctorConfig:
     output: Path = option("where runs will be written; its disk is looked at", Path())
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if self.dataset is not None and self.data_dir is None:
             raise ValueError("--dataset needs --data-dir, the folder of the data set")
 
@@ -59,7 +60,7 @@ class Finding:
     text: str
 
 
-def run_doctor(config: DoctorConfig) -> int:
+def run_doctor(config: DoctorSettings) -> int:
     """Prints all findings.
 
     Args:

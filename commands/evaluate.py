@@ -7,18 +7,18 @@ from pathlib import Path
 from typing import Any, Literal
 
 from ..engine.checkpoint import load_model
-from ..engine.config import DataConfig
 from ..engine.network import place
+from ..engine.options import SessionOptions
 from ..engine.regdb_trial import choose_trial
 from ..engine.run_folder import RunFolder
 from ..engine.session import Session
 from ..errors import UserError
 from ..evaluation.results import summary_table
-from ..options import option, to_yaml
+from ..options import Options, option, to_yaml
 
 
 @dataclass(frozen=True, kw_only=True)
-class EvaluateConfig:
+class EvaluateSettings(Options):
     """Which network, on which data; image size and frames come from the checkpoint."""
 
     dataset: str = option("data set name: hitsz-vcm, bupt-campus, sysu-mm01, regdb, llcm, folder")
@@ -64,7 +64,7 @@ def find_model(path: Path) -> Path:
     )
 
 
-def run_evaluation(config: EvaluateConfig) -> list[dict[str, Any]]:
+def run_evaluation(config: EvaluateSettings) -> list[dict[str, Any]]:
     """Ranks the test split under the chosen protocols and prints the table.
 
     Args:
@@ -81,7 +81,7 @@ def run_evaluation(config: EvaluateConfig) -> list[dict[str, Any]]:
     trial = choose_trial(file, meta, config.dataset, config.trial, config.protocol)
     config = replace(config, trial=trial)
     try:
-        data = DataConfig(
+        data = SessionOptions(
             dataset=config.dataset,
             data_dir=config.data_dir,
             allow_incomplete=config.allow_incomplete,

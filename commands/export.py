@@ -22,14 +22,14 @@ from ..models import (
     to_published_m3reid,
 )
 from ..models.state_files import read_state_dict
-from ..options import option
+from ..options import Options, option
 from .evaluate import find_model
 
 SAFETENSORS = ".safetensors"
 
 
 @dataclass(frozen=True, kw_only=True)
-class ExportConfig:
+class ExportSettings(Options):
     """Which network, in which layout."""
 
     input: Path = option("finished run folder, its .safetensors file, or a published checkpoint")
@@ -84,7 +84,7 @@ PUBLISHED: dict[type[Network], PublishedLayout] = {
 }
 
 
-def run_export(config: ExportConfig) -> Path:
+def run_export(config: ExportSettings) -> Path:
     """Reads a network of either layout and writes it in the one asked for.
 
     Args:

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..errors import UserError
-from ..options import option
+from ..options import Options, option
 
 
 @dataclass(frozen=True, kw_only=True)
-class ReportConfig:
+class ReportSettings(Options):
     """Which runs to report."""
 
     runs: list[Path] = option("run folders, one or several for one page")
@@ -20,7 +20,7 @@ class ReportConfig:
     )
 
 
-def run_report(config: ReportConfig) -> int:
+def run_report(config: ReportSettings) -> int:
     """Writes the page and prints where it is."""
     from ..reporting.report import write_report
 

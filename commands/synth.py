@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from ..options import option
+from ..options import Options, option
 
 
 @dataclass(frozen=True, kw_only=True)
-class SynthConfig:
+class SynthSettings(Options):
     """Which synthetic set to render."""
 
     output: Path = option("folder to write")
@@ -23,7 +23,7 @@ class SynthConfig:
     workers: int | None = option("rendering processes; unset: one for each core", None)
 
 
-def run_synth(config: SynthConfig) -> int:
+def run_synth(config: SynthSettings) -> int:
     """Renders the set."""
     from ..synthetic import render_dataset
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..options import option
+from ..options import Options, option
 
 
 @dataclass(frozen=True, kw_only=True)
-class VerifyConfig:
+class VerifySettings(Options):
     """Which data set to verify."""
 
     dataset: str = option("data set name: hitsz-vcm, bupt-campus, sysu-mm01, regdb, llcm, folder")
@@ -17,7 +17,7 @@ class VerifyConfig:
     trial: int = option("RegDB: which of its ten splits, 1 to 10", 1)
 
 
-def run_verify(config: VerifyConfig) -> int:
+def run_verify(config: VerifySettings) -> int:
     """Prints what a copy has and lacks; 2 where it is not complete."""
     from ..datasets.registry import resolve_name
     from ..datasets.verify import verify_dataset

@@ -5,11 +5,11 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from ..engine.config import TrainingConfig
+from ..engine.options import BatchOptions
 from . import ranks
 
 
-def batch_record(config: TrainingConfig) -> dict[str, Any]:
+def batch_record(config: BatchOptions) -> dict[str, Any]:
     """What the record of a run says about its batches.
 
     Returns:
@@ -26,7 +26,7 @@ def batch_record(config: TrainingConfig) -> dict[str, Any]:
     }
 
 
-def batch_warnings(config: TrainingConfig) -> list[str]:
+def batch_warnings(config: BatchOptions) -> list[str]:
     """What to say where results may differ from the recipe's because of the batch."""
     facts = batch_record(config)
     batch, bn_batch, recipe = facts["batch"], facts["bn_batch"], config.recipe_batch

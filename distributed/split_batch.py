@@ -12,14 +12,14 @@ import torch
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
-from ..engine.config import TrainingConfig
+from ..engine.options import BatchOptions
 from ..errors import UserError
 from ..models.batch_norm import BatchGroups, group_batch_norm
 from ..random_streams import generator
 from . import ranks
 
 
-def split_batches(model: nn.Module, config: TrainingConfig) -> None:
+def split_batches(model: nn.Module, config: BatchOptions) -> None:
     """Lets a network in training mode run its share of each batch and give the outputs of all.
 
     Whoever calls the network sees the whole batch on both sides, so losses, memories and samplers

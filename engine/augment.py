@@ -10,7 +10,6 @@ from torch import Tensor
 from ..datasets.track import Modality
 from ..datasets.transforms import ImageAugmentation, RecolourAugmentation, VideoAugmentation
 from ..random_streams import generator
-from .config import TrainingConfig
 from .session import Session
 
 
@@ -37,24 +36,31 @@ class Augmenter:
     each visible image may be seen twice, plainly and with channel exchange.
 
     Args:
-        session: modalities of the tracks, and the device.
-        config: which augmentation.
+        session: modalities of the tracks, the device and the seed.
+        augmentation: ``published`` or ``recolour``.
+        network: name of the network, which decides what is published.
         stream: number that keeps the draws of different stages apart.
         views: 2 lets the published augmentation of images give both views of visible ones.
     """
 
     def __init__(
-        self, session: Session, config: TrainingConfig, stream: int, *, views: int = 1
+        self,
+        session: Session,
+        augmentation: str,
+        network: str,
+        stream: int,
+        *,
+        views: int = 1,
     ) -> None:
         self.runtime = session.runtime
         self.modalities = torch.from_numpy(session.modalities).long()
-        self.seed = config.seed
+        self.seed = session.options.seed
         self.stream = stream
         self.augmentation: ImageAugmentation | RecolourAugmentation | VideoAugmentation
         self.exchange: ImageAugmentation | None = None
-        if config.augmentation == "recolour":
+        if augmentation == "recolour":
             self.augmentation = RecolourAugmentation()
-        elif config.network == "agw":
+        elif network == "agw":
             self.augmentation = ImageAugmentation()
             self.exchange = ImageAugmentation(exchange=True) if views == 2 else None
         else:

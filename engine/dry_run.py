@@ -26,14 +26,14 @@ from ..errors import UserError
 from ..memory import ClusterMemory
 from .augment import Augmenter
 from .compiling import compile_network
-from .config import TrainingConfig
 from .encoder import Encoder
 from .network_kinds import Network, describe
+from .options import TrainingOptions
 from .peak_memory import memory_text, peak_memory_mib
 from .session import Session
 from .training import make_optimiser
 
-Config = TypeVar("Config", bound=TrainingConfig)
+Settings = TypeVar("Settings", bound=TrainingOptions)
 Losses = Callable[[Tensor, Tensor, int], dict[str, Tensor]]
 REPEATS = 3
 SLOW = 30.0  # seconds; a step that takes longer is not repeated three times
@@ -71,23 +71,23 @@ class Seconds:
     reading: float
     computing: float
 
-    def with_workers(self, config: TrainingConfig) -> float:
+    def with_workers(self, options: TrainingOptions) -> float:
         """Wall clock in a run, where processes read ahead or a cache holds the frames."""
-        if config.cache != "none":
+        if options.cache != "none":
             return self.computing
-        if config.workers == 0:
+        if options.workers == 0:
             return self.reading + self.computing
-        return max(self.computing, self.reading / config.workers)
+        return max(self.computing, self.reading / options.workers)
 
 
-def rehearsal(config: Config) -> Config:
+def rehearsal(settings: Settings) -> Settings:
     """The settings of a dry run: frames are read in this process and as they are needed."""
-    return dataclasses.replace(config, cache="none", workers=0)
+    return dataclasses.replace(settings, cache="none", workers=0)
 
 
 def some_tracks(session: Session, visible: int, infrared: int) -> list[int]:
     """Track numbers of a batch of so many visible and so many infrared clips, drawn at random."""
-    draw = np.random.default_rng((session.config.seed, 31))
+    draw = np.random.default_rng((session.options.seed, 31))
     chosen: list[int] = []
     for modality, count in ((Modality.VISIBLE, visible), (Modality.INFRARED, infrared)):
         rows = np.flatnonzero(session.modalities == modality)
@@ -142,7 +142,7 @@ def stand_in(
 
 def dry_run(
     session: Session,
-    config: TrainingConfig,
+    options: TrainingOptions,
     model: Network,
     plan: Sequence[PlannedStage],
     *,
@@ -155,7 +155,7 @@ def dry_run(
 
     Args:
         session: data and device, made with the settings of :func:`rehearsal` and without a run.
-        config: settings of the run itself.
+        options: settings of the run itself.
         model: network, on the device.
         plan: stages of the run, in order.
         untrained: whether the run starts with an evaluation.
@@ -167,32 +167,34 @@ def dry_run(
     plan = [stage for stage in plan if stage.epochs]
     if not plan:
         raise UserError("--dry-run: every stage has 0 epochs, so there is no step to take")
-    if config.compile and (remark := compile_network(model, session.runtime.device)):
+    if options.compile and (remark := compile_network(model, session.runtime.device)):
         session.say(remark)
-    split_batches(model, config)
-    largest = max(plan, key=lambda stage: _frames(stage, config))
-    frames = largest.num_frames or config.num_frames
+    split_batches(model, options)
+    largest = max(plan, key=lambda stage: _frames(stage, options))
+    frames = largest.num_frames or options.num_frames
     session.say(
         f"dry run, nothing is written: {largest.name}, {len(largest.batch)} clips of {frames} "
-        f"frame{'s' * (frames > 1)} of {config.img_h} x {config.img_w}, on "
+        f"frame{'s' * (frames > 1)} of {options.img_h} x {options.img_w}, on "
         f"{session.runtime.device_summary()}"
     )
-    optimiser = session.runtime.scaled(make_optimiser(model, config, config.lr))
-    with _out_of_memory_is_an_error(config, "a training step"):
+    optimiser = session.runtime.scaled(make_optimiser(model, options, options.lr))
+    with _out_of_memory_is_an_error(options, "a training step"):
         order = [largest, *(stage for stage in plan if stage is not largest)]
-        steps = {stage.name: _training(session, model, optimiser, stage, config) for stage in order}
+        steps = {
+            stage.name: _training(session, model, optimiser, stage, options) for stage in order
+        }
     optimiser.zero_grad(set_to_none=True)
-    with _out_of_memory_is_an_error(config, "a batch of feature extraction"):
-        features = _extraction(session, model, config)
-    _say_result(session, config, plan, steps, features, untrained, last_extractions)
+    with _out_of_memory_is_an_error(options, "a batch of feature extraction"):
+        features = _extraction(session, model, options)
+    _say_result(session, options, plan, steps, features, untrained, last_extractions)
 
 
-def _frames(stage: PlannedStage, config: TrainingConfig) -> int:
-    return len(stage.batch) * (stage.num_frames or config.num_frames)
+def _frames(stage: PlannedStage, options: TrainingOptions) -> int:
+    return len(stage.batch) * (stage.num_frames or options.num_frames)
 
 
 @contextmanager
-def _out_of_memory_is_an_error(config: TrainingConfig, what: str) -> Iterator[None]:
+def _out_of_memory_is_an_error(options: TrainingOptions, what: str) -> Iterator[None]:
     try:
         yield
     except (RuntimeError, MemoryError) as error:
@@ -202,8 +204,8 @@ def _out_of_memory_is_an_error(config: TrainingConfig, what: str) -> Iterator[No
             raise
         extraction = "--batch-size" if "extraction" in what else None
         ways = extraction or (
-            f"--p-num (now {config.p_num}), or compute the batch in parts with --accumulate (now "
-            f"{config.accumulate})"
+            f"--p-num (now {options.p_num}), or compute the batch in parts with --accumulate (now "
+            f"{options.accumulate})"
         )
         raise UserError(
             f"--dry-run: out of memory in {what}, so the run would not fit either. Lower {ways}. "
@@ -237,10 +239,10 @@ def _training(
     model: nn.Module,
     optimiser: torch.optim.Optimizer,
     stage: PlannedStage,
-    config: TrainingConfig,
+    options: TrainingOptions,
 ) -> Seconds:
     started = time.perf_counter()
-    seed = (config.seed, 31)
+    seed = (options.seed, 31)
     ((clips, index),) = session.training_clips([stage.batch], seed, stage.num_frames)
     reading = time.perf_counter() - started
     runtime = session.runtime
@@ -257,21 +259,21 @@ def _training(
     return Seconds(reading, _repeated(step, runtime.device))
 
 
-def _extraction(session: Session, model: nn.Module, config: TrainingConfig) -> Seconds:
-    tracks = session.tracks[: config.batch_size]
+def _extraction(session: Session, model: nn.Module, options: TrainingOptions) -> Seconds:
+    tracks = session.tracks[: options.batch_size]
     started = time.perf_counter()
     reader = ClipReader(
         tracks,
-        height=config.img_h,
-        width=config.img_w,
-        num_frames=config.num_frames,
+        height=options.img_h,
+        width=options.img_w,
+        num_frames=options.num_frames,
         cache="none",
-        skip_corrupt=config.skip_corrupt,
+        skip_corrupt=options.skip_corrupt,
     )
     everything = [list(range(len(tracks)))]
-    ((clips, _),) = ClipLoader(reader, everything, mode="test", num_frames=config.test_frames)
+    ((clips, _),) = ClipLoader(reader, everything, mode="test", num_frames=options.test_frames)
     reading = time.perf_counter() - started
-    encoder = Encoder(model, session.runtime, flip=config.flip)
+    encoder = Encoder(model, session.runtime, flip=options.flip)
     modalities = torch.from_numpy(session.modalities[: len(tracks)])
     computing = _repeated(lambda: encoder(clips, modalities), session.runtime.device)
     # Of one track, so that the last batch of a pass, which is smaller, costs its share.
@@ -280,7 +282,7 @@ def _extraction(session: Session, model: nn.Module, config: TrainingConfig) -> S
 
 def _say_result(
     session: Session,
-    config: TrainingConfig,
+    options: TrainingOptions,
     plan: Sequence[PlannedStage],
     steps: dict[str, Seconds],
     features: Seconds,
@@ -295,19 +297,19 @@ def _say_result(
         kind = f"allocated by torch, of the card's {memory_text(card)}"
     each = "; the largest of all processes" if len(peaks) > 1 else ""
     session.say(f"peak memory: {memory_text(max(peaks, default=None))} ({kind}{each})")
-    feature = features.with_workers(config) / ranks.count()
+    feature = features.with_workers(options) / ranks.count()
     train_pass, test_pass = (
         feature * len(tracks) for tracks in (session.tracks, session.test_tracks)
     )
     rows = []
     whole = untrained * test_pass + last_extractions * train_pass
-    if config.cache != "none":
-        whole += _filling_the_cache(session, config, features)
+    if options.cache != "none":
+        whole += _filling_the_cache(session, options, features)
     for stage in plan:
-        batch = steps[stage.name].with_workers(config)
+        batch = steps[stage.name].with_workers(options)
         evaluations = 1
-        if config.test_interval:
-            evaluations = math.ceil(stage.epochs / config.test_interval)
+        if options.test_interval:
+            evaluations = math.ceil(stage.epochs / options.test_interval)
         training = stage.epochs * stage.steps * batch
         seconds = training + stage.extractions * train_pass + evaluations * test_pass
         whole += seconds
@@ -338,7 +340,7 @@ def _say_result(
     session.say(f"whole run: about {tqdm.format_interval(whole)}, {without}")
 
 
-def _filling_the_cache(session: Session, config: TrainingConfig, features: Seconds) -> float:
+def _filling_the_cache(session: Session, options: TrainingOptions, features: Seconds) -> float:
     """Seconds in which every frame is read once; a disk cache may be there already."""
     tracks = [*session.tracks, *session.test_tracks]
-    return features.reading / config.test_frames * sum(len(track.frames) for track in tracks)
+    return features.reading / options.test_frames * sum(len(track.frames) for track in tracks)

@@ -8,10 +8,10 @@ from tqdm import tqdm
 
 from ..datasets.clips import ClipReader
 from ..datasets.errors import DatasetError
+from ..datasets.options import FrameOptions
 from ..datasets.track import Track
 from ..datasets.wording import shorten
 from ..distributed import ranks
-from .config import DataConfig
 
 SHOWN = 5
 GIB = 1 << 30
@@ -21,12 +21,16 @@ class FrameSource:
     """One reader for the training tracks, one for the test tracks, each made when it is needed.
 
     Args:
-        config: image size, cache, what to do with unreadable frames.
+        options: image size, frames of a clip, cache.
+        skip_corrupt: leave unreadable frames out instead of stopping.
         say: tells the person at the keyboard.
     """
 
-    def __init__(self, config: DataConfig, say: Callable[[str], None]) -> None:
-        self._config = config
+    def __init__(
+        self, options: FrameOptions, skip_corrupt: bool, say: Callable[[str], None]
+    ) -> None:
+        self._options = options
+        self._skip_corrupt = skip_corrupt
         self._say = say
         self._readers: dict[str, ClipReader] = {}
         self._reported: dict[str, int] = {}
@@ -34,8 +38,8 @@ class FrameSource:
     def reader(self, name: str, tracks: Sequence[Track]) -> ClipReader:
         """The reader called ``name``, made of ``tracks`` where there is none yet."""
         if name not in self._readers:
-            config = self._config
-            cached = config.cache != "none"
+            options = self._options
+            cached = options.cache != "none"
             with tqdm(
                 total=sum(len(track.frames) for track in tracks),
                 desc=f"reading the {name} frames",
@@ -46,12 +50,12 @@ class FrameSource:
             ) as bar:
                 self._readers[name] = ClipReader(
                     tracks,
-                    height=config.img_h,
-                    width=config.img_w,
-                    num_frames=config.num_frames,
-                    cache=config.cache,
-                    cache_dir=config.cache_dir,
-                    skip_corrupt=config.skip_corrupt,
+                    height=options.img_h,
+                    width=options.img_w,
+                    num_frames=options.num_frames,
+                    cache=options.cache,
+                    cache_dir=options.cache_dir,
+                    skip_corrupt=self._skip_corrupt,
                     progress=bar.update,
                 )
             self._say_disk(name, self._readers[name])

@@ -9,69 +9,73 @@ import torch
 
 from ..errors import UserError
 from .checkpoint import load_model
-from .config import TrainingConfig
 from .network_kinds import Network, kind_named, kind_of
+from .options import NetworkOptions
 from .regdb_trial import require_same_trial
 from .runtime import Runtime
+from .session import Session
 
 
-def build_network(config: TrainingConfig, runtime: Runtime, num_identities: int = 0) -> Network:
+def build_network(options: NetworkOptions, session: Session, num_identities: int = 0) -> Network:
     """The network on the device, in the memory layout that trains fastest.
 
     Args:
-        config: network, backbone and weights; a ``.safetensors`` file of ours as weights gives the
+        options: network, backbone and weights; a ``.safetensors`` file of ours as weights gives the
             whole network, anything else the backbone alone.
-        runtime: device.
+        session: device, seed, frames of a clip and the data set at hand.
         num_identities: outputs of the classifiers; 0 = none.
 
     Raises:
         UserError: the weights cannot be had or do not fit.
     """
-    torch.manual_seed(config.seed)
-    weights = None if config.weights == "none" else config.weights
+    torch.manual_seed(session.options.seed)
+    weights = None if options.weights == "none" else options.weights
     if weights is not None and weights.endswith(".safetensors"):
         model, meta = load_model(Path(weights))
-        require_same_network(Path(weights), meta, config)
-        require_same_trial(Path(weights), meta, config.dataset, config.trial)
+        require_same_network(Path(weights), meta, options)
+        data = session.options
+        require_same_trial(Path(weights), meta, data.dataset, data.trial)
         model.set_num_identities(num_identities)
     else:
         try:
-            kind = kind_named(config.network)
-            model = kind.build(num_identities, config.num_frames, weights, config.backbone)
+            kind = kind_named(options.network)
+            model = kind.build(
+                num_identities, session.options.num_frames, weights, options.backbone
+            )
         except (ValueError, RuntimeError, OSError) as error:
             raise UserError(
-                f"--backbone {config.backbone}, --weights {config.weights}: {error}"
+                f"--backbone {options.backbone}, --weights {options.weights}: {error}"
             ) from error
-    return place(model, runtime)
+    return place(model, session.runtime)
 
 
-def require_same_network(file: Path, meta: dict[str, Any], config: TrainingConfig) -> None:
+def require_same_network(file: Path, meta: dict[str, Any], options: NetworkOptions) -> None:
     """Refuses weights of another network or backbone than the settings name.
 
     Raises:
         UserError: with the settings that fit.
     """
     found = kind_named(meta["network"]).name
-    if (found, meta["backbone"]) != (config.network, config.backbone):
+    if (found, meta["backbone"]) != (options.network, options.backbone):
         raise UserError(
             f"{file} holds a {meta['backbone']} of --network {found}, but --backbone is "
-            f"{config.backbone} and --network {config.network}; give those of the file"
+            f"{options.backbone} and --network {options.network}; give those of the file"
         )
 
 
-def network_of(file: Path, config: TrainingConfig, runtime: Runtime) -> Network:
+def network_of(file: Path, options: NetworkOptions, runtime: Runtime) -> Network:
     """The network that a run of ours wrote, on the device.
 
     Args:
         file: ``.safetensors`` file of :func:`save_model`.
-        config: the settings that it has to fit.
+        options: network and backbone that it has to hold.
         runtime: device.
 
     Raises:
         UserError: the file is damaged, or holds another network or backbone.
     """
     model, meta = load_model(file)
-    require_same_network(file, meta, config)
+    require_same_network(file, meta, options)
     return place(model, runtime)
 
 
@@ -81,21 +85,22 @@ def place(model: Network, runtime: Runtime) -> Network:
 
 
 def network_meta(
-    config: TrainingConfig, model: Network, *, stage: str, step: int
+    options: NetworkOptions, session: Session, model: Network, *, stage: str, step: int
 ) -> dict[str, Any]:
     """What a checkpoint says about itself: network, preprocessing, origin."""
+    data = session.options
     return {
         "network": kind_of(model).stored_name,
-        "backbone": config.backbone,
+        "backbone": options.backbone,
         "num_identities": model.num_identities,
-        "num_frames": config.num_frames,
-        "test_frames": config.test_frames,
-        "img_h": config.img_h,
-        "img_w": config.img_w,
-        "flip": config.flip,
+        "num_frames": data.num_frames,
+        "test_frames": data.test_frames,
+        "img_h": data.img_h,
+        "img_w": data.img_w,
+        "flip": data.flip,
         "stage": stage,
         "step": step,
-        "dataset": config.dataset,
-        "trial": config.trial,
-        "seed": config.seed,
+        "dataset": data.dataset,
+        "trial": data.trial,
+        "seed": data.seed,
     }

@@ -45,6 +45,7 @@ class RunFolder:
     Args:
         path: the folder; made if missing.
         config: resolved settings as YAML, kept as ``config.yaml``.
+        pictures: whether TensorBoard gets pictures beside the numbers.
         resume: go on with a run that is there; from the beginning, if it was stopped before its
             first checkpoint. None for a command whose runs cannot go on.
 
@@ -56,10 +57,12 @@ class RunFolder:
         path: the folder that this process writes.
         checkpoint: the file from which the run can go on.
         resumed: whether it does.
-        pictures: whether TensorBoard gets pictures beside the numbers.
+        pictures: as given.
     """
 
-    def __init__(self, path: Path, config: str, *, resume: bool | None) -> None:
+    def __init__(
+        self, path: Path, config: str, *, resume: bool | None, pictures: bool = True
+    ) -> None:
         self.path = path
         self.checkpoint = path / "checkpoints" / "last.pt"
         self.resumed = bool(resume) and self.checkpoint.exists()
@@ -83,7 +86,7 @@ class RunFolder:
                 f"--output {path} cannot be written: {error.strerror} ({error.filename}). "
                 "Choose another folder."
             ) from error
-        self.pictures = True
+        self.pictures = pictures
         self._writer: Any = None
         self._faults: set[str] = set()
         self._handlers: list[logging.Handler] = []

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
 from typing import Any
@@ -21,7 +21,6 @@ from ..datasets.registry import resolve_name
 from ..datasets.track import Dataset, Modality, Track
 from ..datasets.verify import require_complete, verify_dataset
 from ..distributed import ranks
-from ..distributed.batch_size import batch_record, batch_warnings
 from ..errors import UserError
 from ..evaluation.extract_features import extract_features
 from ..evaluation.protocol_check import check_protocol
@@ -29,11 +28,12 @@ from ..evaluation.protocol_names import choose_protocols
 from ..evaluation.protocols import Protocol, protocols
 from ..evaluation.results import evaluation_record, result_line, trial_records
 from ..evaluation.trials import evaluate_trials
+from ..pseudo_labels.evaluator import PseudoLabelEvaluator
 from ..pseudo_labels.stored_clustering import track_table
-from ..reporting.tensorboard_pictures import show_embedding, show_ranked_lists
-from .config import DataConfig, TrainingConfig
+from ..reporting.tensorboard_pictures import show_embedding, show_matching, show_ranked_lists
 from .encoder import Encoder
 from .frame_source import FrameSource
+from .options import SessionOptions
 from .run_folder import RunFolder, write_text
 from .runtime import Runtime, versions
 
@@ -46,15 +46,33 @@ def _as_user_error() -> Iterator[None]:
         raise UserError(str(error)) from error
 
 
+def _as_permitted(
+    tracks: list[Track], labelled: bool | Callable[[Sequence[Track]], list[Track]]
+) -> list[Track]:
+    """The tracks as training may see them."""
+    if callable(labelled):
+        return labelled(tracks)
+    if labelled:
+        return tracks
+    return [dataclasses.replace(track, identity=None) for track in tracks]
+
+
 class Session:
     """Data, device and run folder of one command.
 
+    The true identities of the training tracks have one owner, :attr:`evaluator`, which measures
+    pseudo-labels with them and hands out none. Everybody else sees what ``labelled`` leaves.
+
     Args:
-        config: the command's settings.
-        command: its name, for the record.
+        options: data, frames, evaluation, machine.
+        command: name of the command, for the record.
         run: the run folder, or None for a command that writes none.
-        labelled: whether the tracks keep their identities; without, nobody downstream can see them.
-            A function from tracks to the same tracks hides the identities of some.
+        labelled: whether the tracks keep their identities. A function from tracks to the same
+            tracks hides the identities of some.
+        facts: what the run's first record says beside the data and the machine.
+
+    Attributes:
+        tracks: the N training tracks, in an order drawn by seed.
 
     Raises:
         DatasetError: the data set fails its verification, or its frames cannot be read.
@@ -64,64 +82,61 @@ class Session:
 
     def __init__(
         self,
-        config: DataConfig,
+        options: SessionOptions,
         command: str,
         run: RunFolder | None,
         *,
         labelled: bool | Callable[[Sequence[Track]], list[Track]],
+        facts: Mapping[str, Any] | None = None,
     ) -> None:
-        self.config = config
+        self.options = options
         self.run = run
-        if run is not None:
-            run.pictures = config.pictures
-        self.runtime = Runtime(config.device, config.precision, config.seed)
-        name = resolve_name(config.dataset)
+        self.runtime = Runtime(options.device, options.precision, options.seed)
+        name = resolve_name(options.dataset)
         with _as_user_error():  # before anything is read
-            choose_protocols(name, config.protocol, config.trial)
-        options = {"trial": config.trial} if name == "regdb" else {}
-        verification = verify_dataset(config.dataset, config.data_dir, **options)
-        require_complete(verification, config.allow_incomplete)
-        dataset = load_dataset(config.dataset, config.data_dir, **options)
+            choose_protocols(name, options.protocol, options.trial)
+        split = {"trial": options.trial} if name == "regdb" else {}
+        verification = verify_dataset(options.dataset, options.data_dir, **split)
+        require_complete(verification, options.allow_incomplete)
+        dataset = load_dataset(options.dataset, options.data_dir, **split)
         # Lists on disk are sorted by identity; that order must not reach clustering or sampling.
-        order = np.random.default_rng((config.seed, 1)).permutation(len(dataset.train))
-        self.full_tracks: list[Track] = [dataset.train[i] for i in order]
-        if callable(labelled):
-            self.tracks = labelled(self.full_tracks)
-        elif labelled:
-            self.tracks = self.full_tracks
-        else:
-            self.tracks = [dataclasses.replace(track, identity=None) for track in self.full_tracks]
+        order = np.random.default_rng((options.seed, 1)).permutation(len(dataset.train))
+        identified: list[Track] = [dataset.train[i] for i in order]
+        self.tracks = _as_permitted(identified, labelled)
         if run is not None and not run.resumed:
             run.record(
                 "run",
                 command=command,
                 dataset=dataset.name,
-                data_dir=str(config.data_dir),
-                seed=config.seed,
-                **options,
+                data_dir=str(options.data_dir),
+                seed=options.seed,
+                **split,
                 versions=versions(),
                 device=self.runtime.device_summary(),
-                **(batch_record(config) if isinstance(config, TrainingConfig) else {}),
+                **(facts or {}),
                 verification=verification.text(),
             )
             run.log(verification.text())
             if not verification.ok:
                 run.log("going on all the same: --allow-incomplete")
             run.log(f"device: {self.runtime.device_summary()}")
-        self._frames = FrameSource(config, self.say)
+        self._frames = FrameSource(options, options.skip_corrupt, self.say)
         self.protocols = self._protocols(dataset)
         self.test_tracks = self._test_tracks()
         trains = command != "evaluate"
-        if config.cache != "none" and trains:
+        if options.cache != "none" and trains:
             # At once, so that damage stops the run before it has cost anything.
             self._frames.reader("train", self.tracks)
             self._frames.reader("test", self.test_tracks)
-        if config.skip_corrupt:
-            dataset = self._leave_out_lost(dataset, training=trains)
+        if options.skip_corrupt:
+            if trains:
+                kept = self._frames.readable("train", self.tracks)
+                identified = [identified[i] for i in kept]
+                self.tracks = [self.tracks[i] for i in kept]
+            dataset = self._leave_out_lost(dataset)
         with _as_user_error():
             remarks = [note for protocol in self.protocols for note in check_protocol(protocol)]
-        warnings = batch_warnings(config) if isinstance(config, TrainingConfig) else []
-        for note in (*remarks, *self.runtime.notes, *warnings):
+        for note in (*remarks, *self.runtime.notes):
             self.say(note)
         self._query_keys = {track.key for track in dataset.query}
         self.modalities = np.array([int(track.modality) for track in self.tracks])
@@ -130,20 +145,29 @@ class Session:
             self._need_both_modalities()
         keys = "\n".join(track.key for track in self.tracks)
         self.fingerprint = hashlib.blake2b(keys.encode(), digest_size=8).hexdigest()
+        self._evaluator = (
+            None
+            if run is None
+            else PseudoLabelEvaluator(
+                identified, run, options.data_dir, partial(show_matching, run)
+            )
+        )
+
+    @property
+    def evaluator(self) -> PseudoLabelEvaluator:
+        """The one owner of the training tracks' identities; a command without a run has none."""
+        assert self._evaluator is not None
+        return self._evaluator
 
     def _protocols(self, dataset: Dataset) -> list[Protocol]:
         with _as_user_error():
-            return protocols(dataset, self.config.protocol, gallery=self.config.gallery)
+            return protocols(dataset, self.options.protocol, gallery=self.options.gallery)
 
     def _test_tracks(self) -> list[Track]:
         return list({t.key: t for p in self.protocols for t in (*p.query, *p.gallery)}.values())
 
-    def _leave_out_lost(self, dataset: Dataset, *, training: bool) -> Dataset:
-        """Drops the tracks without a readable frame before anything counts tracks."""
-        if training:
-            kept = self._frames.readable("train", self.tracks)
-            self.full_tracks = [self.full_tracks[i] for i in kept]
-            self.tracks = [self.tracks[i] for i in kept]
+    def _leave_out_lost(self, dataset: Dataset) -> Dataset:
+        """Drops the test tracks without a readable frame before anything counts tracks."""
         kept = self._frames.readable("test", self.test_tracks)
         keys = {self.test_tracks[i].key for i in kept}
         dataset = dataclasses.replace(
@@ -166,7 +190,7 @@ class Session:
             if not (self.modalities == modality).any():
                 raise UserError(
                     f"training needs tracks of both modalities; the {len(self.tracks)} training "
-                    f"tracks of {self.config.data_dir} hold no {modality.name.lower()} one. "
+                    f"tracks of {self.options.data_dir} hold no {modality.name.lower()} one. "
                     "Look at the counts of `vireid verify`."
                 )
 
@@ -195,7 +219,7 @@ class Session:
             batches,
             seed=seed,
             mode="train",
-            workers=self.config.workers,
+            workers=self.options.workers,
             num_frames=num_frames,
             share=(ranks.rank(), ranks.count()),
         )
@@ -221,7 +245,7 @@ class Session:
         view: Callable[[Tensor], Tensor] | None = None,
     ) -> Tensor:
         reader = self._frames.reader(name, tracks)
-        size = self.config.batch_size
+        size = self.options.batch_size
         batches = [
             list(range(start, min(start + size, len(tracks))))
             for start in range(0, len(tracks), size)
@@ -235,10 +259,10 @@ class Session:
             reader,
             owners[ranks.rank()],
             mode="test",
-            workers=self.config.workers,
-            num_frames=self.config.test_frames,
+            workers=self.options.workers,
+            num_frames=self.options.test_frames,
         )
-        encoder = Encoder(model, self.runtime, flip=self.config.flip, unit=unit, view=view)
+        encoder = Encoder(model, self.runtime, flip=self.options.flip, unit=unit, view=view)
         modalities = torch.tensor([int(track.modality) for track in tracks])
         bar = tqdm(
             loader,
@@ -298,11 +322,11 @@ class Session:
         features = self._features(model, "test", self.test_tracks)
         keys = [track.key for track in self.test_tracks]
         records = []
-        how = {"flip": self.config.flip, "rerank": self.config.rerank}
+        how = {"flip": self.options.flip, "rerank": self.options.rerank}
         moment: dict[str, Any] = {"stage": stage, "epoch": epoch, "step": step}
         for protocol in self.protocols:
             trials = ranks.from_main(
-                partial(evaluate_trials, protocol, features, keys, rerank=self.config.rerank)
+                partial(evaluate_trials, protocol, features, keys, rerank=self.options.rerank)
             )
             record = evaluation_record(protocol, trials, **moment) | how
             records.append(record)
@@ -323,5 +347,5 @@ class Session:
         beside = run.path / "test_features.safetensors.part"
         save_file({"features": features}, beside)
         beside.replace(run.path / "test_features.safetensors")
-        table = track_table(self.test_tracks, splits, self.config.data_dir)
+        table = track_table(self.test_tracks, splits, self.options.data_dir)
         write_text(run.path / "test_tracks.csv", table)

@@ -3,58 +3,73 @@
 from __future__ import annotations
 
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
-from typing import Any, Protocol
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from ..distributed.split_batch import split_batches, whole_batches
 from ..errors import UserError
+from ..memory.writes import PendingWrites
 from .checkpoint import load_checkpoint, save_checkpoint
 from .compiling import compile_network
-from .config import TrainingConfig
+from .options import LoopOptions
 from .progress import RunClock
 from .run_folder import RunFolder
 from .session import Session
 from .training import Position, Schedule, make_optimiser, train_epoch
 
 
-class Stage(Protocol):
-    """One stage of training, for instance the pre-training."""
+class Stage(ABC):
+    """One stage of training, for instance the pre-training.
+
+    Attributes:
+        name: in records and messages.
+        epochs: how many; 0 leaves the stage out.
+        steps: batches of an epoch.
+        lr: base learning rate.
+        milestones: steps of the stage at which the step schedule decays.
+        writes: what the memories of this step are yet to take in; a stage without any adds none.
+    """
 
     name: str
     epochs: int
+    steps: int
     lr: float
-    milestones: tuple[int, ...]
+    milestones: tuple[int, ...] = ()
 
-    @property
-    def steps(self) -> int:
-        """Batches of an epoch."""
+    def __init__(self) -> None:
+        self.writes = PendingWrites()
 
-    def begin_epoch(self, epoch: int, step: int) -> None:
+    def begin_epoch(self, epoch: int, step: int) -> None:  # noqa: B027 - nothing to prepare
         """Clusters, matches, builds memories; ``epoch`` counts from 0."""
 
+    @abstractmethod
     def batches(self, epoch: int) -> Iterable[tuple[Tensor, Tensor]]:
         """uint8 clips [B, T, 3, H, W] and track numbers [B]."""
 
+    @abstractmethod
     def losses(self, clips: Tensor, index: Tensor, step: int) -> dict[str, Tensor]:
         """Named, weighted loss terms of a batch."""
 
     def after_step(self) -> None:
-        """Writes the memories."""
+        """Writes the memories, after the backward pass that read them."""
+        self.writes.write()
 
     def state(self) -> dict[str, Any]:
         """Tensors and plain values that the next epoch needs; empty if it needs none."""
+        return {}
 
-    def load_state(self, state: dict[str, Any]) -> None:
+    def load_state(self, state: dict[str, Any]) -> None:  # noqa: B027 - nothing to take back
         """Takes back what :meth:`state` gave."""
 
 
 def run_stages(
     session: Session,
     run: RunFolder,
-    config: TrainingConfig,
+    options: LoopOptions,
     model: nn.Module,
     stages: Sequence[Stage],
     *,
@@ -65,7 +80,7 @@ def run_stages(
     Args:
         session: data and device.
         run: run folder; goes on from its checkpoint when it was resumed.
-        config: settings.
+        options: schedule, optimiser, intervals, parts of a batch.
         model: network, already on the device.
         stages: in order; a stage of 0 epochs is left out.
         untrained: whether the network starts without training on this data, and is so evaluated.
@@ -76,7 +91,7 @@ def run_stages(
     Raises:
         UserError: the checkpoint of a resumed run is damaged, or belongs to other data.
     """
-    if config.compile and (remark := compile_network(model, session.runtime.device)):
+    if options.compile and (remark := compile_network(model, session.runtime.device)):
         session.say(remark)
     first_stage = first_epoch = step = stage_step = 0
     saved: dict[str, Any] = {}
@@ -103,7 +118,7 @@ def run_stages(
             session.evaluate(model, "untrained", 0, 0)
         start = {"stage": 0, "epoch": 0, "step": 0, "stage_step": 0}
         _save(session, run, model, start, None, {})
-    split_batches(model, config)
+    split_batches(model, options)
     clock = RunClock(sum(stage.steps * stage.epochs for stage in stages), step)
     for number, stage in enumerate(stages[first_stage:], first_stage):
         if stage.epochs == 0:
@@ -111,7 +126,7 @@ def run_stages(
         going_on = number == first_stage and first_epoch > 0
         if not going_on:
             stage_step = 0
-        optimiser = session.runtime.scaled(make_optimiser(model, config, stage.lr))
+        optimiser = session.runtime.scaled(make_optimiser(model, options, stage.lr))
         if going_on:
             optimiser.load_state_dict(saved["optimiser"])
             session.runtime.load_scaler(saved.get("scaler", {}))
@@ -120,11 +135,11 @@ def run_stages(
         for epoch in range(first_epoch if going_on else 0, stage.epochs):
             stage.begin_epoch(epoch, step)
             schedule = Schedule(
-                config.schedule,
+                options.schedule,
                 stage.lr,
                 stage.steps * stage.epochs,
                 stage.milestones,
-                stage.steps * config.lr_warmup_epochs,
+                stage.steps * options.lr_warmup_epochs,
             )
             model.train()
             taken = train_epoch(
@@ -137,13 +152,13 @@ def run_stages(
                 stage.steps,
                 stage.losses,
                 stage.after_step,
-                config.log_interval,
+                options.log_interval,
                 clock,
             )
             step += taken
             stage_step += taken
             last = epoch + 1 == stage.epochs
-            if last or (config.test_interval and (epoch + 1) % config.test_interval == 0):
+            if last or (options.test_interval and (epoch + 1) % options.test_interval == 0):
                 final = last and not any(later.epochs for later in stages[number + 1 :])
                 session.evaluate(model, stage.name, epoch + 1, step, keep=final)
             if last:
@@ -151,7 +166,7 @@ def run_stages(
                 run.record("stage_time", stage=stage.name, seconds=seconds, steps=stage_step)
                 where = {"stage": number + 1, "epoch": 0, "step": step, "stage_step": 0}
                 _save(session, run, model, where, None, {})
-            elif (epoch + 1) % config.save_interval == 0:
+            elif (epoch + 1) % options.save_interval == 0:
                 where = {"stage": number, "epoch": epoch + 1, "step": step}
                 where["stage_step"] = stage_step
                 _save(session, run, model, where, optimiser, stage.state())

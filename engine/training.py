@@ -13,8 +13,8 @@ from torch import Tensor, nn
 
 from ..distributed import ranks
 from ..errors import UserError
-from .config import TrainingConfig
 from .network_kinds import kind_of, unwrapped
+from .options import OptimiserOptions
 from .peak_memory import memory_text, peak_memory_mib
 from .progress import EpochProgress, RunClock
 from .run_folder import RunFolder
@@ -25,19 +25,19 @@ COSINE_FLOOR = 0.05
 SGD_MOMENTUM = 0.9
 
 
-def make_optimiser(model: nn.Module, config: TrainingConfig, lr: float) -> torch.optim.Optimizer:
+def make_optimiser(model: nn.Module, options: OptimiserOptions, lr: float) -> torch.optim.Optimizer:
     """A fresh optimiser over the trainable parameters of ``model``.
 
     With a ``--backbone-rate`` other than 1 the backbone is a group of its own; ``factor`` of a
     group is what multiplies the schedule's rate.
     """
-    groups = _parameter_groups(model, config.backbone_rate)
-    if config.optimiser == "sgd":
+    groups = _parameter_groups(model, options.backbone_rate)
+    if options.optimiser == "sgd":
         return torch.optim.SGD(
-            groups, lr, SGD_MOMENTUM, weight_decay=config.wd, nesterov=True, fused=True
+            groups, lr, SGD_MOMENTUM, weight_decay=options.wd, nesterov=True, fused=True
         )
-    kind = torch.optim.AdamW if config.optimiser == "adamw" else torch.optim.Adam
-    return kind(groups, lr=lr, weight_decay=config.wd, fused=True)
+    kind = torch.optim.AdamW if options.optimiser == "adamw" else torch.optim.Adam
+    return kind(groups, lr=lr, weight_decay=options.wd, fused=True)
 
 
 def _parameter_groups(model: nn.Module, backbone_rate: float) -> list[dict[str, Any]]:

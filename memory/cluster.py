@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from .options import MemoryOptions
 from .sequential import write_samples
 from .validation import NOISE, check_batch, memory_dtype, unit_features
 
@@ -141,3 +142,13 @@ def hardest(features: Tensor, labels: Tensor, prototypes: Tensor) -> Tensor:
     earlier = order < order[:, None]
     beaten = (similarity < similarity[:, None]) | (earlier & (similarity == similarity[:, None]))
     return torch.where((same & beaten).any(1), NOISE, labels)
+
+
+def cluster_memory(prototypes: Tensor, options: MemoryOptions) -> ClusterMemory:
+    """A memory of unit rows [C, D], on their device, with the options' rule of writing."""
+    return ClusterMemory(
+        prototypes,
+        temperature=options.memory_temperature,
+        momentum=options.memory_momentum,
+        mode=options.memory_mode,
+    )

@@ -11,8 +11,8 @@ from torch import Tensor
 from ..clustering.subclusters import subcluster_centres
 from ..datasets.track import Modality
 from ..pseudo_labels.evaluator import PseudoLabelEvaluator
-from .config import MMMConfig
 from .matching import match, matching_cost, unify_labels
+from .options import MatchingOptions
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,12 @@ class ClusterMatching:
 
 
 def match_clusters(
-    features: Tensor, labels: np.ndarray, modalities: np.ndarray, config: MMMConfig
+    features: Tensor,
+    labels: np.ndarray,
+    modalities: np.ndarray,
+    options: MatchingOptions,
+    *,
+    seed: int = 0,
 ) -> ClusterMatching:
     """Learns K centres in every cluster and matches visible to infrared clusters (MMM, 3.2).
 
@@ -67,16 +72,17 @@ def match_clusters(
         features: [N, D] unit features.
         labels: [N] int64, counted from 0 within each modality, -1 = noise.
         modalities: [N].
-        config: number of centres, cost and matcher.
+        options: number of centres, cost and matcher.
+        seed: of the K-means.
     """
     sides = [torch.from_numpy(modalities == modality) for modality in Modality]
     own = [torch.from_numpy(labels)[side] for side in sides]
     centres = [
-        subcluster_centres(features[side], mine, config.memories, seed=config.seed)[0]
+        subcluster_centres(features[side], mine, options.memories, seed=seed)[0]
         for side, mine in zip(sides, own)
     ]
-    cost = matching_cost(*centres, variant=config.cost)
-    assignment = match(cost, config.matcher)
+    cost = matching_cost(*centres, variant=options.cost)
+    assignment = match(cost, options.matcher)
     unified = np.full(len(labels), -1, np.int64)
     for side, values in zip(sides, unify_labels(own[0], own[1], assignment)):
         unified[side.numpy()] = np.asarray(values)

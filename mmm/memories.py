@@ -12,51 +12,21 @@ from torch import Tensor
 from ..clustering.subclusters import subcluster_centres
 from ..datasets.track import Modality
 from ..memory import ClusterMemory, MultiMemory, cluster_means, joint_prototypes
-from .config import MMMConfig
+from ..memory.cluster import cluster_memory
+from ..memory.writes import PendingWrites
+from .settings import StageTwoSettings
 
 
 class Memories(Protocol):
     """Memories of one epoch."""
 
-    def losses(self, rows: Tensor, index: Tensor, modalities: Tensor) -> dict[str, Tensor]:
-        """Weighted loss terms of embeddings [B, D] of the tracks [B]; writes nothing."""
-
-    def update(self) -> None:
-        """Writes what the last losses read, after their backward pass."""
-
-
-class _Pending:
-    """Remembers what to write after the backward pass."""
-
-    def __init__(self) -> None:
-        self._pending: list[tuple[ClusterMemory | MultiMemory, Tensor, Tensor]] = []
-
-    def _later(self, memory: ClusterMemory | MultiMemory, rows: Tensor, labels: Tensor) -> None:
-        self._pending.append((memory, rows.detach(), labels))
-
-    def update(self) -> None:
-        """Writes the memories."""
-        for memory, rows, labels in self._pending:
-            memory.update(rows, labels)
-        self._pending = []
+    def losses(
+        self, embeddings: Tensor, index: Tensor, modalities: Tensor, writes: PendingWrites
+    ) -> dict[str, Tensor]:
+        """Weighted loss terms of embeddings [B, D] of the tracks [B]; notes what to write."""
 
 
-def cluster_memory(prototypes: Tensor, config: MMMConfig) -> ClusterMemory:
-    """A memory with the settings' temperature, momentum and mode.
-
-    Args:
-        prototypes: [C, D] unit rows, on the device.
-        config: settings.
-    """
-    return ClusterMemory(
-        prototypes,
-        temperature=config.memory_temperature,
-        momentum=config.memory_momentum,
-        mode=config.memory_mode,
-    )
-
-
-class UnifiedMemories(_Pending):
+class UnifiedMemories:
     """One memory of the unified labels, with one or K prototypes, and one for each modality.
 
     Every sample reads the unified memory; by their weights it also reads the memory of its own
@@ -68,7 +38,7 @@ class UnifiedMemories(_Pending):
         modalities: [N].
         means: [C, D] unit means of the classes.
         ambiguous: [C, C] bool, classes that are not each other's negatives.
-        config: settings.
+        settings: of stage two.
         device: where the memories live.
     """
 
@@ -79,24 +49,23 @@ class UnifiedMemories(_Pending):
         modalities: np.ndarray,
         means: Tensor,
         ambiguous: Tensor | None,
-        config: MMMConfig,
+        settings: StageTwoSettings,
         device: torch.device,
     ) -> None:
-        super().__init__()
-        self.config = config
+        self.settings = settings
         self.labels = labels
         self.ambiguous = ambiguous
         self.unified: ClusterMemory | MultiMemory
-        if config.memory_prototypes == 1:
-            self.unified = cluster_memory(means.to(device), config)
+        if settings.memory_prototypes == 1:
+            self.unified = cluster_memory(means.to(device), settings)
         else:
             centres = subcluster_centres(
-                features, labels, config.memory_prototypes, seed=config.seed
+                features, labels, settings.memory_prototypes, seed=settings.seed
             )[0]
             self.unified = MultiMemory(
                 F.normalize(centres, dim=2).to(device),
-                temperature=config.memory_temperature,
-                momentum=config.memory_momentum,
+                temperature=settings.memory_temperature,
+                momentum=settings.memory_momentum,
             )
         self.own: dict[int, ClusterMemory] = {}
         self.own_label: dict[int, Tensor] = {}
@@ -108,40 +77,42 @@ class UnifiedMemories(_Pending):
             dense[present] = torch.arange(len(present))
             self.own_label[int(modality)] = dense.to(device)
             self.own[int(modality)] = cluster_memory(
-                cluster_means(features[chosen], dense[labels[chosen]]).to(device), config
+                cluster_means(features[chosen], dense[labels[chosen]]).to(device), settings
             )
 
-    def losses(self, rows: Tensor, index: Tensor, modalities: Tensor) -> dict[str, Tensor]:
+    def losses(
+        self, embeddings: Tensor, index: Tensor, modalities: Tensor, writes: PendingWrites
+    ) -> dict[str, Tensor]:
         """Weighted terms ``memory``, ``own memory`` and ``cross memory``.
 
         Args:
-            rows: [B, D] embeddings.
+            embeddings: [B, D].
             index: [B] track numbers.
             modalities: [B].
+            writes: takes note of what the memories are to take in after the step.
         """
-        config = self.config
-        labels = self.labels[index].to(rows.device)
+        settings = self.settings
+        labels = self.labels[index].to(embeddings.device)
         excluded = None if self.ambiguous is None else self.ambiguous[labels]
-        self._pending = []
-        losses = {"memory": config.memory_weight * self.unified(rows, labels, excluded)}
-        self._later(self.unified, rows, labels)
+        losses = {"memory": settings.memory_weight * self.unified(embeddings, labels, excluded)}
+        writes.later(self.unified, embeddings, labels)
         for modality in Modality:
             chosen = modalities == modality
             for weight, name, source in (
-                (config.own_memory_weight, "own memory", modality),
-                (config.cross_memory_weight, "cross memory", modality.other),
+                (settings.own_memory_weight, "own memory", modality),
+                (settings.cross_memory_weight, "cross memory", modality.other),
             ):
                 if weight:
                     targets = self.own_label[int(source)][labels[chosen]]
-                    term = weight * config.memory_weight
-                    loss = term * self.own[int(source)](rows[chosen], targets)
+                    term = weight * settings.memory_weight
+                    loss = term * self.own[int(source)](embeddings[chosen], targets)
                     losses[name] = losses.get(name, 0) + loss / len(Modality)
             own = self.own_label[int(modality)][labels[chosen]]
-            self._later(self.own[int(modality)], rows[chosen], own)
+            writes.later(self.own[int(modality)], embeddings[chosen], own)
         return losses
 
 
-class ThreeMemories(_Pending):
+class ThreeMemories:
     """The three memories of the paper: visible clusters, infrared clusters, and their union.
 
     The union is the cross-modality clustering (CMC) of both modalities together. Matching moves
@@ -154,7 +125,7 @@ class ThreeMemories(_Pending):
         moved: [N] int64 infrared cluster of each track: its own, or the matched one; -1 = none.
         union: [N] int64 labels of the joint clustering, -1 = none.
         modalities: [N].
-        config: settings.
+        settings: of stage two.
         device: where the memories live.
     """
 
@@ -165,47 +136,48 @@ class ThreeMemories(_Pending):
         moved: Tensor,
         union: Tensor,
         modalities: np.ndarray,
-        config: MMMConfig,
+        settings: StageTwoSettings,
         device: torch.device,
     ) -> None:
-        super().__init__()
-        self.config = config
+        self.settings = settings
         visible = torch.from_numpy(modalities == Modality.VISIBLE)
         self.visible_labels = labels.where(visible, -1)
         self.infrared_labels = moved
         self.union_labels = union
         self.visible = cluster_memory(
-            cluster_means(features[visible], labels[visible]).to(device), config
+            cluster_means(features[visible], labels[visible]).to(device), settings
         )
         self.infrared = cluster_memory(
-            cluster_means(features[~visible], labels[~visible]).to(device), config
+            cluster_means(features[~visible], labels[~visible]).to(device), settings
         )
         self.union: ClusterMemory | None = None
         if int(union.max()) > 0:
             prototypes = joint_prototypes(features, union, torch.from_numpy(modalities))
-            self.union = cluster_memory(prototypes.to(device), config)
+            self.union = cluster_memory(prototypes.to(device), settings)
 
-    def losses(self, rows: Tensor, index: Tensor, modalities: Tensor) -> dict[str, Tensor]:
+    def losses(
+        self, embeddings: Tensor, index: Tensor, modalities: Tensor, writes: PendingWrites
+    ) -> dict[str, Tensor]:
         """Weighted ClusterNCE of each memory.
 
         Args:
-            rows: [B, D] embeddings.
+            embeddings: [B, D].
             index: [B] track numbers.
             modalities: [B].
+            writes: takes note of what the memories are to take in after the step.
         """
-        weight, device = self.config.memory_weight, rows.device
-        self._pending = []
+        weight, device = self.settings.memory_weight, embeddings.device
         visible = self.visible_labels[index].to(device)
         infrared = self.infrared_labels[index].to(device)
         losses = {
-            "visible memory": weight * self.visible(rows, visible),
-            "infrared memory": weight * self.infrared(rows, infrared),
+            "visible memory": weight * self.visible(embeddings, visible),
+            "infrared memory": weight * self.infrared(embeddings, infrared),
         }
-        self._later(self.visible, rows, visible)
+        writes.later(self.visible, embeddings, visible)
         own = infrared.where(modalities == Modality.INFRARED, -1)
-        self._later(self.infrared, rows, own)
+        writes.later(self.infrared, embeddings, own)
         if self.union is not None:
             union = self.union_labels[index].to(device)
-            losses["union memory"] = weight * self.union(rows, union)
-            self._later(self.union, rows, union)
+            losses["union memory"] = weight * self.union(embeddings, union)
+            writes.later(self.union, embeddings, union)
         return losses

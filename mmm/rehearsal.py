@@ -1,4 +1,4 @@
-"""What stage two, or training from labels, will do, for its dry run."""
+"""What stage two will do, for its dry run."""
 
 from __future__ import annotations
 
@@ -12,65 +12,54 @@ from ..engine.dry_run import PlannedStage, dry_run, most_clusters, rehearsal, so
 from ..engine.network import network_of
 from ..engine.session import Session
 from ..pseudo_labels.artefact import Artefact
-from ..supervised.m3reid_stage import Supervised, start_supervised
-from .config import MMMConfig
 from .epoch_length import steps_of_epoch
+from .settings import StageTwoSettings
 from .stage_two import StageTwo
-from .variant_vireid import Matched
+from .variant_vireid import VireidVariant
 
 
-def rehearse_mmm(
-    config: MMMConfig,
-    artefact: Artefact | None,
+def rehearse_stage_two(
+    settings: StageTwoSettings,
+    artefact: Artefact,
     labelled: bool | Callable[[Sequence[Track]], list[Track]],
 ) -> None:
     """Takes the largest step of a run and says what the run needs; writes nothing.
 
     Args:
-        config: settings.
-        artefact: of stage one; None with ``--supervised``.
+        settings: of the command.
+        artefact: of stage one.
         labelled: what training may see of the identities, as :class:`Session` takes it.
 
     Raises:
         UserError, DatasetError: with what to do.
     """
-    trial = rehearsal(config)
+    trial = rehearsal(settings)
     session = Session(trial, "mmm", None, labelled=labelled)
-    if config.supervised:
-        model, stage = start_supervised(session, trial)
-        longest = max(stage.sampler, key=len, default=[])
-        plan = PlannedStage(
-            Supervised.name,
-            stage.epochs,
-            stage.steps,
-            longest or some_tracks(session, config.p_num, config.k_num),
-            stage.losses,
-        )
-        dry_run(session, config, model, [plan], untrained=True)
-        return
-    assert artefact is not None
     model = network_of(artefact.encoder, trial, session.runtime)
-    augment = Augmenter(session, trial, Matched.stream, views=2)
-    half = config.p_num * config.k_num // 2
-    if config.variant == "released":
+    augment = Augmenter(
+        session, settings.augmentation, settings.network, VireidVariant.stream, views=2
+    )
+    half = settings.p_num * settings.k_num // 2
+    if settings.variant == "released":
         model.set_num_identities(_clusters_of(artefact))
         model.to(session.runtime.device)
         prototypes = 0
-        extractions = max(0, config.epochs - config.ce_epochs)
+        extractions = max(0, settings.epochs - settings.ce_epochs)
         extractions *= 1 if augment.exchange is None else 2
     else:
         # The unified memory and one for each modality, or three memories as large.
-        prototypes = most_clusters(session, config.min_samples) * (config.memory_prototypes + 1)
-        extractions = config.epochs - 1
+        prototypes = most_clusters(session, settings.min_samples)
+        prototypes *= settings.memory_prototypes + 1
+        extractions = settings.epochs - 1
     plan = PlannedStage(
         StageTwo.name,
-        config.epochs,
-        steps_of_epoch(config, session.modalities),
+        settings.epochs,
+        steps_of_epoch(settings, session.modalities),
         some_tracks(session, half, half),
         stand_in(session, model, augment, prototypes=prototypes),
         extractions,
     )
-    dry_run(session, config, model, [plan], untrained=False)
+    dry_run(session, settings, model, [plan], untrained=False)
 
 
 def _clusters_of(artefact: Artefact) -> int:

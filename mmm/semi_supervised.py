@@ -11,11 +11,10 @@ from torch import Tensor
 from ..clustering.subclusters import subcluster_centres
 from ..datasets.track import Modality, Track
 from ..distributed import ranks
-from ..engine.session import Session
-from .config import MMMConfig
-from .given_labels import parse_given
+from .given_labels import Given
 from .match_clusters import ClusterMatching, match_clusters
 from .matching import UNMATCHED, match, matching_cost, unify_labels
+from .options import MatchingOptions
 
 Side = tuple[np.ndarray, np.ndarray]  # clusters of a modality's tracks, identity of each cluster
 
@@ -29,21 +28,27 @@ def known_classes(tracks: Sequence[Track]) -> np.ndarray:
     )
 
 
-def modalities_to_cluster(session: Session) -> list[Modality]:
+def modalities_to_cluster(tracks: Sequence[Track]) -> list[Modality]:
     """Modalities with a track whose label is not given."""
-    hidden = known_classes(session.tracks) < 0
-    return [m for m in Modality if bool((hidden & (session.modalities == m)).any())]
+    hidden = {track.modality for track in tracks if track.identity is None}
+    return [modality for modality in Modality if modality in hidden]
 
 
 def match_with_given(
-    features: Tensor, labels: np.ndarray, session: Session, config: MMMConfig
+    features: Tensor,
+    labels: np.ndarray,
+    tracks: Sequence[Track],
+    given: Given | None,
+    options: MatchingOptions,
+    *,
+    seed: int,
 ) -> ClusterMatching:
     """Clusters and matching of stage two, with the given labels where there are any.
 
     Tracks with a given label form one cluster for each identity and modality; the others keep the
     cluster that they were found in, without its labelled members. Then:
 
-    - ``visible``: each infrared cluster looks for its labelled identity, by the settings' cost
+    - ``visible``: each infrared cluster looks for its labelled identity, by the options' cost
       and matcher; with ``nearest`` several may take one, and become one cluster.
     - ``tracks``: every identity has labelled tracks in each modality where it is seen, so each
       cluster joins the identity of least cost in its own modality.
@@ -55,41 +60,52 @@ def match_with_given(
         features: [N, D] unit features.
         labels: [N] int64 clusters of all tracks, counted within each modality, -1 = noise; those
             of labelled tracks are not used.
-        session: tracks, with the given identities alone.
-        config: settings.
+        tracks: the N tracks, with the given identities alone.
+        given: which labels are given; None = none.
+        options: number of centres, cost and matcher.
+        seed: of the K-means.
     """
     # By one process, so that no two can disagree.
-    return ranks.from_main(lambda: _match_with_given(features, labels, session, config))
+    return ranks.from_main(
+        lambda: _match_with_given(features, labels, tracks, given, options, seed=seed)
+    )
 
 
 def _match_with_given(
-    features: Tensor, labels: np.ndarray, session: Session, config: MMMConfig
+    features: Tensor,
+    labels: np.ndarray,
+    tracks: Sequence[Track],
+    given: Given | None,
+    options: MatchingOptions,
+    *,
+    seed: int,
 ) -> ClusterMatching:
-    classes = known_classes(session.tracks)
-    if config.semi_supervised is None or not (classes >= 0).any():
-        return match_clusters(features, labels, session.modalities, config)
-    form = parse_given(config.semi_supervised).form
-    masks = [session.modalities == modality for modality in Modality]
+    classes = known_classes(tracks)
+    modalities = np.array([int(track.modality) for track in tracks])
+    if given is None or not (classes >= 0).any():
+        return match_clusters(features, labels, modalities, options, seed=seed)
+    form = given.form
+    masks = [modalities == modality for modality in Modality]
     rows = [features[torch.from_numpy(mask)] for mask in masks]
     sides = [_own_clusters(labels[mask], classes[mask]) for mask in masks]
     if form == "visible":
-        costs = _cost(rows, sides, config)
-        partner = np.asarray(match(costs.t(), config.matcher))
+        costs = _cost(rows, sides, options, seed)
+        partner = np.asarray(match(costs.t(), options.matcher))
         names = np.append(sides[0][1], UNMATCHED)  # where no partner, the last one
         sides[1] = _join(sides[1][0], names[partner])
     elif form == "tracks":
-        sides = [_join_nearest(own, side, config) for own, side in zip(rows, sides)]
-    cost = _cost(rows, sides, config)
-    assignment = _assignment(cost, sides[0][1], sides[1][1], config)
+        sides = [_join_nearest(own, side, options, seed) for own, side in zip(rows, sides)]
+    cost = _cost(rows, sides, options, seed)
+    assignment = _assignment(cost, sides[0][1], sides[1][1], options.matcher)
     own = [torch.from_numpy(side[0]) for side in sides]
     unified = np.full(len(labels), -1, np.int64)
-    within = unified.copy()
+    own_labels = unified.copy()
     for mask, side, values in zip(
         masks, sides, unify_labels(own[0], own[1], torch.from_numpy(assignment))
     ):
-        within[mask] = side[0]
+        own_labels[mask] = side[0]
         unified[mask] = values.numpy()
-    return ClusterMatching(within, unified, assignment, cost)
+    return ClusterMatching(own_labels, unified, assignment, cost)
 
 
 def _own_clusters(labels: np.ndarray, classes: np.ndarray) -> Side:
@@ -109,30 +125,30 @@ def _join(clusters: np.ndarray, names: np.ndarray) -> Side:
     return _own_clusters(clusters, named) if (named >= 0).any() else (clusters, names)
 
 
-def _join_nearest(features: Tensor, side: Side, config: MMMConfig) -> Side:
+def _join_nearest(features: Tensor, side: Side, options: MatchingOptions, seed: int) -> Side:
     clusters, names = side
     free = names < 0
     if not free.any() or free.all():
         return side
-    centres = _centres(features, clusters, config)
-    cost = matching_cost(centres[free], centres[~free], variant=config.cost)
+    centres = _centres(features, clusters, options, seed)
+    cost = matching_cost(centres[free], centres[~free], variant=options.cost)
     joined = names.copy()
     joined[free] = names[~free][np.asarray(match(cost, "nearest"))]
     return _join(clusters, joined)
 
 
-def _centres(features: Tensor, clusters: np.ndarray, config: MMMConfig) -> Tensor:
+def _centres(features: Tensor, clusters: np.ndarray, options: MatchingOptions, seed: int) -> Tensor:
     labels = torch.from_numpy(clusters)
-    return subcluster_centres(features, labels, config.memories, seed=config.seed)[0]
+    return subcluster_centres(features, labels, options.memories, seed=seed)[0]
 
 
-def _cost(rows: list[Tensor], sides: list[Side], config: MMMConfig) -> Tensor:
-    centres = [_centres(own, side[0], config) for own, side in zip(rows, sides)]
-    return matching_cost(*centres, variant=config.cost)
+def _cost(rows: list[Tensor], sides: list[Side], options: MatchingOptions, seed: int) -> Tensor:
+    centres = [_centres(own, side[0], options, seed) for own, side in zip(rows, sides)]
+    return matching_cost(*centres, variant=options.cost)
 
 
 def _assignment(
-    cost: Tensor, visible: np.ndarray, infrared: np.ndarray, config: MMMConfig
+    cost: Tensor, visible: np.ndarray, infrared: np.ndarray, matcher: str
 ) -> np.ndarray:
     """Identities with themselves, clusters without one by the matcher, [V] int64."""
     assignment = np.full(len(visible), UNMATCHED, np.int64)
@@ -142,6 +158,6 @@ def _assignment(
     left = np.flatnonzero(visible < 0)
     right = np.flatnonzero(infrared < 0)
     if len(left) and len(right):
-        found = np.asarray(match(cost[left][:, right], config.matcher))
+        found = np.asarray(match(cost[left][:, right], matcher))
         assignment[left] = np.where(found >= 0, right[found], UNMATCHED)
     return assignment

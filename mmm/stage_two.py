@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Iterable
 
 import numpy as np
@@ -13,15 +13,17 @@ from ..datasets.samplers import UnifiedBatchSampler
 from ..engine.augment import Augmenter
 from ..engine.network_kinds import Network
 from ..engine.session import Session
+from ..engine.stages import Stage
 from ..pseudo_labels.artefact import Artefact, align
-from ..pseudo_labels.evaluator import PseudoLabelEvaluator
 from ..pseudo_labels.labelling import clustering_features
-from .config import MMMConfig
 from .epoch_length import steps_of_epoch
-from .match_clusters import ambiguous_pairs
+from .given_labels import parse_given
+from .match_clusters import ClusterMatching, ambiguous_pairs
+from .semi_supervised import match_with_given
+from .settings import StageTwoSettings
 
 
-class StageTwo(ABC):
+class StageTwo(Stage):
     """Starts from stage one's artefact and trains on batches of unified clusters.
 
     Attributes:
@@ -33,27 +35,28 @@ class StageTwo(ABC):
     stream: int
 
     def __init__(
-        self,
-        session: Session,
-        config: MMMConfig,
-        model: Network,
-        evaluator: PseudoLabelEvaluator,
-        artefact: Artefact,
+        self, session: Session, settings: StageTwoSettings, model: Network, artefact: Artefact
     ) -> None:
+        super().__init__()
         self.session = session
-        self.config = config
+        self.settings = settings
         self.model = model
-        self.evaluator = evaluator
-        self.epochs = config.epochs
-        self.lr = config.lr
-        self.steps = steps_of_epoch(config, session.modalities)
-        self.milestones = tuple(self.steps * epoch for epoch in config.lr_steps)
-        self.augment = Augmenter(session, config, self.stream, views=2)
-        rows = align(artefact, session.tracks)
-        features = torch.cat([artefact.visible, artefact.infrared])[torch.from_numpy(rows)]
-        self._first_features = clustering_features(features, session, config)
-        self._first_labels = artefact.labels[rows]
-        self.unified = np.full(len(rows), -1, np.int64)
+        self.evaluator = session.evaluator
+        self.given = (
+            None if settings.semi_supervised is None else parse_given(settings.semi_supervised)
+        )
+        self.epochs = settings.epochs
+        self.lr = settings.lr
+        self.steps = steps_of_epoch(settings, session.modalities)
+        self.milestones = tuple(self.steps * epoch for epoch in settings.lr_steps)
+        self.augment = Augmenter(
+            session, settings.augmentation, settings.network, self.stream, views=2
+        )
+        place = align(artefact, session.tracks)
+        features = torch.cat([artefact.visible, artefact.infrared])[torch.from_numpy(place)]
+        self._first_features = clustering_features(features, session.cameras, settings)
+        self._first_labels = artefact.labels[place]
+        self.unified = np.full(len(place), -1, np.int64)
         self._epoch = 0
         self._prepare(artefact)
 
@@ -61,9 +64,14 @@ class StageTwo(ABC):
     def _prepare(self, artefact: Artefact) -> None:
         """What the variant has beside; called once, when all else is set."""
 
+    def _match(self, features: Tensor, labels: np.ndarray) -> ClusterMatching:
+        """Matches clusters [N], with the labels that are given."""
+        settings, tracks = self.settings, self.session.tracks
+        return match_with_given(features, labels, tracks, self.given, settings, seed=settings.seed)
+
     def _find_ambiguous(self, classes: int) -> Tensor | None:
         """[C, C] bool pairs of unified clusters that may be one person; None if none are spared."""
-        if not self.config.spare_unmatched:
+        if not self.settings.spare_unmatched:
             return None
         labels, modalities = map(torch.from_numpy, (self.unified, self.session.modalities))
         return ambiguous_pairs(labels, modalities, classes).to(self.session.runtime.device)
@@ -73,10 +81,10 @@ class StageTwo(ABC):
         sampler = UnifiedBatchSampler(
             self.unified,
             self.session.modalities,
-            min(self.config.p_num, int(self.unified.max()) + 1),
-            self.config.k_num,
+            min(self.settings.p_num, int(self.unified.max()) + 1),
+            self.settings.k_num,
             self.steps,
-            seed=self.config.seed + self.stream,
+            seed=self.settings.seed + self.stream,
         )
         sampler.set_epoch(epoch)
-        return self.session.training_clips(list(sampler), (self.config.seed, self.stream, epoch))
+        return self.session.training_clips(list(sampler), (self.settings.seed, self.stream, epoch))

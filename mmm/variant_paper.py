@@ -13,15 +13,16 @@ from ..pseudo_labels.labelling import joint_labels
 from .match_clusters import ClusterMatching
 from .matching import transfer_labels
 from .memories import Memories, ThreeMemories
-from .variant_vireid import Matched
+from .variant_vireid import VireidVariant
 
 
-class Paper(Matched):
+class PaperVariant(VireidVariant):
     """Clusters of each modality and of their union (CMC), a memory for each, joint training.
 
-    Differences from :class:`Matched`: ClusterNCE on three memories instead of one of the unified
-    labels; the unified labels choose the batches and the targets of self-mimic and alignment, and
-    lead matched visible samples to the infrared memory. Source: MMM, sections 3.2 to 3.4.
+    Differences from :class:`VireidVariant`: ClusterNCE on three memories instead of one of the
+    unified labels; the unified labels choose the batches and the targets of self-mimic and
+    alignment, and lead matched visible samples to the infrared memory. Source: MMM, sections
+    3.2 to 3.4.
     """
 
     def _take(self, found: ClusterMatching, features: Tensor) -> None:
@@ -31,7 +32,9 @@ class Paper(Matched):
         self.moved = found.labels.copy()
         moved = transfer_labels(found.labels[visible], torch.from_numpy(found.assignment))
         self.moved[visible] = moved.numpy()
-        self.union = joint_labels(features, self.session, self.config)
+        self.union = joint_labels(
+            features, self.session.modalities, self.settings, say=self.session.say
+        )
 
     def _new_memories(self, features: Tensor, labels: Tensor, means: Tensor) -> Memories:
         return ThreeMemories(
@@ -40,7 +43,7 @@ class Paper(Matched):
             torch.from_numpy(self.moved),
             torch.from_numpy(self.union),
             self.session.modalities,
-            self.config,
+            self.settings,
             self.session.runtime.device,
         )
 

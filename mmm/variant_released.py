@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -15,7 +13,7 @@ from ..losses import BatchHardTripletLoss
 from ..pseudo_labels.artefact import Artefact
 from .alignment import soft_cluster_alignment
 from .self_mimic import absolute_mimic, confident_means
-from .semi_supervised import known_classes, match_with_given
+from .semi_supervised import known_classes
 from .separation import separation_losses
 from .stage_two import StageTwo
 from .track_confidence import view_confidence
@@ -27,7 +25,7 @@ EXCHANGED = len(Modality)
 GREEN = 1
 
 
-class Released(StageTwo):
+class ReleasedVariant(StageTwo):
     """A classifier on labels that are matched once, before training, and then stay.
 
     The first ``ce_epochs`` train with cross entropy alone. From then on each epoch starts with the
@@ -40,9 +38,8 @@ class Released(StageTwo):
     stream = 23
 
     def _prepare(self, artefact: Artefact) -> None:
-        session, config = self.session, self.config
         self.triplet = BatchHardTripletLoss(TRIPLET_MARGIN)
-        self.found = match_with_given(self._first_features, self._first_labels, session, config)
+        self.found = self._match(self._first_features, self._first_labels)
         self.unified = self.found.unified
         self.labels = torch.from_numpy(self.unified)
         self.classes = int(self.labels.max()) + 1
@@ -59,7 +56,7 @@ class Released(StageTwo):
         self._epoch = epoch
         if epoch == 0:
             self.found.record(self.evaluator, self._first_features, self.name, 1, step)
-        if epoch >= self.config.ce_epochs:
+        if epoch >= self.settings.ce_epochs:
             self._look_at_all_tracks()
             self.evaluator.confidence(self.confidence[0], self.unified, self.name, epoch + 1, step)
 
@@ -72,23 +69,23 @@ class Released(StageTwo):
         assert classifier is not None
         weight = classifier.weight.detach().float().cpu()
         self.confidence = view_confidence(
-            [rows @ weight.t() for rows in views],
+            [features @ weight.t() for features in views],
             self.labels,
             session.modalities,
-            seed=self.config.seed,
+            seed=self.settings.seed,
         )
         self.confidence[:, torch.from_numpy(known_classes(session.tracks)) >= 0] = 1.0
         prototypes = []
         for code in (Modality.VISIBLE, Modality.INFRARED, EXCHANGED):
             second = code == EXCHANGED
-            row = 1 if second and len(views) == 2 else 0
+            view = 1 if second and len(views) == 2 else 0
             modality = Modality.VISIBLE if second else code
             chosen = torch.from_numpy(session.modalities == modality)
             prototypes.append(
                 confident_means(
-                    F.normalize(views[row], dim=1),
+                    F.normalize(views[view], dim=1),
                     self.labels.where(chosen, -1),
-                    self.confidence[row],
+                    self.confidence[view],
                     self.classes,
                 )
             )
@@ -99,25 +96,25 @@ class Released(StageTwo):
         batch = self.augment(clips, index, step)
         with self.session.runtime.autocast():
             output = describe(self.model, batch.images, batch.modalities)
-        config, rows = self.config, output.embeddings
-        labels = self.labels[batch.tracks].to(rows.device)
+        settings, embeddings = self.settings, output.embeddings
+        labels = self.labels[batch.tracks].to(embeddings.device)
         second = batch.exchanged.long()
-        if self._epoch < config.ce_epochs:
+        if self._epoch < settings.ce_epochs:
             losses = self._identity(output, labels, torch.ones_like(labels))
-            return losses | separation_losses(output, config.separation_weight)
-        confidence = self.confidence[second.cpu(), batch.tracks].to(rows.device)
+            return losses | separation_losses(output, settings.separation_weight)
+        confidence = self.confidence[second.cpu(), batch.tracks].to(embeddings.device)
         losses = self._identity(output, labels, confidence)
         losses["triplet"] = self.triplet(output.pooled, labels)
-        if config.mimic_weight:
+        if settings.mimic_weight:
             code = torch.where(batch.exchanged, EXCHANGED, batch.modalities)
-            losses["mimic"] = config.mimic_weight * absolute_mimic(
-                rows, self.prototypes[code, labels]
+            losses["mimic"] = settings.mimic_weight * absolute_mimic(
+                embeddings, self.prototypes[code, labels]
             )
-        if config.alignment_weight and self._epoch + 1 >= config.alignment_from:
-            losses["alignment"] = config.alignment_weight * soft_cluster_alignment(
-                rows, labels, batch.modalities, second
+        if settings.alignment_weight and self._epoch + 1 >= settings.alignment_from:
+            losses["alignment"] = settings.alignment_weight * soft_cluster_alignment(
+                embeddings, labels, batch.modalities, second
             )
-        return losses | separation_losses(output, config.separation_weight)
+        return losses | separation_losses(output, settings.separation_weight)
 
     def _identity(
         self, output: BatchOutput, labels: Tensor, confidence: Tensor
@@ -139,16 +136,6 @@ class Released(StageTwo):
         if self.ambiguous is not None:
             logits = logits.masked_fill(self.ambiguous[labels], float("-inf"))
         return (confidence * F.cross_entropy(logits, labels, reduction="none")).mean()
-
-    def after_step(self) -> None:
-        """No memory to write."""
-
-    def state(self) -> dict[str, Any]:
-        """None: labels come from stage one, the rest from the network."""
-        return {}
-
-    def load_state(self, state: dict[str, Any]) -> None:
-        """Nothing to take back."""
 
 
 def _green(images: Tensor) -> Tensor:

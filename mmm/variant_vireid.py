@@ -17,13 +17,13 @@ from .alignment import soft_cluster_alignment
 from .match_clusters import ClusterMatching
 from .memories import Memories, UnifiedMemories
 from .self_mimic import confident_means, squared_mimic
-from .semi_supervised import known_classes, match_with_given, modalities_to_cluster
+from .semi_supervised import known_classes, modalities_to_cluster
 from .separation import separation_losses
 from .stage_two import StageTwo
 from .track_confidence import track_confidence
 
 
-class Matched(StageTwo):
+class VireidVariant(StageTwo):
     """Multi-memory matching, on tracklets or images.
 
     Every ``rematch_interval`` epochs: cluster each modality, learn K centres in every cluster,
@@ -35,7 +35,7 @@ class Matched(StageTwo):
     stream = 22
 
     def _prepare(self, artefact: Artefact) -> None:
-        self.contrast = ContrastiveLoss(self.config.contrast_temperature)
+        self.contrast = ContrastiveLoss(self.settings.contrast_temperature)
         self.ambiguous: Tensor | None = None
         self.memories: Memories
 
@@ -46,13 +46,18 @@ class Matched(StageTwo):
         features = self._first_features
         if not first:
             features = self.session.training_features(self.model)
-            features = clustering_features(features, self.session, self.config)
-        if epoch % self.config.rematch_interval == 0:
+            features = clustering_features(features, self.session.cameras, self.settings)
+        if epoch % self.settings.rematch_interval == 0:
             labels = self._first_labels
             if not first:
-                wanted = modalities_to_cluster(self.session)
-                labels = intra_modality_labels(features, self.session, self.config, wanted)
-            found = match_with_given(features, labels, self.session, self.config)
+                labels = intra_modality_labels(
+                    features,
+                    self.session.modalities,
+                    self.settings,
+                    modalities_to_cluster(self.session.tracks),
+                    say=self.session.say,
+                )
+            found = self._match(features, labels)
             self._take(found, features)
             found.record(self.evaluator, features, self.name, epoch + 1, step)
         self._fill_memories(features)
@@ -67,10 +72,10 @@ class Matched(StageTwo):
         labels = torch.from_numpy(self.unified)
         means = cluster_means(features, labels)
         self.confidence = track_confidence(
-            features @ means.t() / self.config.memory_temperature,
+            features @ means.t() / self.settings.memory_temperature,
             labels,
             self.session.modalities,
-            seed=self.config.seed,
+            seed=self.settings.seed,
         )
         self.confidence[torch.from_numpy(known_classes(self.session.tracks)) >= 0] = 1.0
         self.targets = confident_means(features, labels, self.confidence, len(means)).to(device)
@@ -84,7 +89,7 @@ class Matched(StageTwo):
             self.session.modalities,
             means,
             self.ambiguous,
-            self.config,
+            self.settings,
             self.session.runtime.device,
         )
 
@@ -93,30 +98,28 @@ class Matched(StageTwo):
         batch = self.augment(clips, index, step)
         with self.session.runtime.autocast():
             output = describe(self.model, batch.images, batch.modalities)
-        config = self.config
-        rows = output.embeddings
-        labels = torch.from_numpy(self.unified)[batch.tracks].to(rows.device)
-        losses = self.memories.losses(rows, batch.tracks, batch.modalities)
-        if config.contrast_weight:
+        settings = self.settings
+        embeddings = output.embeddings
+        labels = torch.from_numpy(self.unified)[batch.tracks].to(embeddings.device)
+        losses = self.memories.losses(embeddings, batch.tracks, batch.modalities, self.writes)
+        if settings.contrast_weight:
             excluded = None
             if self.ambiguous is not None:
                 excluded = self.ambiguous[labels[:, None], labels[None, :]]
-            losses["contrast"] = config.contrast_weight * self.contrast(
-                rows, labels, excluded=excluded
+            losses["contrast"] = settings.contrast_weight * self.contrast(
+                embeddings, labels, excluded=excluded
             )
-        if config.mimic_weight:
-            losses["mimic"] = config.mimic_weight * squared_mimic(rows, self.targets[labels])
-        if config.alignment_weight and self._epoch + 1 >= config.alignment_from:
-            losses["alignment"] = config.alignment_weight * soft_cluster_alignment(
-                rows, labels, batch.modalities
+        if settings.mimic_weight:
+            losses["mimic"] = settings.mimic_weight * squared_mimic(
+                embeddings, self.targets[labels]
             )
-        losses.update(separation_losses(output, config.separation_weight))
-        losses.update(extra_losses(config.extra_loss, output.pooled, labels, batch.modalities))
+        if settings.alignment_weight and self._epoch + 1 >= settings.alignment_from:
+            losses["alignment"] = settings.alignment_weight * soft_cluster_alignment(
+                embeddings, labels, batch.modalities
+            )
+        losses.update(separation_losses(output, settings.separation_weight))
+        losses.update(extra_losses(settings.extra_loss, output.pooled, labels, batch.modalities))
         return losses
-
-    def after_step(self) -> None:
-        """Writes the memories, after the backward pass that read them."""
-        self.memories.update()
 
     def state(self) -> dict[str, Any]:
         """The unified labels, which hold until the next matching."""

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import torch
@@ -14,8 +14,7 @@ from torch import Tensor
 
 from ..datasets.track import Modality, Track
 from ..distributed import ranks
-from ..engine.run_folder import RunFolder
-from ..reporting.tensorboard_pictures import show_matching
+from .artefact import write_artefact
 from .label_quality import label_quality, match_quality
 from .stored_clustering import (
     LabelHistory,
@@ -32,6 +31,19 @@ from .unlabelled_quality import (
 )
 
 
+class Record(Protocol):
+    """Where scores go: a run folder, or whatever keeps records and lines."""
+
+    path: Path
+    resumed: bool
+
+    def record(self, kind: str, **values: Any) -> None:
+        """Keeps one record."""
+
+    def log(self, message: str) -> None:
+        """Says a line."""
+
+
 class PseudoLabelEvaluator:
     """Compares pseudo-labels with the data set's identities and records the scores.
 
@@ -39,10 +51,18 @@ class PseudoLabelEvaluator:
         tracks: the N training tracks, identities included.
         run: where to record.
         root: data folder, below which the frames lie.
+        picture: draws a matching, with the steps of the run so far; None draws none.
     """
 
-    def __init__(self, tracks: Sequence[Track], run: RunFolder, root: Path | None = None) -> None:
+    def __init__(
+        self,
+        tracks: Sequence[Track],
+        run: Record,
+        root: Path | None = None,
+        picture: Callable[[StoredClustering, int], None] | None = None,
+    ) -> None:
         self._tracks = list(tracks)
+        self._picture = picture
         self._root = Path() if root is None else root
         self._cameras = np.array([track.camera for track in tracks])
         self._history = LabelHistory({}, {})
@@ -231,11 +251,16 @@ class PseudoLabelEvaluator:
             values.update(quality.record())
             text += f" | right: {quality.accuracy:.0%} of them, {quality.precision:.0%} of pairs"
         self._run.record("matching", stage=stage, epoch=epoch, step=step, **values)
-        # The picture looks at labels and costs only, so the rows may be empty.
-        empty = torch.zeros(len(labels), 0)
-        costs = None if cost is None else np.asarray(cost, np.float32)
-        shown = StoredClustering(
-            self._tracks, empty, labels, assignment=np.asarray(assignment, np.int64), cost=costs
-        )
-        show_matching(self._run, shown, step)
+        if self._picture is not None:
+            # The picture looks at labels and costs only, so the rows may be empty.
+            empty = torch.zeros(len(labels), 0)
+            costs = None if cost is None else np.asarray(cost, np.float32)
+            found = np.asarray(assignment, np.int64)
+            self._picture(
+                StoredClustering(self._tracks, empty, labels, assignment=found, cost=costs), step
+            )
         self._run.log(text)
+
+    def write_artefact(self, labels: np.ndarray, features: Tensor, metrics: dict[str, Any]) -> None:
+        """Writes the stage-one artefact into the run folder; see :func:`write_artefact`."""
+        write_artefact(self._run.path, self._tracks, labels, features, metrics)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
 
 import numpy as np
 import torch
@@ -22,11 +21,12 @@ from ..engine.augment import Augmenter
 from ..engine.network import build_network
 from ..engine.network_kinds import BatchOutput, Network, describe
 from ..engine.session import Session
+from ..engine.stages import Stage
 from ..errors import UserError
 from ..losses import ContrastiveLoss, ModalityAlignmentLoss
 from ..losses.registry import extra_losses
-from ..mmm.config import MMMConfig
 from ..mmm.separation import separation_losses
+from .settings import SupervisedSettings
 
 STREAM = 21
 
@@ -36,7 +36,7 @@ def relabel(identities: np.ndarray) -> np.ndarray:
     return np.unique(identities, return_inverse=True)[1].astype(np.int64)
 
 
-class Supervised:
+class Supervised(Stage):
     """L = ID_clip + ID_frame + MMA_clip + MMA_frame + OFR + Σ DAC (M3-ReID, section III).
 
     An image network has neither frames nor masks: ID + MMA. With ``separation_weight`` OFR and DAC
@@ -47,43 +47,37 @@ class Supervised:
     name = "supervised"
 
     def __init__(
-        self, session: Session, config: MMMConfig, model: Network, classes: np.ndarray
+        self, session: Session, settings: SupervisedSettings, model: Network, classes: np.ndarray
     ) -> None:
+        super().__init__()
         self.session = session
-        self.config = config
+        self.settings = settings
         self.model = model
         self.classes = classes
-        self.epochs = config.epochs
-        self.lr = config.lr
-        self.augment = Augmenter(session, config, STREAM)
+        self.epochs = settings.epochs
+        self.lr = settings.lr
+        self.augment = Augmenter(session, settings.augmentation, settings.network, STREAM)
         self.alignment = ModalityAlignmentLoss()
-        self.contrast = ContrastiveLoss(config.contrast_temperature)
+        self.contrast = ContrastiveLoss(settings.contrast_temperature)
         try:
             self.sampler = self._sampler()
         except ValueError as error:
-            raise UserError(f"--supervised, --sampler {config.sampler}: {error}") from error
-        self.milestones = tuple(self.steps * epoch for epoch in config.lr_steps)
+            raise UserError(f"--supervised, --sampler {settings.sampler}: {error}") from error
+        self.steps = settings.steps or len(self.sampler)
+        self.milestones = tuple(self.steps * epoch for epoch in settings.lr_steps)
 
     def _sampler(self) -> EpochBatchSampler:
-        config, classes, modalities = self.config, self.classes, self.session.modalities
-        p, k, seed = config.p_num, config.k_num, config.seed
-        if config.sampler == "identity":
+        settings, classes, modalities = self.settings, self.classes, self.session.modalities
+        p, k, seed = settings.p_num, settings.k_num, settings.seed
+        if settings.sampler == "identity":
             return IdentityBatchSampler(classes, p, k, seed=seed)
-        if config.sampler == "modality-ratio":
+        if settings.sampler == "modality-ratio":
             return ModalityRatioBatchSampler(classes, modalities, p, k, missing="skip", seed=seed)
-        if config.sampler == "half-random":
+        if settings.sampler == "half-random":
             return HalfRandomBatchSampler(classes, modalities, p * k, seed=seed)
-        if config.sampler == "half-identity":
+        if settings.sampler == "half-identity":
             return HalfIdentityBatchSampler(classes, modalities, p, k, missing="skip", seed=seed)
         return InterleavedBatchSampler(classes, modalities, p, k, missing="skip", seed=seed)
-
-    @property
-    def steps(self) -> int:
-        """Batches of an epoch."""
-        return self.config.steps or len(self.sampler)
-
-    def begin_epoch(self, epoch: int, step: int) -> None:
-        """Nothing to prepare."""
 
     def batches(self, epoch: int) -> Iterable[tuple[Tensor, Tensor]]:
         """uint8 clips and track numbers; several passes of the sampler where --steps asks."""
@@ -96,7 +90,9 @@ class Supervised:
                 break
             chosen += drawn
             passes += 1
-        return self.session.training_clips(chosen[: self.steps], (self.config.seed, STREAM, epoch))
+        return self.session.training_clips(
+            chosen[: self.steps], (self.settings.seed, STREAM, epoch)
+        )
 
     def losses(self, clips: Tensor, index: Tensor, step: int) -> dict[str, Tensor]:
         """The terms of the published loss."""
@@ -106,11 +102,13 @@ class Supervised:
         classes = torch.from_numpy(self.classes)[batch.tracks].to(output.embeddings.device)
         losses = self._identity_losses(output, classes)
         losses.update(self._alignment_losses(output, classes, batch.modalities))
-        config = self.config
-        losses.update(separation_losses(output, config.separation_weight))
-        if config.contrast_weight:
-            losses["contrast"] = config.contrast_weight * self.contrast(output.embeddings, classes)
-        losses.update(extra_losses(config.extra_loss, output.pooled, classes, batch.modalities))
+        settings = self.settings
+        losses.update(separation_losses(output, settings.separation_weight))
+        if settings.contrast_weight:
+            losses["contrast"] = settings.contrast_weight * self.contrast(
+                output.embeddings, classes
+            )
+        losses.update(extra_losses(settings.extra_loss, output.pooled, classes, batch.modalities))
         return losses
 
     def _identity_losses(self, output: BatchOutput, classes: Tensor) -> dict[str, Tensor]:
@@ -126,7 +124,7 @@ class Supervised:
     def _alignment_losses(
         self, output: BatchOutput, classes: Tensor, modalities: Tensor
     ) -> dict[str, Tensor]:
-        weight = self.config.mma_weight
+        weight = self.settings.mma_weight
         if not weight:
             return {}
         losses = {"MMA clip": weight * self.alignment(output.embeddings, classes, modalities)}
@@ -139,18 +137,8 @@ class Supervised:
             )
         return losses
 
-    def after_step(self) -> None:
-        """No memory to write."""
 
-    def state(self) -> dict[str, Any]:
-        """None: every draw depends on the step alone."""
-        return {}
-
-    def load_state(self, state: dict[str, Any]) -> None:
-        """Nothing to take back."""
-
-
-def start_supervised(session: Session, config: MMMConfig) -> tuple[Network, Supervised]:
+def start_supervised(session: Session, settings: SupervisedSettings) -> tuple[Network, Supervised]:
     """The network with a class for each identity of the training tracks, and its stage.
 
     Raises:
@@ -163,7 +151,7 @@ def start_supervised(session: Session, config: MMMConfig) -> tuple[Network, Supe
     if classes.max() < 1:
         raise UserError(
             f"--supervised needs at least 2 identities to tell apart; the "
-            f"{len(classes)} training tracks of {config.data_dir} show one"
+            f"{len(classes)} training tracks of {settings.data_dir} show one"
         )
-    model = build_network(config, session.runtime, int(classes.max()) + 1)
-    return model, Supervised(session, config, model, classes)
+    model = build_network(settings, session, int(classes.max()) + 1)
+    return model, Supervised(session, settings, model, classes)

@@ -17,8 +17,8 @@ from vireid.datasets.errors import DatasetError
 from vireid.datasets.registry import SCANNERS, register_dataset
 from vireid.engine.network_kinds import KINDS, kind_named, register_network
 from vireid.losses.registry import LOSSES, extra_losses, parse_losses, register_loss
-from vireid.mmm.config import MMMConfig
 from vireid.mmm.matching import REGISTERED, match, register_matcher
+from vireid.mmm.settings import MMMSettings
 
 PAGE = (Path(__file__).parents[1] / "docs" / "extending.md").read_text(encoding="utf-8")
 PROGRAMS = dict(re.findall(r"```python\n# (\w+\.py)\n(.*?)```", PAGE, re.DOTALL))
@@ -239,7 +239,7 @@ def test_a_taken_or_unreadable_name_is_refused():
 def test_a_setting_that_names_nothing_is_refused_at_once(setting, message, tmp_path):
     common = {"dataset": "folder", "data_dir": tmp_path, "output": tmp_path, "baseline": tmp_path}
     with pytest.raises(ValueError, match=message):
-        MMMConfig(**common, **setting)
+        MMMSettings(**common, **setting)
 
 
 @pytest.mark.parametrize(

@@ -8,11 +8,10 @@ import torch
 from run_records import records
 from safetensors.torch import load_file
 from tiny_settings import LEARNING
-from vireid.baselines.config import BaselineConfig
+from vireid.baselines.settings import BaselineSettings
 from vireid.baselines.train import run_baseline
 from vireid.cli import main
-from vireid.mmm.config import MMMConfig
-from vireid.mmm.train import run_mmm
+from vireid.commands.mmm import MMMSettings, run_mmm
 
 DATA = {**LEARNING, "dataset": "hitsz-vcm", "num_frames": 2, "p_num": 3, "k_num": 4, "lr": 5e-4}
 BASELINE = {
@@ -41,14 +40,14 @@ MMM = {
 @pytest.fixture(scope="module")
 def baseline(tiny_set, tmp_path_factory) -> Path:
     output = tmp_path_factory.mktemp("runs") / "baseline"
-    run_baseline(BaselineConfig(data_dir=tiny_set, output=output, **BASELINE))
+    run_baseline(BaselineSettings(data_dir=tiny_set, output=output, **BASELINE))
     return output
 
 
 @pytest.fixture(scope="module")
 def mmm(tiny_set, baseline) -> Path:
     output = baseline.parent / "mmm"
-    run_mmm(MMMConfig(data_dir=tiny_set, output=output, baseline=baseline, **MMM))
+    run_mmm(MMMSettings(data_dir=tiny_set, output=output, baseline=baseline, **MMM))
     return output
 
 
@@ -91,7 +90,7 @@ def test_matching_and_labels_are_measured(mmm):
 
 def test_two_runs_of_one_seed_are_identical(tiny_set, baseline, mmm, tmp_path):
     output = tmp_path / "again"
-    run_mmm(MMMConfig(data_dir=tiny_set, output=output, baseline=baseline, **MMM))
+    run_mmm(MMMSettings(data_dir=tiny_set, output=output, baseline=baseline, **MMM))
     first, second = (load_file(run / "model.safetensors") for run in (mmm, output))
     assert first.keys() == second.keys()
     assert all(torch.equal(first[name], second[name]) for name in first)
@@ -107,7 +106,7 @@ def test_a_killed_run_that_goes_on_equals_an_uninterrupted_one(
 ):
     from vireid.engine.augment import Augmenter
 
-    config = BaselineConfig(data_dir=tiny_set, output=tmp_path / "run", **BASELINE)
+    config = BaselineSettings(data_dir=tiny_set, output=tmp_path / "run", **BASELINE)
     calls = 0
     original = Augmenter.__call__
 
@@ -122,7 +121,7 @@ def test_a_killed_run_that_goes_on_equals_an_uninterrupted_one(
         patch.setattr(Augmenter, "__call__", dies)
         with pytest.raises(Killed):
             run_baseline(config)
-    run_baseline(BaselineConfig(**{**vars(config), "resume": "output"}))
+    run_baseline(BaselineSettings(**{**vars(config), "resume": "output"}))
     first, second = (load_file(run / "encoder.safetensors") for run in (baseline, config.output))
     assert all(torch.equal(first[name], second[name]) for name in first)
 
@@ -149,7 +148,7 @@ def test_identities_never_reach_training(tiny_set, baseline, tmp_path):
     info.write_text("\n".join(" ".join(row) for row in rows) + "\n")
     output = tmp_path / "run"
     config = {**BASELINE, "allow_incomplete": True}
-    run_baseline(BaselineConfig(data_dir=poisoned, output=output, **config))
+    run_baseline(BaselineSettings(data_dir=poisoned, output=output, **config))
     first, second = (load_file(run / "encoder.safetensors") for run in (baseline, output))
     assert all(torch.equal(first[name], second[name]) for name in first)
     assert records(baseline, "pseudo_labels") != records(output, "pseudo_labels")
@@ -161,7 +160,7 @@ def test_supervised_trains_evaluates_and_its_checkpoint_gives_the_same_numbers(
     output = tmp_path / "supervised"
     settings = {**MMM, "epochs": 6, "steps": 12, "separation_weight": 1.0, "lr": 3e-3}
     settings |= {"weights": "none", "sampler": "modality-ratio", "augmentation": "published"}
-    run_mmm(MMMConfig(data_dir=tiny_set, output=output, supervised=True, **settings))
+    run_mmm(MMMSettings(data_dir=tiny_set, output=output, supervised=True, **settings))
     losses = [record["losses"]["ID clip"] for record in records(output, "train")]
     assert losses[-1] < 0.9 * max(losses)
     again = tmp_path / "evaluation"

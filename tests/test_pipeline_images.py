@@ -7,12 +7,11 @@ import pytest
 import torch
 from run_records import records
 from safetensors.torch import load_file
-from vireid.baselines.config import BaselineConfig
+from vireid.baselines.settings import BaselineSettings
 from vireid.baselines.train import run_baseline
 from vireid.cli import main
+from vireid.commands.mmm import MMMSettings, run_mmm
 from vireid.datasets import load_dataset
-from vireid.mmm.config import MMMConfig
-from vireid.mmm.train import run_mmm
 
 DATA = {
     "dataset": "folder",
@@ -83,13 +82,13 @@ def images(tiny_set, tmp_path_factory) -> Path:
 @pytest.fixture(scope="module")
 def baseline(images, tmp_path_factory) -> Path:
     output = tmp_path_factory.mktemp("runs") / "baseline"
-    run_baseline(BaselineConfig(data_dir=images, output=output, **BASELINE))
+    run_baseline(BaselineSettings(data_dir=images, output=output, **BASELINE))
     return output
 
 
-def second(images, baseline, output, variant, **given) -> MMMConfig:
+def second(images, baseline, output, variant, **given) -> MMMSettings:
     settings = {**DATA, "epochs": 2, "steps": 3, "variant": variant, **VARIANTS[variant], **given}
-    return MMMConfig(data_dir=images, baseline=baseline, output=output, **settings)
+    return MMMSettings(data_dir=images, baseline=baseline, output=output, **settings)
 
 
 def test_stage_one_trains_both_stems_and_names_its_network(baseline):
@@ -159,7 +158,7 @@ def test_a_killed_run_goes_on_as_if_nothing_had_been(
         patch.setattr(Augmenter, "__call__", dies)
         with pytest.raises(Killed):
             run_mmm(cut)
-    run_mmm(MMMConfig(**{**vars(cut), "resume": "output"}))
+    run_mmm(MMMSettings(**{**vars(cut), "resume": "output"}))
     one, two = (load_file(c.output / "model.safetensors") for c in (whole, cut))
     assert all(torch.equal(one[name], two[name]) for name in one)
 
@@ -169,7 +168,7 @@ def test_supervised_images_learn_and_the_checkpoint_gives_the_same_numbers(image
     settings = {**DATA, "epochs": 4, "steps": 15, "lr": 6e-3, "optimiser": "adamw"}
     settings |= {"augmentation": "recolour", "p_num": 6}
     settings |= {"weights": "none", "sampler": "modality-ratio", "supervised": True}
-    run_mmm(MMMConfig(data_dir=images, output=output, **settings))
+    run_mmm(MMMSettings(data_dir=images, output=output, **settings))
     losses = [record["losses"]["ID clip"] for record in records(output, "train")]
     assert losses[-1] < 0.9 * max(losses)
     assert set(records(output, "train")[0]["losses"]) == {"ID clip", "MMA clip"}
@@ -186,7 +185,7 @@ def test_supervised_images_learn_and_the_checkpoint_gives_the_same_numbers(image
 def test_a_video_network_takes_images_too(images, baseline, tmp_path, capsys):
     settings = {**BASELINE, "network": "m3reid", "num_frames": 1, "test_frames": 1, "steps": 2}
     settings |= {"pretrain_steps": 2}
-    run_baseline(BaselineConfig(data_dir=images, output=tmp_path / "run", **settings))
+    run_baseline(BaselineSettings(data_dir=images, output=tmp_path / "run", **settings))
     assert (tmp_path / "run" / "tracks.csv").exists()
     common = ["--data-dir", str(images), "--dataset", "folder", "--backbone", "thin-16"]
     code = main(["mmm", *common, "--baseline", str(baseline), "--output", str(tmp_path / "no")])

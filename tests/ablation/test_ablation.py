@@ -8,15 +8,15 @@ import pytest
 import yaml
 from tiny_settings import SHORTEST, SHORTEST_STAGE_ONE
 from vireid.ablation import execute as execution
-from vireid.ablation.config import AblateConfig
 from vireid.ablation.measures import mean_and_spread
 from vireid.ablation.rows import SETS, choose_rows, predefined_rows
 from vireid.ablation.run import run_ablation
+from vireid.ablation.settings import AblateSettings
 from vireid.ablation.variants import LAST_FILE, Job, continued, from_labels, plan
-from vireid.baselines.config import BaselineConfig
+from vireid.baselines.settings import BaselineSettings
 from vireid.cli import main
+from vireid.commands.mmm import MMMSettings
 from vireid.errors import UserError
-from vireid.mmm.config import MMMConfig
 
 STAGE_TWO = {**SHORTEST, "epochs": 2, "steps": 3, "alignment_weight": 0.0}
 
@@ -32,7 +32,7 @@ def files(tmp_path) -> dict[str, Path]:
 
 @pytest.fixture
 def settings(files, tiny_set, tmp_path):
-    def make(**changes) -> AblateConfig:
+    def make(**changes) -> AblateSettings:
         values = {
             "dataset": "hitsz-vcm",
             "data_dir": str(tiny_set),
@@ -41,7 +41,7 @@ def settings(files, tiny_set, tmp_path):
             **files,
             **changes,
         }
-        return AblateConfig(**values)
+        return AblateSettings(**values)
 
     return make
 
@@ -63,8 +63,8 @@ def in_process(monkeypatch):
     return ran
 
 
-def recipe(**changes) -> MMMConfig:
-    return MMMConfig(data_dir=Path(), dataset="x", output=Path("o"), baseline=Path(), **changes)
+def recipe(**changes) -> MMMSettings:
+    return MMMSettings(data_dir=Path(), dataset="x", output=Path("o"), baseline=Path(), **changes)
 
 
 def test_rows_are_trained_measured_and_not_trained_again(settings, in_process, tmp_path, capsys):
@@ -192,7 +192,7 @@ def test_placeholders_are_filled(settings, tmp_path):
 @pytest.mark.parametrize(("epochs", "steps"), [(12, 25), (2, 3), (7, 13), (1, 1), (80, None)])
 @pytest.mark.parametrize("across", [0, 2])
 def test_the_control_takes_as_many_steps_as_stage_two(epochs, steps, across):
-    one = BaselineConfig(
+    one = BaselineSettings(
         data_dir=Path(), dataset="x", output=Path("o"), steps=25, cross_epochs=across
     )
     changes = continued(one, recipe(epochs=epochs, steps=steps))
@@ -205,7 +205,7 @@ def test_the_control_takes_as_many_steps_as_stage_two(epochs, steps, across):
 
 
 def test_supervised_takes_the_steps_of_both_stages():
-    one = BaselineConfig(data_dir=Path(), dataset="x", output=Path("o"), **SHORTEST_STAGE_ONE)
+    one = BaselineSettings(data_dir=Path(), dataset="x", output=Path("o"), **SHORTEST_STAGE_ONE)
     changes = from_labels(one, recipe(epochs=2, steps=3))
     assert 2 * changes["steps"] == 8 + 6
 

@@ -8,7 +8,7 @@ from vireid.cli import main
 from vireid.clustering.camera_mean import centre_by_camera
 from vireid.clustering.dbscan import dbscan
 from vireid.clustering.jaccard import jaccard_distance
-from vireid.commands.cluster import ClusterConfig, run_cluster
+from vireid.commands.cluster import ClusterSettings, run_cluster
 from vireid.datasets.track import Modality, Track
 from vireid.pseudo_labels.artefact import write_artefact
 
@@ -48,7 +48,7 @@ def run_folder(tmp_path):
 
 def test_a_run_folder_is_clustered_as_its_recipe_says(run_folder, capsys):
     folder, features, cameras = run_folder
-    found = run_cluster(ClusterConfig(input=folder))
+    found = run_cluster(ClusterSettings(input=folder))
     assert list(found) == ["visible", "infrared"]
     centred = centre_by_camera(features, cameras)
     for name, part in (("visible", centred[:120]), ("infrared", centred[120:])):
@@ -77,7 +77,7 @@ def test_a_feature_file_needs_no_identities(tmp_path, capsys):
         {"infrared": features, "visible": features.half(), "visible_identities": identity},
         tmp_path / "f.safetensors",
     )
-    found = run_cluster(ClusterConfig(input=tmp_path / "f.safetensors", k1=10, k2=3, scan=True))
+    found = run_cluster(ClusterSettings(input=tmp_path / "f.safetensors", k1=10, k2=3, scan=True))
     assert [row.ari is None for row in found["infrared"]] == [True] * 19
     assert max(row.ari for row in found["visible"]) == pytest.approx(1)
     assert "identities unknown" in capsys.readouterr().out
@@ -117,4 +117,4 @@ def test_a_file_of_another_kind_is_named(tmp_path, capsys):
 
 def test_an_eps_out_of_range_is_refused():
     with pytest.raises(ValueError, match="eps lies between"):
-        ClusterConfig(input="x", eps=1.0)
+        ClusterSettings(input="x", eps=1.0)

@@ -10,12 +10,12 @@ import pytest
 import torch
 from safetensors.torch import load_file
 from tiny_runs import BASELINE, COMMON, MMM, flags
-from vireid.baselines.config import BaselineConfig
 from vireid.baselines.rehearsal import rehearse_baseline
+from vireid.baselines.settings import BaselineSettings
 from vireid.cli import main
+from vireid.commands.mmm import MMMSettings
 from vireid.engine import dry_run as module
 from vireid.engine.dry_run import Seconds
-from vireid.mmm.config import MMMConfig
 
 SUPERVISED = {**COMMON, "weights": "none", "epochs": 2, "separation_weight": 1.0}
 DRY = "--dry-run"
@@ -108,7 +108,7 @@ def test_other_errors_are_not_called_memory(tiny_set, tmp_path, monkeypatch):
         raise RuntimeError("shapes do not fit")
 
     monkeypatch.setattr("vireid.engine.runtime.Runtime.step", broken)
-    config = BaselineConfig(data_dir=tiny_set, output=tmp_path / "run", **BASELINE)
+    config = BaselineSettings(data_dir=tiny_set, output=tmp_path / "run", **BASELINE)
     with pytest.raises(RuntimeError, match="shapes do not fit"):
         rehearse_baseline(config)
 
@@ -123,7 +123,7 @@ def test_the_largest_step_comes_first(tiny_set, tmp_path, monkeypatch):
 
     monkeypatch.setattr(module, "_training", spy)
     settings = {**BASELINE, "pretrain_tracks": 3, "k_num": 5}
-    rehearse_baseline(BaselineConfig(data_dir=tiny_set, output=tmp_path / "run", **settings))
+    rehearse_baseline(BaselineSettings(data_dir=tiny_set, output=tmp_path / "run", **settings))
     # Joint batches take an even number of clips of a cluster: 2 x 3 x 6.
     assert taken == [("cross_modality", 36), ("pretrain", 12), ("intra_modality", 30)]
 
@@ -139,13 +139,13 @@ def test_the_largest_step_comes_first(tiny_set, tmp_path, monkeypatch):
 )
 def test_reading_counts_where_it_is_waited_for(tmp_path, changes, seconds):
     settings = {**COMMON, "cache": "none", **changes}
-    config = MMMConfig(data_dir=tmp_path, output=tmp_path, supervised=True, **settings)
+    config = MMMSettings(data_dir=tmp_path, output=tmp_path, supervised=True, **settings)
     reading = 6.0 if config.workers == 2 else 3.0
     assert Seconds(reading, 2.0).with_workers(config) == seconds
 
 
 def test_a_batch_takes_both_modalities(tiny_set, tmp_path):
-    config = BaselineConfig(data_dir=tiny_set, output=tmp_path / "run", **BASELINE)
+    config = BaselineSettings(data_dir=tiny_set, output=tmp_path / "run", **BASELINE)
     session = module.Session(module.rehearsal(config), "baseline", None, labelled=False)
     few = int((session.modalities == 0).sum())
     batch = module.some_tracks(session, few + 4, 2)

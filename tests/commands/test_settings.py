@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import Literal
 
 import pytest
-from vireid.baselines.config import BaselineConfig
+from vireid.baselines.settings import BaselineSettings
 from vireid.cli import COMMANDS, main
 from vireid.commands.command_line import normalise_flags, parse
-from vireid.mmm.config import MMMConfig
+from vireid.commands.mmm import MMMSettings
 from vireid.options import option, to_yaml
 
 REQUIRED = ["--dataset", "hitsz-vcm", "--data-dir", "data", "--output", "out"]
@@ -98,7 +98,7 @@ def test_flags_of_the_upstream_projects_exist(command, name, capsys):
     assert f"{flag} " in capsys.readouterr().out.replace("\n", " ").replace("]", " ")
 
 
-@pytest.mark.parametrize("config", [BaselineConfig, MMMConfig])
+@pytest.mark.parametrize("config", [BaselineSettings, MMMSettings])
 def test_every_setting_has_help(config):
     assert all(len(field.metadata["help"]) > 3 for field in dataclasses.fields(config))
 
@@ -110,7 +110,7 @@ def test_print_config_prints_what_config_reads(capsys, tmp_path):
         assert stop.value.code == 0
         file = tmp_path / "printed.yaml"
         file.write_text(capsys.readouterr().out, encoding="utf-8")
-        read = parse(BaselineConfig, ["--config", str(file)], program="p", description="d")
+        read = parse(BaselineSettings, ["--config", str(file)], program="p", description="d")
         assert read.lr == 0.125
 
 

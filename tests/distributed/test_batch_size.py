@@ -4,11 +4,11 @@ from pathlib import Path
 
 import pytest
 from vireid.distributed.batch_size import batch_record, batch_warnings
-from vireid.engine.config import TrainingConfig
+from vireid.engine.options import TrainingOptions
 
 
 def config(**settings):
-    return TrainingConfig(
+    return TrainingOptions(
         dataset="hitsz-vcm", data_dir=Path("data"), output=Path("run"), p_num=4, k_num=8, **settings
     )
 

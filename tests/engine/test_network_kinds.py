@@ -5,7 +5,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
-from vireid.baselines.config import BaselineConfig
+from vireid.baselines.settings import BaselineSettings
 from vireid.datasets.track import Modality
 from vireid.engine.augment import Augmenter
 from vireid.engine.checkpoint import load_model, save_model
@@ -24,13 +24,15 @@ def build(name, identities=0):
 
 def config(tmp_path, **given):
     settings = {"dataset": "folder", "data_dir": tmp_path, "output": tmp_path, **given}
-    return BaselineConfig(backbone="thin-8", weights="none", device="cpu", **settings)
+    return BaselineSettings(backbone="thin-8", weights="none", device="cpu", **settings)
 
 
 @pytest.mark.parametrize("name", ["m3reid", "agw"])
 def test_a_checkpoint_gives_the_same_network_and_features_back(name, tmp_path):
     model = build(name, 3)
-    meta = network_meta(config(tmp_path, network=name), model, stage="x", step=1)
+    settings = config(tmp_path, network=name)
+    session = SimpleNamespace(options=settings)
+    meta = network_meta(settings, session, model, stage="x", step=1)
     save_model(tmp_path / "model.safetensors", model, meta)
     again, said = load_model(tmp_path / "model.safetensors")
     assert type(again) is type(model)
@@ -79,18 +81,21 @@ def test_an_image_network_has_no_separation_terms():
     assert (image.pooled >= 0).all()
 
 
-def test_visible_images_are_seen_twice_and_the_second_time_in_one_channel(tmp_path):
-    session = SimpleNamespace(runtime=Runtime("cpu", "fp32"), modalities=np.array([0, 1, 0]))
+def test_visible_images_are_seen_twice_and_the_second_time_in_one_channel():
+    session = SimpleNamespace(
+        runtime=Runtime("cpu", "fp32"),
+        modalities=np.array([0, 1, 0]),
+        options=SimpleNamespace(seed=0),
+    )
     clips = torch.randint(256, (3, 1, 3, 32, 16), dtype=torch.uint8)
     index = torch.tensor([2, 1, 0])
-    settings = config(tmp_path, network="agw")
-    batch = Augmenter(session, settings, 5, views=2)(clips, index, 0)
+    batch = Augmenter(session, "published", "agw", 5, views=2)(clips, index, 0)
     assert batch.modalities.tolist() == [0, 1, 0, 0, 0]
     assert batch.tracks.tolist() == [2, 1, 0, 2, 0]
     assert batch.exchanged.tolist() == [False, False, False, True, True]
-    single = Augmenter(session, settings, 5)(clips, index, 0)
+    single = Augmenter(session, "published", "agw", 5)(clips, index, 0)
     assert torch.equal(single.images, batch.images[:3])
-    video = Augmenter(session, config(tmp_path, network="m3reid"), 5, views=2)(clips, index, 0)
+    video = Augmenter(session, "published", "m3reid", 5, views=2)(clips, index, 0)
     assert len(video.images) == 3
 
 

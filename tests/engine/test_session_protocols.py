@@ -6,7 +6,7 @@ import dataclasses
 import json
 
 import pytest
-from vireid.engine.config import DataConfig
+from vireid.engine.options import SessionOptions
 from vireid.engine.run_folder import RunFolder
 from vireid.engine.session import Session
 from vireid.errors import UserError
@@ -29,17 +29,17 @@ SMALL |= {"img_h": 32, "img_w": 16, "test_frames": 1, "allow_incomplete": True}
 )
 def test_what_cannot_be_evaluated_is_an_error_of_the_user(tiny_set, changes, message):
     with pytest.raises(UserError, match=message):
-        Session(DataConfig(data_dir=tiny_set, **SMALL, **changes), "mmm", None, labelled=True)
+        Session(SessionOptions(data_dir=tiny_set, **SMALL, **changes), "mmm", None, labelled=True)
 
 
 @pytest.mark.parametrize("trial", [0, 11])
 def test_regdb_has_ten_trials(tiny_set, trial):
     with pytest.raises(ValueError, match="--trial lies between 1 and 10"):
-        DataConfig(data_dir=tiny_set, **SMALL, trial=trial)
+        SessionOptions(data_dir=tiny_set, **SMALL, trial=trial)
 
 
 def test_one_direction_is_evaluated_when_one_is_asked_for(tiny_set, capsys):
-    config = DataConfig(data_dir=tiny_set, protocol="hitsz-vcm/i2v", flip=True, **SMALL)
+    config = SessionOptions(data_dir=tiny_set, protocol="hitsz-vcm/i2v", flip=True, **SMALL)
     session = Session(config, "evaluate", None, labelled=True)
     (record,) = session.evaluate(M3ReID(0, num_frames=1, backbone="thin-16"), "mmm", 1, 2)
     assert (record["protocol"], record["trials"], record["std"]) == ("hitsz-vcm/i2v", 1, None)
@@ -47,7 +47,7 @@ def test_one_direction_is_evaluated_when_one_is_asked_for(tiny_set, capsys):
 
 
 def test_every_trial_is_kept_and_features_are_extracted_once(tiny_set, tmp_path, monkeypatch):
-    config = DataConfig(data_dir=tiny_set, **SMALL)
+    config = SessionOptions(data_dir=tiny_set, **SMALL)
     run = RunFolder(tmp_path / "run", "dataset: hitsz-vcm\n", resume=None)
     try:
         session = Session(config, "evaluate", run, labelled=True)

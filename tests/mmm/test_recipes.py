@@ -3,9 +3,9 @@
 from pathlib import Path
 
 import pytest
-from vireid.baselines.config import BaselineConfig
+from vireid.baselines.settings import BaselineSettings
 from vireid.commands.command_line import parse
-from vireid.mmm.config import MMMConfig
+from vireid.commands.mmm import MMMSettings
 
 CONFIGS = Path(__file__).parents[2] / "configs"
 
@@ -13,7 +13,7 @@ CONFIGS = Path(__file__).parents[2] / "configs"
 def read(name, kind, tmp_path):
     flags = ["--config", str(CONFIGS / name), "--data-dir", str(tmp_path)]
     flags += ["--output", str(tmp_path / "run")]
-    if kind is MMMConfig:
+    if kind is MMMSettings:
         flags += ["--baseline", str(tmp_path)]
     return parse(kind, flags, program="vireid", description="")
 
@@ -24,7 +24,7 @@ SETS = {"sysu_mm01": (200, 0.6, 40, 32), "regdb": (100, 0.3, 38, 18)}
 @pytest.mark.parametrize("name", SETS)
 def test_stage_one_of_images_is_as_published(name, tmp_path):
     steps, eps, joint_k1, joint_k2 = SETS[name]
-    config = read(f"mmm_{name}_baseline.yaml", BaselineConfig, tmp_path)
+    config = read(f"mmm_{name}_baseline.yaml", BaselineSettings, tmp_path)
     assert (config.network, config.backbone, config.num_frames) == ("agw", "resnet50", 1)
     assert (config.p_num * config.k_num, config.steps) == (128, steps)
     assert (config.k1, config.k2, config.eps) == (30, 6, eps)
@@ -37,8 +37,8 @@ def test_stage_one_of_images_is_as_published(name, tmp_path):
 
 @pytest.mark.parametrize("name", SETS)
 def test_stage_two_of_the_paper_and_of_the_released_code(name, tmp_path):
-    paper = read(f"mmm_{name}.yaml", MMMConfig, tmp_path)
-    released = read(f"mmm_{name}_released.yaml", MMMConfig, tmp_path)
+    paper = read(f"mmm_{name}.yaml", MMMSettings, tmp_path)
+    released = read(f"mmm_{name}_released.yaml", MMMSettings, tmp_path)
     for config in (paper, released):
         assert (config.img_h, config.img_w, config.memories) == (288, 144, 4)
         assert (config.mimic_weight, config.alignment_weight) == (0.5, 0.05)
@@ -54,8 +54,8 @@ def test_stage_two_of_the_paper_and_of_the_released_code(name, tmp_path):
 
 
 def test_the_image_demo_parses(tmp_path):
-    one = read("demo_images_baseline.yaml", BaselineConfig, tmp_path)
-    two = read("demo_images_mmm.yaml", MMMConfig, tmp_path)
+    one = read("demo_images_baseline.yaml", BaselineSettings, tmp_path)
+    two = read("demo_images_mmm.yaml", MMMSettings, tmp_path)
     assert one.network == two.network == "agw"
     assert one.backbone == two.backbone
 
@@ -71,5 +71,5 @@ def test_the_image_demo_parses(tmp_path):
     ],
 )
 def test_the_network_follows_the_data_set(dataset, asked, network, frames, tmp_path):
-    config = BaselineConfig(dataset=dataset, data_dir=tmp_path, output=tmp_path, network=asked)
+    config = BaselineSettings(dataset=dataset, data_dir=tmp_path, output=tmp_path, network=asked)
     assert (config.network, config.num_frames, config.test_frames) == (network, frames, frames)

@@ -10,17 +10,17 @@ import pytest
 import torch
 from safetensors.torch import load_file
 from tiny_settings import SHORTEST
-from vireid.baselines.config import BaselineConfig
+from vireid.baselines.settings import BaselineSettings
 from vireid.baselines.train import run_baseline
 from vireid.cli import main
+from vireid.commands.mmm import MMMSettings, run_mmm
 from vireid.datasets.track import Modality, Track
 from vireid.engine.session import Session
 from vireid.errors import UserError
-from vireid.mmm.config import MMMConfig
 from vireid.mmm.given_labels import Given, draw_labelled, only_given, parse_given, read_labelled
 from vireid.mmm.match_clusters import match_clusters
+from vireid.mmm.options import MatchingOptions
 from vireid.mmm.semi_supervised import known_classes, match_with_given, modalities_to_cluster
-from vireid.mmm.train import run_mmm
 
 DATA = {"dataset": "hitsz-vcm", **SHORTEST}
 STAGE_ONE = {
@@ -124,11 +124,12 @@ class World:
             self.labels = 2 * self.labels + np.arange(len(tracks)) % 2
         self.session = SimpleNamespace(tracks=tracks, modalities=modalities)
 
-    def match(self, **settings):
-        config = MMMConfig(
-            data_dir=Path(), output=Path("x"), baseline=Path(), **{**DATA, **settings}
+    def match(self, *, semi_supervised, **options):
+        given = parse_given(semi_supervised)
+        options = MatchingOptions(**options)
+        return match_with_given(
+            self.features, self.labels, self.session.tracks, given, options, seed=0
         )
-        return match_with_given(self.features, self.labels, self.session, config)
 
 
 @pytest.mark.parametrize("text", ["visible", "0.5", "tracks:0.2", "tracks:1", "1", "0"])
@@ -165,8 +166,8 @@ def test_given_labels_win_over_any_features():
 
 def test_without_a_given_label_the_match_is_the_unsupervised_one():
     world = World("0", split=True)
-    config = MMMConfig(data_dir=Path(), output=Path("x"), baseline=Path(), **DATA)
-    plain = match_clusters(world.features, world.labels, world.session.modalities, config)
+    options = MatchingOptions()
+    plain = match_clusters(world.features, world.labels, world.session.modalities, options)
     found = world.match(semi_supervised="0")
     assert np.array_equal(found.unified, plain.unified)
     assert np.array_equal(found.assignment, plain.assignment)
@@ -189,13 +190,13 @@ def test_only_what_has_hidden_labels_is_clustered():
 @pytest.fixture(scope="module")
 def baseline(tiny_set, tmp_path_factory) -> Path:
     output = tmp_path_factory.mktemp("semi") / "baseline"
-    run_baseline(BaselineConfig(data_dir=tiny_set, output=output, **DATA, **STAGE_ONE))
+    run_baseline(BaselineSettings(data_dir=tiny_set, output=output, **DATA, **STAGE_ONE))
     return output
 
 
 def train(data: Path, baseline: Path, output: Path, **settings) -> dict[str, torch.Tensor]:
     settings = {**DATA, "epochs": 2, "steps": 2, "alignment_from": 1, **settings}
-    run_mmm(MMMConfig(data_dir=data, output=output, baseline=baseline, **settings))
+    run_mmm(MMMSettings(data_dir=data, output=output, baseline=baseline, **settings))
     return load_file(output / "model.safetensors")
 
 
@@ -284,10 +285,9 @@ def test_bad_values_are_one_clear_message(flags, message, tiny_set, baseline, tm
 
 
 def test_the_session_keeps_permitted_identities_alone(tiny_set):
-    from vireid.engine.config import DataConfig
+    from vireid.engine.options import SessionOptions
 
     keys = ("dataset", "img_h", "img_w", "num_frames", "test_frames", "workers", "device")
-    config = DataConfig(data_dir=tiny_set, **{key: DATA[key] for key in keys})
+    config = SessionOptions(data_dir=tiny_set, **{key: DATA[key] for key in keys})
     session = Session(config, "mmm", None, labelled=only_given("visible", 0))
     assert all((t.identity is None) == (t.modality == 1) for t in session.tracks)
-    assert [t.key for t in session.tracks] == [t.key for t in session.full_tracks]

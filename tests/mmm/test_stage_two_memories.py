@@ -4,9 +4,10 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from vireid.memory import ClusterMemory, cluster_means, joint_prototypes
-from vireid.mmm.config import MMMConfig
+from vireid.memory.writes import PendingWrites
 from vireid.mmm.match_clusters import ambiguous_pairs
 from vireid.mmm.memories import ThreeMemories, UnifiedMemories
+from vireid.mmm.settings import StageTwoSettings
 
 CPU = torch.device("cpu")
 MODALITIES = np.array([0, 0, 0, 0, 0, 0, 1, 1, 1, 1, 1, 1])
@@ -15,12 +16,10 @@ UNIFIED = torch.tensor([0, 0, 1, 1, 2, 2, 0, 0, 3, 3, -1, 3])
 
 
 def config(tmp_path, **given):
-    return MMMConfig(
-        dataset="folder", data_dir=tmp_path, output=tmp_path, supervised=True, k_num=2, **given
-    )
+    return StageTwoSettings(dataset="folder", data_dir=tmp_path, output=tmp_path, **given)
 
 
-def rows(seed=0):
+def embeddings(seed=0):
     return F.normalize(torch.randn(12, 7, generator=torch.Generator().manual_seed(seed)), dim=1)
 
 
@@ -33,7 +32,7 @@ def test_only_unmatched_classes_of_different_modalities_are_ambiguous():
 
 
 def test_ambiguous_prototypes_neither_pull_nor_push(tmp_path):
-    features, batch = rows(), rows(1)
+    features, batch = embeddings(), embeddings(1)
     means = cluster_means(features, UNIFIED)
     ambiguous = ambiguous_pairs(UNIFIED, torch.from_numpy(MODALITIES), 4)
     index = torch.tensor([2, 3, 8])  # visible only twice, infrared only once
@@ -51,7 +50,8 @@ def test_ambiguous_prototypes_neither_pull_nor_push(tmp_path):
             config(tmp_path, cross_memory_weight=0.0),
             CPU,
         )
-        return memories.losses(batch[:2], index[:2], modalities[:2])["memory"]
+        taken = (batch[:2], index[:2], modalities[:2], PendingWrites())
+        return memories.losses(*taken)["memory"]
 
     assert loss(True, means[3]) == loss(True, -means[3])
     assert loss(False, means[3]) != loss(False, -means[3])
@@ -59,12 +59,14 @@ def test_ambiguous_prototypes_neither_pull_nor_push(tmp_path):
 
 
 def test_unified_memories_are_read_and_then_written(tmp_path):
-    features, batch = rows(), rows(2)
+    features, batch = embeddings(), embeddings(2)
     settings = config(tmp_path, own_memory_weight=0.3, cross_memory_weight=0.5)
     means = cluster_means(features, UNIFIED)
     memories = UnifiedMemories(features, UNIFIED, MODALITIES, means, None, settings, CPU)
     index = torch.tensor([0, 3, 6, 9])
-    losses = memories.losses(batch[:4], index, torch.from_numpy(MODALITIES)[index])
+    writes = PendingWrites()
+    modalities = torch.from_numpy(MODALITIES)[index]
+    losses = memories.losses(batch[:4], index, modalities, writes)
     assert list(losses) == ["memory", "own memory", "cross memory"]
     # Only track 0 and 6 have a partner in the other modality: classes 0, and 0 of infrared (0, 3).
     infrared = cluster_means(features[6:], torch.tensor([0, 0, 1, 1, -1, 1]))
@@ -73,20 +75,22 @@ def test_unified_memories_are_read_and_then_written(tmp_path):
     other = ClusterMemory(visible)(batch[2:3], torch.tensor([0]))
     torch.testing.assert_close(losses["cross memory"], 0.5 * (one + other) / 2)
     torch.testing.assert_close(memories.unified.prototypes, means)
-    memories.update()
+    writes.write()
     changed = (memories.unified.prototypes != means).any(1)
     assert changed.tolist() == [True, True, False, True]
 
 
 def test_the_papers_memories_follow_the_moved_labels(tmp_path):
-    features, batch = rows(), rows(3)
+    features, batch = embeddings(), embeddings(3)
     labels = torch.tensor([0, 0, 1, 1, 2, 2, 0, 0, 1, 1, -1, 1])
     moved = labels.clone()
     moved[:6] = torch.tensor([1, 1, -1, -1, 0, 0])  # assignment [1, none, 0]
     union = torch.tensor([0, 0, -1, -1, 1, 1, 0, 0, 1, 1, -1, -1])
     memories = ThreeMemories(features, labels, moved, union, MODALITIES, config(tmp_path), CPU)
     index = torch.tensor([0, 2, 7, 8])
-    losses = memories.losses(batch[:4], index, torch.from_numpy(MODALITIES)[index])
+    writes = PendingWrites()
+    modalities = torch.from_numpy(MODALITIES)[index]
+    losses = memories.losses(batch[:4], index, modalities, writes)
     visible = ClusterMemory(cluster_means(features[:6], labels[:6]))
     infrared = ClusterMemory(cluster_means(features[6:], labels[6:]))
     both = ClusterMemory(joint_prototypes(features, union, torch.from_numpy(MODALITIES)))
@@ -95,7 +99,7 @@ def test_the_papers_memories_follow_the_moved_labels(tmp_path):
         losses["infrared memory"], infrared(batch[[0, 2, 3]], torch.tensor([1, 0, 1]))
     )
     torch.testing.assert_close(losses["union memory"], both(batch[[0, 2, 3]], union[[0, 7, 8]]))
-    memories.update()
+    writes.write()
     infrared.update(batch[2:4], torch.tensor([0, 1]))  # visible samples write nothing there
     torch.testing.assert_close(memories.infrared.prototypes, infrared.prototypes)
 
@@ -104,6 +108,9 @@ def test_without_joint_clusters_two_memories_are_left(tmp_path):
     labels = torch.tensor([0, 0, 1, 1, 2, 2, 0, 0, 1, 1, -1, 1])
     nothing = torch.full((12,), -1)
     moved = labels.where(torch.from_numpy(MODALITIES) == 1, -1)
-    memories = ThreeMemories(rows(), labels, moved, nothing, MODALITIES, config(tmp_path), CPU)
-    losses = memories.losses(rows(4), torch.arange(12), torch.from_numpy(MODALITIES))
+    memories = ThreeMemories(
+        embeddings(), labels, moved, nothing, MODALITIES, config(tmp_path), CPU
+    )
+    modalities = torch.from_numpy(MODALITIES)
+    losses = memories.losses(embeddings(4), torch.arange(12), modalities, PendingWrites())
     assert set(losses) == {"visible memory", "infrared memory"}

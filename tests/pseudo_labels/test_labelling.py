@@ -1,14 +1,13 @@
 """A clustering that teaches nothing stops the run with advice, or goes on relaxed."""
 
-from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
+from vireid.clustering.options import ClusteringOptions
 from vireid.clustering.pseudo_labels import DegenerateClustering
 from vireid.datasets.track import Modality
-from vireid.engine.config import UnsupervisedConfig
 from vireid.pseudo_labels.labelling import intra_modality_labels, joint_labels
 
 
@@ -33,9 +32,7 @@ def session_of(visible, infrared):
 
 
 def config(**given):
-    return UnsupervisedConfig(
-        dataset="folder", data_dir=Path(), output=Path(), **{"k1": 12, "k2": 3, **given}
-    )
+    return ClusteringOptions(**{"k1": 12, "k2": 3, **given})
 
 
 CASES = {
@@ -53,7 +50,7 @@ CASES = {
 def test_it_stops_with_quantiles_and_a_suggestion(infrared, settings, reason):
     features, session = session_of(infrared, infrared)
     with pytest.raises(DegenerateClustering, match=reason.removeprefix("infrared: ")) as caught:
-        intra_modality_labels(features, session, config(**settings))
+        intra_modality_labels(features, session.modalities, config(**settings), say=session.say)
     message = str(caught.value)
     assert message.startswith("visible: ")
     assert all(f"{share}%: 0." in message for share in (5, 25, 50, 75, 95))
@@ -63,7 +60,9 @@ def test_it_stops_with_quantiles_and_a_suggestion(infrared, settings, reason):
 @pytest.mark.parametrize(("infrared", "settings", "reason"), CASES.values(), ids=CASES)
 def test_it_goes_on_with_a_relaxed_eps(infrared, settings, reason):
     features, session = session_of(infrared, infrared)
-    labels = intra_modality_labels(features, session, config(**settings, on_collapse="relax"))
+    labels = intra_modality_labels(
+        features, session.modalities, config(**settings, on_collapse="relax"), say=session.say
+    )
     for modality in Modality:
         found = labels[session.modalities == modality]
         assert found.max() >= 1
@@ -77,12 +76,14 @@ def test_it_goes_on_with_a_relaxed_eps(infrared, settings, reason):
 def test_an_empty_modality_stops_in_any_case(on_collapse):
     features, session = session_of(people(), torch.empty(0, 24))
     with pytest.raises(DegenerateClustering, match="infrared: there is no sample to cluster"):
-        intra_modality_labels(features, session, config(eps=0.5, on_collapse=on_collapse))
+        intra_modality_labels(
+            features, session.modalities, config(eps=0.5, on_collapse=on_collapse), say=session.say
+        )
 
 
 def test_sound_clusters_are_counted_within_their_modality():
     features, session = session_of(people(seed=4), people(count=5, seed=5))
-    labels = intra_modality_labels(features, session, config(eps=0.5))
+    labels = intra_modality_labels(features, session.modalities, config(eps=0.5), say=session.say)
     assert labels[:72].max() == 7
     assert labels[72:].max() == 4
     assert session.said == []
@@ -90,7 +91,12 @@ def test_sound_clusters_are_counted_within_their_modality():
 
 def test_joint_clusters_of_one_modality_are_noise_and_said():
     features, session = session_of(people(seed=4), people(seed=5))
-    labels = joint_labels(features, session, config(joint_k1=12, joint_k2=3, joint_eps=0.5))
+    labels = joint_labels(
+        features,
+        session.modalities,
+        config(joint_k1=12, joint_k2=3, joint_eps=0.5),
+        say=session.say,
+    )
     assert (labels == -1).all()
     assert "none of the clusters holds both modalities" in session.said[0]
     assert "50%: 0." in session.said[0]
@@ -100,7 +106,12 @@ def test_joint_clusters_hold_both_modalities():
     shared = people(count=4, each=20, seed=6)
     visible, infrared = shared[::2], torch.cat([shared[1::2], people(count=3, seed=7)])
     features, session = session_of(visible, infrared)
-    labels = joint_labels(features, session, config(joint_k1=12, joint_k2=3, joint_eps=0.7))
+    labels = joint_labels(
+        features,
+        session.modalities,
+        config(joint_k1=12, joint_k2=3, joint_eps=0.7),
+        say=session.say,
+    )
     identity = np.repeat(np.arange(4), 10)
     np.testing.assert_array_equal(labels[:40], identity)
     np.testing.assert_array_equal(labels[40:80], identity)

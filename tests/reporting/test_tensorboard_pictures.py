@@ -12,11 +12,10 @@ import torch
 from PIL import Image
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from vireid.datasets.track import Modality, Track
-from vireid.engine.config import DataConfig
+from vireid.engine.options import SessionOptions
 from vireid.engine.run_folder import RunFolder
 from vireid.engine.session import Session
 from vireid.models import M3ReID
-from vireid.pseudo_labels.evaluator import PseudoLabelEvaluator
 from vireid.pseudo_labels.stored_clustering import StoredClustering
 from vireid.reporting import tensorboard_pictures as module
 from vireid.reporting.film_strip import TILE
@@ -35,7 +34,7 @@ def folder(tmp_path):
 
 @pytest.fixture
 def session(tiny_set, folder):
-    return Session(DataConfig(data_dir=tiny_set, **SMALL), "evaluate", folder, labelled=True)
+    return Session(SessionOptions(data_dir=tiny_set, **SMALL), "evaluate", folder, labelled=True)
 
 
 def model():
@@ -102,8 +101,7 @@ def test_no_projector_before_the_end(session, folder):
 
 def test_a_matching_is_shown(session, folder):
     labels, partner = clusters_of_people(session)
-    judge = PseudoLabelEvaluator(session.full_tracks, folder)
-    judge.matching(labels, partner, "mmm", 1, 5, np.eye(len(partner)))
+    session.evaluator.matching(labels, partner, "mmm", 1, 5, np.eye(len(partner)))
     found = events(folder)
     step, pixels = picture(found, "matching/matrix")
     assert step == 5
@@ -112,12 +110,11 @@ def test_a_matching_is_shown(session, folder):
 
 
 def test_without_pictures_the_numbers_stay(tiny_set, folder):
-    config = DataConfig(data_dir=tiny_set, pictures=False, **SMALL)
+    folder.pictures = False
+    config = SessionOptions(data_dir=tiny_set, **SMALL)
     session = Session(config, "evaluate", folder, labelled=True)
     session.evaluate(model(), "mmm", 1, 7, keep=True)
-    PseudoLabelEvaluator(session.full_tracks, folder).matching(
-        *clusters_of_people(session), "mmm", 1, 7
-    )
+    session.evaluator.matching(*clusters_of_people(session), "mmm", 1, 7)
     found = events(folder)
     assert not found.Tags()["images"]
     assert "matching/matched" in found.Tags()["scalars"]

@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..options import option
+from ..options import Options, option
 
 
 @dataclass(frozen=True, kw_only=True)
-class AblateConfig:
+class AblateSettings(Options):
     """Which rows, on which data, over which seeds."""
 
     dataset: str = option("data set name, as for `vireid baseline`")
@@ -32,16 +32,15 @@ class AblateConfig:
         "NAME=VALUE,VALUE: a second placeholder, {NAME}, of --data-dir; every row for each value",
         None,
     )
-    processes: int = option("runs at a time", 1)
+    processes: int = option("runs at a time", 1, at_least=1)
     threads: int | None = option(
-        "threads of a run; unset: 1 with several processes, else as many as there are cores", None
+        "threads of a run; unset: 1 with several processes, else as many as there are cores",
+        None,
+        at_least=1,
     )
 
     def __post_init__(self) -> None:
-        if self.processes < 1:
-            raise ValueError("--processes is at least 1")
-        if self.threads is not None and self.threads < 1:
-            raise ValueError("--threads is at least 1")
+        super().__post_init__()
         if not self.row_names:
             raise ValueError("--rows names at least one row")
         self.seed_list  # noqa: B018 - complains about what is no seed

@@ -1,0 +1,184 @@
+"""Options of a training: machine, run folder, network, batches, optimiser."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar, Literal
+
+from ..datasets.options import DataOptions, FrameOptions
+from ..evaluation.options import EvaluationOptions
+from ..options import Options, option
+
+# Each sighting is one image; the network of their published recipes is AGW.
+IMAGE_DATASETS = ("sysu-mm01", "regdb", "llcm")
+NETWORKS = ("auto", "m3reid", "agw")
+
+
+def is_image_dataset(name: str) -> bool:
+    """Whether the tracks of a data set are single images; False for an unknown name."""
+    plain = "".join(letter for letter in name.lower() if letter.isalnum())
+    return plain in {known.replace("-", "") for known in IMAGE_DATASETS} | {"sysu"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class RuntimeOptions(Options):
+    """Where and how precisely to compute."""
+
+    heading: ClassVar[str] = "Machine"
+
+    device: Literal["auto", "cpu", "cuda"] = option("where to compute", "auto")
+    precision: Literal["auto", "fp32", "bf16", "fp16"] = option(
+        "number format of the network; auto: bf16 where the hardware has units for it", "auto"
+    )
+    seed: int = option("seed of every random stream", 0, at_least=0)
+
+
+@dataclass(frozen=True, kw_only=True)
+class SessionOptions(DataOptions, FrameOptions, EvaluationOptions, RuntimeOptions):
+    """What every command needs that looks at a data set with a network."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunOptions(Options):
+    """What a run writes, and when."""
+
+    heading: ClassVar[str] = "Run"
+
+    output: Path = option("run folder to write")
+    resume: str | None = option(
+        "go on with the run in --output; a path must be that folder (see --weights)",
+        None,
+        bare="output",
+    )
+    desc: str = option("a description that is kept with the run", "")
+    dry_run: bool = option(
+        "take the largest step of the run, print its memory and a time estimate, write nothing",
+        False,
+    )
+    test_interval: int = option(
+        "epochs between two evaluations; 0: only after each stage", 0, at_least=0
+    )
+    save_interval: int = option("epochs between two checkpoints", 1, at_least=1)
+    log_interval: int = option("batches between two lines of the text log", 50, at_least=1)
+    pictures: bool = option(
+        "matchings, ranked lists and a map of the test features in TensorBoard, beside the numbers",
+        True,
+    )
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.resume not in (None, "output") and (
+            Path(self.resume).absolute() != self.output.absolute()
+        ):
+            raise ValueError(
+                f"--resume goes on with the run in --output, {self.output}, and takes no other "
+                f"path; got {self.resume}. A new run starts from trained weights with --weights "
+                "FILE, stage two from stage one with --baseline RUN"
+            )
+
+
+@dataclass(frozen=True, kw_only=True)
+class NetworkOptions(Options):
+    """Which network is trained, and what it starts from."""
+
+    heading: ClassVar[str] = "Network"
+
+    network: str = option(
+        "m3reid (clips) or agw (images: one frame, a stem for each modality); auto: agw for the "
+        "image data sets, m3reid for the others; or a registered one",
+        "auto",
+    )
+    backbone: str = option("resnet50, resnet34, resnet18, or thin (for two CPU cores)", "resnet50")
+    weights: str = option("start of the backbone: imagenet, none, or a file", "imagenet")
+    compile: bool = option("compile the network (torch.compile); pays on long runs on a GPU", False)
+
+
+@dataclass(frozen=True, kw_only=True)
+class BatchOptions(Options):
+    """What a batch holds, how it is augmented, and how it is computed."""
+
+    heading: ClassVar[str] = "Batches"
+
+    p_num: int = option("identities or clusters in a batch", 8, at_least=1)
+    k_num: int = option("clips of each in a batch", 4, at_least=1)
+    augmentation: Literal["published", "recolour"] = option(
+        "published: the recipe of the network; recolour: random colour-to-grey curves on both "
+        "modalities",
+        "published",
+    )
+    accumulate: int = option(
+        "parts in which a batch is computed to save memory; the losses see the whole batch, batch "
+        "norm a part",
+        1,
+        at_least=1,
+    )
+    bn_batch: int | None = option(
+        "clips that share batch-norm statistics in training, about; unset: the whole batch, over "
+        "all processes",
+        None,
+        at_least=1,
+    )
+    recipe_batch: int | None = option(
+        "p-num x k-num of the recipe; a run that leaves it is warned", None, at_least=1
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class OptimiserOptions(Options):
+    """How the weights move."""
+
+    heading: ClassVar[str] = "Optimiser"
+
+    optimiser: Literal["adam", "adamw", "sgd"] = option(
+        "adam, adamw (decoupled decay), or sgd (momentum 0.9, Nesterov)", "adam"
+    )
+    lr: float = option("learning rate", 3.5e-4, at_least=0)
+    backbone_rate: float = option(
+        "learning rate of the backbone, as a multiple of --lr", 1.0, at_least=0
+    )
+    wd: float = option("weight decay", 5e-4, at_least=0)
+    schedule: Literal["step", "cosine"] = option(
+        "step: x0.1 at --lr-steps; cosine: 30 steps of warm-up, then down to 5 %", "step"
+    )
+    lr_steps: tuple[int, ...] = option("epochs after which the step schedule decays", (20, 40))
+    lr_warmup_epochs: int = option("epochs in which the step schedule rises to --lr", 0, at_least=0)
+
+
+@dataclass(frozen=True, kw_only=True)
+class LoopOptions(RunOptions, NetworkOptions, BatchOptions, OptimiserOptions):
+    """What the training loop needs, whatever the data and the stage."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainingOptions(SessionOptions, LoopOptions):
+    """What every training needs, of whatever stage."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        image = is_image_dataset(self.dataset)
+        if self.network not in NETWORKS:
+            from .network_kinds import kind_named  # slow to import, and seldom needed
+
+            object.__setattr__(self, "network", kind_named(self.network).name)
+        if self.network == "auto":
+            # Resolved here, so that the run's config.yaml says which network it was.
+            object.__setattr__(self, "network", "agw" if image else "m3reid")
+        if image or self.network == "agw":
+            for name in ("num_frames", "test_frames"):
+                object.__setattr__(self, name, 1)
+
+
+@dataclass(frozen=True, kw_only=True)
+class EpochOptions(Options):
+    """How long a training of one stage is."""
+
+    heading: ClassVar[str] = "Optimiser"
+
+    epochs: int = option("epochs", 80, at_least=1)
+    steps: int | None = option(
+        "batches in an epoch; unset: 100 for vireid, one pass over the larger modality for paper "
+        "and released, one pass of the sampler with labels",
+        None,
+        at_least=1,
+    )
