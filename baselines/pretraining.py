@@ -9,9 +9,9 @@ from torch import Tensor
 
 from ..datasets.samplers import TrackContrastSampler
 from ..engine.augment import Augmenter
-from ..engine.network_kinds import Network, describe
 from ..engine.session import Session
 from ..losses import ContrastiveLoss
+from ..models.network import Network
 from .config import BaselineConfig
 
 STREAM = 11
@@ -63,7 +63,7 @@ class Pretraining:
         """InfoNCE within each modality (each of which is one camera in a batch)."""
         batch = self.augment(clips, index, step)
         with self.session.runtime.autocast():
-            output = describe(self.model, batch.images, batch.modalities)
+            output = self.model.forward_features(batch.images, batch.modalities)
         tracks = batch.tracks.to(batch.modalities.device)
         losses = {}
         for name, code in (("visible", 0), ("infrared", 1)):

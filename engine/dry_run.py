@@ -14,7 +14,7 @@ from typing import TypeVar
 import numpy as np
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
 from tqdm import tqdm
 
 from ..datasets.clip_loader import ClipLoader
@@ -24,11 +24,11 @@ from ..distributed import ranks
 from ..distributed.split_batch import split_batches
 from ..errors import UserError
 from ..memory import ClusterMemory
+from ..models.network import Network
 from .augment import Augmenter
 from .compiling import compile_network
 from .config import TrainingConfig
 from .encoder import Encoder
-from .network_kinds import Network, describe
 from .peak_memory import memory_text, peak_memory_mib
 from .session import Session
 from .training import make_optimiser
@@ -101,7 +101,7 @@ def most_clusters(session: Session, min_samples: int) -> int:
 
 
 def stand_in(
-    session: Session, model: nn.Module, augment: Augmenter, *, prototypes: int = 0
+    session: Session, model: Network, augment: Augmenter, *, prototypes: int = 0
 ) -> Losses:
     """Losses of a stage whose own need a clustering first.
 
@@ -124,7 +124,7 @@ def stand_in(
         nonlocal memory
         batch = augment(clips, index, step)
         with session.runtime.autocast():
-            output = describe(model, batch.images, batch.modalities)
+            output = model.forward_features(batch.images, batch.modalities)
         values = [value for value in output if isinstance(value, Tensor)] + list(output.masks)
         found = {"outputs": torch.stack([v.float().square().mean() for v in values]).sum()}
         if prototypes:
@@ -169,7 +169,7 @@ def dry_run(
         raise UserError("--dry-run: every stage has 0 epochs, so there is no step to take")
     if config.compile and (remark := compile_network(model, session.runtime.device)):
         session.say(remark)
-    split_batches(model, config)
+    split_batches(model, bn_batch=config.bn_batch, accumulate=config.accumulate)
     largest = max(plan, key=lambda stage: _frames(stage, config))
     frames = largest.num_frames or config.num_frames
     session.say(
@@ -234,7 +234,7 @@ def _wait(device: torch.device) -> None:
 
 def _training(
     session: Session,
-    model: nn.Module,
+    model: Network,
     optimiser: torch.optim.Optimizer,
     stage: PlannedStage,
     config: TrainingConfig,
@@ -257,7 +257,7 @@ def _training(
     return Seconds(reading, _repeated(step, runtime.device))
 
 
-def _extraction(session: Session, model: nn.Module, config: TrainingConfig) -> Seconds:
+def _extraction(session: Session, model: Network, config: TrainingConfig) -> Seconds:
     tracks = session.tracks[: config.batch_size]
     started = time.perf_counter()
     reader = ClipReader(

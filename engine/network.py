@@ -8,9 +8,9 @@ from typing import Any
 import torch
 
 from ..errors import UserError
+from ..models.network import Network, network_named
 from .checkpoint import load_model
 from .config import TrainingConfig
-from .network_kinds import Network, kind_named, kind_of
 from .regdb_trial import require_same_trial
 from .runtime import Runtime
 
@@ -36,8 +36,12 @@ def build_network(config: TrainingConfig, runtime: Runtime, num_identities: int 
         model.set_num_identities(num_identities)
     else:
         try:
-            kind = kind_named(config.network)
-            model = kind.build(num_identities, config.num_frames, weights, config.backbone)
+            model = network_named(config.network).build(
+                num_identities,
+                num_frames=config.num_frames,
+                weights=weights,
+                backbone=config.backbone,
+            )
         except (ValueError, RuntimeError, OSError) as error:
             raise UserError(
                 f"--backbone {config.backbone}, --weights {config.weights}: {error}"
@@ -51,7 +55,7 @@ def require_same_network(file: Path, meta: dict[str, Any], config: TrainingConfi
     Raises:
         UserError: with the settings that fit.
     """
-    found = kind_named(meta["network"]).name
+    found = network_named(meta["network"]).name
     if (found, meta["backbone"]) != (config.network, config.backbone):
         raise UserError(
             f"{file} holds a {meta['backbone']} of --network {found}, but --backbone is "
@@ -85,7 +89,7 @@ def network_meta(
 ) -> dict[str, Any]:
     """What a checkpoint says about itself: network, preprocessing, origin."""
     return {
-        "network": kind_of(model).stored_name,
+        "network": type(model).__name__,
         "backbone": config.backbone,
         "num_identities": model.num_identities,
         "num_frames": config.num_frames,

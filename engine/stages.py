@@ -7,10 +7,11 @@ from collections.abc import Iterable, Sequence
 from typing import Any, Protocol
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from ..distributed.split_batch import split_batches, whole_batches
 from ..errors import UserError
+from ..models.network import Network
 from .checkpoint import load_checkpoint, save_checkpoint
 from .compiling import compile_network
 from .config import TrainingConfig
@@ -55,7 +56,7 @@ def run_stages(
     session: Session,
     run: RunFolder,
     config: TrainingConfig,
-    model: nn.Module,
+    model: Network,
     stages: Sequence[Stage],
     *,
     untrained: bool,
@@ -103,7 +104,7 @@ def run_stages(
             session.evaluate(model, "untrained", 0, 0)
         start = {"stage": 0, "epoch": 0, "step": 0, "stage_step": 0}
         _save(session, run, model, start, None, {})
-    split_batches(model, config)
+    split_batches(model, bn_batch=config.bn_batch, accumulate=config.accumulate)
     clock = RunClock(sum(stage.steps * stage.epochs for stage in stages), step)
     for number, stage in enumerate(stages[first_stage:], first_stage):
         if stage.epochs == 0:
@@ -162,7 +163,7 @@ def run_stages(
 def _save(
     session: Session,
     run: RunFolder,
-    model: nn.Module,
+    model: Network,
     where: dict[str, int],
     optimiser: torch.optim.Optimizer | None,
     stage_state: dict[str, Any],

@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from ..distributed import ranks
 from ..errors import UserError
+from ..models.network import Network
 from .config import TrainingConfig
-from .network_kinds import kind_of, unwrapped
 from .peak_memory import memory_text, peak_memory_mib
 from .progress import EpochProgress, RunClock
 from .run_folder import RunFolder
@@ -25,7 +25,7 @@ COSINE_FLOOR = 0.05
 SGD_MOMENTUM = 0.9
 
 
-def make_optimiser(model: nn.Module, config: TrainingConfig, lr: float) -> torch.optim.Optimizer:
+def make_optimiser(model: Network, config: TrainingConfig, lr: float) -> torch.optim.Optimizer:
     """A fresh optimiser over the trainable parameters of ``model``.
 
     With a ``--backbone-rate`` other than 1 the backbone is a group of its own; ``factor`` of a
@@ -40,15 +40,15 @@ def make_optimiser(model: nn.Module, config: TrainingConfig, lr: float) -> torch
     return kind(groups, lr=lr, weight_decay=config.wd, fused=True)
 
 
-def _parameter_groups(model: nn.Module, backbone_rate: float) -> list[dict[str, Any]]:
+def _parameter_groups(model: Network, backbone_rate: float) -> list[dict[str, Any]]:
     if backbone_rate == 1:
         return [{"params": [p for p in model.parameters() if p.requires_grad], "factor": 1.0}]
-    head = kind_of(model).head
+    head = model.head
     groups: list[dict[str, Any]] = [
         {"params": [], "factor": backbone_rate},
         {"params": [], "factor": 1.0},
     ]
-    for name, parameter in unwrapped(model).named_parameters():
+    for name, parameter in model.named_parameters():
         if parameter.requires_grad:
             groups[name.startswith(head)]["params"].append(parameter)
     return [group for group in groups if group["params"]]

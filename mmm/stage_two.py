@@ -11,8 +11,8 @@ from torch import Tensor
 
 from ..datasets.samplers import UnifiedBatchSampler
 from ..engine.augment import Augmenter
-from ..engine.network_kinds import Network
 from ..engine.session import Session
+from ..models.network import Network
 from ..pseudo_labels.artefact import Artefact, align
 from ..pseudo_labels.evaluator import PseudoLabelEvaluator
 from ..pseudo_labels.labelling import clustering_features

@@ -7,11 +7,11 @@ from collections.abc import Callable, Sequence
 from ..datasets.track import Track
 from ..engine.checkpoint import save_model
 from ..engine.network import network_meta, network_of
-from ..engine.network_kinds import Network
 from ..engine.run_folder import RunFolder, write_text
 from ..engine.session import Session
 from ..engine.stages import Stage, run_stages
 from ..evaluation.results import summary_table
+from ..models.network import Network
 from ..options import to_yaml
 from ..pseudo_labels.artefact import read_artefact
 from ..pseudo_labels.evaluator import PseudoLabelEvaluator

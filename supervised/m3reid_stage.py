@@ -20,13 +20,13 @@ from ..datasets.samplers import (
 )
 from ..engine.augment import Augmenter
 from ..engine.network import build_network
-from ..engine.network_kinds import BatchOutput, Network, describe
 from ..engine.session import Session
 from ..errors import UserError
 from ..losses import ContrastiveLoss, ModalityAlignmentLoss
 from ..losses.registry import extra_losses
 from ..mmm.config import MMMConfig
 from ..mmm.separation import separation_losses
+from ..models.network import BatchOutput, Network
 
 STREAM = 21
 
@@ -102,7 +102,7 @@ class Supervised:
         """The terms of the published loss."""
         batch = self.augment(clips, index, step)
         with self.session.runtime.autocast():
-            output = describe(self.model, batch.images, batch.modalities)
+            output = self.model.forward_features(batch.images, batch.modalities)
         classes = torch.from_numpy(self.classes)[batch.tracks].to(output.embeddings.device)
         losses = self._identity_losses(output, classes)
         losses.update(self._alignment_losses(output, classes, batch.modalities))
