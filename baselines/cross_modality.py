@@ -9,9 +9,9 @@ import torch
 from torch import Tensor
 
 from ..datasets.samplers import UnifiedBatchSampler
-from ..engine.network_kinds import Network, describe
 from ..engine.session import Session
 from ..memory import ClusterMemory, joint_prototypes
+from ..models.network import Network
 from ..pseudo_labels.labelling import joint_labels
 from .intra_modality import IntraModality
 from .settings import BaselineSettings
@@ -83,7 +83,7 @@ class CrossModality(IntraModality):
             return super().losses(clips, index, step)
         batch = self.augment(clips, index, step)
         with self.session.runtime.autocast():
-            embeddings = describe(self.model, batch.images, batch.modalities).embeddings
+            embeddings = self.model.forward_features(batch.images, batch.modalities).embeddings
         labels = torch.from_numpy(self.joint)[batch.tracks].to(embeddings.device)
         losses = {
             "joint memory": self.settings.memory_weight * self.joint_memory(embeddings, labels)

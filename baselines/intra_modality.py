@@ -11,12 +11,12 @@ from torch import Tensor
 from ..datasets.samplers import ClusterBatchSampler
 from ..datasets.track import Modality
 from ..engine.augment import Augmenter
-from ..engine.network_kinds import Network, describe
 from ..engine.session import Session
 from ..engine.stages import Stage
 from ..losses import ContrastiveLoss
 from ..memory import ClusterMemory, cluster_means
 from ..memory.cluster import cluster_memory
+from ..models.network import Network
 from ..pseudo_labels.labelling import clustering_features, intra_modality_labels
 from .settings import BaselineSettings
 
@@ -105,7 +105,7 @@ class IntraModality(Stage):
         """Memory loss of each modality, and the contrast of the batch's pseudo-labels."""
         batch = self.augment(clips, index, step)
         with self.session.runtime.autocast():
-            output = describe(self.model, batch.images, batch.modalities)
+            output = self.model.forward_features(batch.images, batch.modalities)
         return self._intra_losses(output.embeddings, batch.tracks, batch.modalities)
 
     def _intra_losses(

@@ -8,10 +8,10 @@ from torch import Tensor
 
 from ..datasets.samplers import TrackContrastSampler
 from ..engine.augment import Augmenter
-from ..engine.network_kinds import Network, describe
 from ..engine.session import Session
 from ..engine.stages import Stage
 from ..losses import ContrastiveLoss
+from ..models.network import Network
 from .settings import BaselineSettings
 
 STREAM = 11
@@ -56,7 +56,7 @@ class Pretraining(Stage):
         """InfoNCE within each modality (each of which is one camera in a batch)."""
         batch = self.augment(clips, index, step)
         with self.session.runtime.autocast():
-            output = describe(self.model, batch.images, batch.modalities)
+            output = self.model.forward_features(batch.images, batch.modalities)
         tracks = batch.tracks.to(batch.modalities.device)
         losses = {}
         for name, code in (("visible", 0), ("infrared", 1)):

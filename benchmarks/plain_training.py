@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 from vireid.datasets.transforms import VideoAugmentation
-from vireid.models.m3reid import ClipOutput, M3ReID
+from vireid.models import BatchOutput, M3ReID
 from vireid.models.multi_view import MultiViewPooling, ViewMasks
 from vireid.models.non_local import NonLocalBlock
 
@@ -28,7 +28,7 @@ class PlainM3ReID(nn.Module):
         super().__init__()
         self.network = network
 
-    def forward(self, clips: Tensor) -> ClipOutput:
+    def forward(self, clips: Tensor) -> BatchOutput:
         """What ``M3ReID`` gives in training mode, for clips [B, T, 3, H, W]."""
         net, trunk = self.network, self.network.trunk
         frames = clips.shape[1]
@@ -48,9 +48,8 @@ class PlainM3ReID(nn.Module):
         embeddings = net.neck(pooled).unflatten(0, (-1, frames))
         mean = embeddings.mean(dim=1)
         assert net.classifier is not None and net.frame_classifier is not None
-        return ClipOutput(
-            embeddings, mean, net.frame_classifier(embeddings), net.classifier(mean), masks
-        )
+        frame_logits = net.frame_classifier(embeddings)
+        return BatchOutput(mean, mean, net.classifier(mean), embeddings, frame_logits, masks)
 
 
 def non_local(block: NonLocalBlock, maps: Tensor, frames: int) -> Tensor:

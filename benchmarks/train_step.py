@@ -17,7 +17,7 @@ from vireid.datasets.transforms import VideoAugmentation
 from vireid.engine.compiling import compile_network
 from vireid.engine.runtime import cpu_has_bf16_units
 from vireid.losses import ModalityAlignmentLoss, SeparationLoss
-from vireid.models.m3reid import ClipOutput, M3ReID
+from vireid.models import BatchOutput, M3ReID
 
 from . import plain_training
 from .measure import Measured, measure
@@ -67,20 +67,21 @@ def network(backbone: str, seed: int = 0) -> M3ReID:
 
 
 def total_loss(
-    output: ClipOutput,
+    output: BatchOutput,
     identities: Tensor,
     modalities: Tensor,
     alignment: Callable[[Tensor, Tensor, Tensor], Tensor],
     separation: Callable[[Tensor], Tensor],
 ) -> Tensor:
     """ID and MMA of clips and frames, OFR, and DAC of the three views, with the losses given."""
-    assert output.clip_logits is not None and output.frame_logits is not None
+    assert output.frames is not None
+    assert output.logits is not None and output.frame_logits is not None
     frames = output.frames.shape[1]
     of_frames = identities.repeat_interleave(frames), modalities.repeat_interleave(frames)
     terms = [
-        F.cross_entropy(output.clip_logits, identities),
+        F.cross_entropy(output.logits, identities),
         F.cross_entropy(output.frame_logits.flatten(0, 1), of_frames[0]),
-        alignment(output.clips, identities, modalities),
+        alignment(output.embeddings, identities, modalities),
         alignment(output.frames.flatten(0, 1), *of_frames),
         separation(output.frames),
         *(separation(mask) for mask in output.masks),

@@ -11,7 +11,6 @@ import torch
 from torch import Tensor
 
 from ..engine.checkpoint import load_model, read_meta, save_model
-from ..engine.network_kinds import Network, kind_of
 from ..errors import UserError
 from ..models import (
     AGW,
@@ -21,6 +20,7 @@ from ..models import (
     to_published_agw,
     to_published_m3reid,
 )
+from ..models.network import Network
 from ..models.state_files import read_state_dict
 from ..options import Options, option
 from .evaluate import find_model
@@ -116,7 +116,7 @@ def run_export(config: ExportSettings) -> Path:
         save_model(config.output, model, meta)
         shown = "vireid's layout"
     heads = f"{model.num_identities} identities" if model.num_identities else "no classifier"
-    print(f"{config.output}: {kind_of(model).stored_name} ({meta['backbone']}), {heads}, {shown}")
+    print(f"{config.output}: {type(model).__name__} ({meta['backbone']}), {heads}, {shown}")
     return config.output
 
 
@@ -190,7 +190,7 @@ def _is_ours(path: Path) -> bool:
 def _facts(model: Network, layout: PublishedLayout, path: Path) -> dict[str, Any]:
     """What a checkpoint of ours would say about a published network."""
     return {
-        "network": kind_of(model).stored_name,
+        "network": type(model).__name__,
         "backbone": model.backbone_name,
         "num_identities": model.num_identities,
         **layout.facts,

@@ -3,46 +3,47 @@
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.utils.checkpoint import checkpoint
 
-from ..engine.options import BatchOptions
 from ..errors import UserError
 from ..models.batch_norm import BatchGroups, group_batch_norm
+from ..models.network import BatchOutput, Network
 from ..random_streams import generator
 from . import ranks
 
+Compute = Callable[[Tensor, Tensor], BatchOutput]
 
-def split_batches(model: nn.Module, config: BatchOptions) -> None:
+
+def split_batches(model: Network, *, bn_batch: int | None = None, accumulate: int = 1) -> None:
     """Lets a network in training mode run its share of each batch and give the outputs of all.
 
-    Whoever calls the network sees the whole batch on both sides, so losses, memories and samplers
-    do not know of processes and parts. Every learned parameter has to be used inside the network's
-    forward; gradients are then summed over the processes (``ranks.sum_gradients``). Nothing changes
-    in one process without ``--bn-batch`` and ``--accumulate``.
+    Whoever calls ``forward_features`` sees the whole batch on both sides, so losses, memories and
+    samplers do not know of processes and parts. Every learned parameter has to be used in
+    ``compute``; gradients are then summed over the processes (``ranks.sum_gradients``). Nothing
+    changes in one process without ``bn_batch`` and ``accumulate``.
 
     Args:
         model: on its device; all processes get the main one's weights.
-        config: ``bn_batch`` and ``accumulate``.
+        bn_batch: clips that share batch-norm statistics, about; None = all that run together.
+        accumulate: parts in which a batch is computed, one after another.
     """
     ranks.same_state(model)
-    if ranks.count() == 1 and config.bn_batch is None and config.accumulate == 1:
+    if ranks.count() == 1 and bn_batch is None and accumulate == 1:
         return
     groups = BatchGroups(ranks.total if ranks.count() > 1 else None)
     group_batch_norm(model, groups)
-    run = _SplitForward(model, groups, config.bn_batch, config.accumulate)
-    model.forward = run
+    model.splitter = BatchSplitter(groups, bn_batch, accumulate, by_modality=model.two_streams)
 
 
-def whole_batches(model: nn.Module) -> None:
-    """Takes back what :func:`split_batches` did to the network's forward."""
-    model.__dict__.pop("forward", None)
+def whole_batches(model: Network) -> None:
+    """Takes back what :func:`split_batches` did."""
+    model.splitter = None
 
 
 @dataclass(frozen=True)
@@ -111,94 +112,83 @@ def deal(
     return Deal(places, inner % count, count)
 
 
-class _SplitForward:
-    """Stands for the forward of a network."""
+class BatchSplitter:
+    """The ``splitter`` of a network: this process's share, part by part, and the whole output.
+
+    Args:
+        groups: shared by the batch-norm layers of the network.
+        bn_batch, accumulate: see :func:`split_batches`.
+        by_modality: whether each share needs clips of both modalities; see :func:`deal`.
+    """
 
     def __init__(
-        self, model: nn.Module, groups: BatchGroups, bn_batch: int | None, accumulate: int
+        self, groups: BatchGroups, bn_batch: int | None, accumulate: int, *, by_modality: bool
     ) -> None:
-        self.model = model
-        self.inner: Callable[..., Any] = model.forward
         self.groups = groups
         self.bn_batch = bn_batch
         self.accumulate = accumulate
+        self.by_modality = by_modality
 
-    def __call__(self, clips: Tensor, *arguments: Any, **named: Any) -> Any:
-        if not self.model.training:
-            return self.inner(clips, *arguments, **named)
-        modalities = next(
-            (v for v in (*arguments, *named.values()) if isinstance(v, Tensor) and v.ndim == 1),
-            None,
-        )
+    def __call__(self, compute: Compute, clips: Tensor, modalities: Tensor) -> BatchOutput:
         dealt = deal(
             len(clips),
-            modalities,
+            modalities if self.by_modality else None,
             parts=self.accumulate,
             processes=ranks.count(),
             bn_batch=self.bn_batch,
         )
         outputs = [
-            self._part(dealt, part, modalities, clips, *arguments, **named)
-            for part in range(self.accumulate)
+            self._part(dealt, part, compute, clips, modalities) for part in range(self.accumulate)
         ]
-        order = [torch.cat(parts) for parts in dealt.parts]
-        return _joined(outputs, order)
+        return _joined(outputs, [torch.cat(parts) for parts in dealt.parts])
 
     def _part(
-        self, dealt: Deal, part: int, modalities: Tensor | None, *arguments: Any, **named: Any
-    ) -> Any:
+        self, dealt: Deal, part: int, compute: Compute, clips: Tensor, modalities: Tensor
+    ) -> BatchOutput:
         places = dealt.parts[ranks.rank()][part]
-        whole = len(arguments[0])
 
-        def own(value: Any) -> Any:
-            if isinstance(value, Tensor) and value.ndim and len(value) == whole:
-                return value[places.to(value.device)]
-            return value
-
-        def run(*mine: Any, **also: Any) -> Any:
+        def run(clips: Tensor, modalities: Tensor) -> BatchOutput:
             with self.groups.batch(
                 dealt.groups[places],
                 dealt.count,
-                None if modalities is None else modalities.cpu()[places],
+                modalities.cpu() if self.by_modality else None,
                 part=part,
                 parts=self.accumulate,
             ):
-                return self.inner(*mine, **also)
+                return compute(clips, modalities)
 
-        mine = [own(value) for value in arguments]
-        also = {name: own(value) for name, value in named.items()}
+        mine = clips[places.to(clips.device)], modalities[places.to(modalities.device)]
         if self.accumulate == 1:
-            return run(*mine, **also)
+            return run(*mine)
         # The loss needs the embeddings of all parts at once. A part's activations are dropped after
         # its first pass and computed again when the gradients of its embeddings are there.
-        return checkpoint(
+        output: BatchOutput = checkpoint(
             run,
             *mine,
             use_reentrant=False,
             context_fn=lambda: (contextlib.nullcontext(), self.groups.again()),
-            **also,
         )
+        return output
 
 
-def _joined(outputs: list[Any], order: list[Tensor]) -> Any:
-    """One output for the whole batch, of the structure of the parts'."""
-    first = outputs[0]
-    if isinstance(first, Tensor):
-        rows = torch.cat(outputs)
-        each, rest = divmod(len(rows), len(order[ranks.rank()]))
-        if rest:
-            raise ValueError(
-                f"the network gave {len(rows)} rows for {len(order[ranks.rank()])} clips; over "
-                "several processes or parts every output has the same number of rows a clip"
-            )
-        return ranks.gather_rows(rows, order, each)
-    if isinstance(first, (tuple, list)):
-        values = [_joined(list(parts), order) for parts in zip(*outputs)]
-        return type(first)(*values) if hasattr(first, "_fields") else type(first)(values)
-    if isinstance(first, dict):
-        return {name: _joined([output[name] for output in outputs], order) for name in first}
-    if dataclasses.is_dataclass(first) and not isinstance(first, type):
-        fields = [field.name for field in dataclasses.fields(first)]
-        joined = {name: _joined([getattr(o, name) for o in outputs], order) for name in fields}
-        return dataclasses.replace(first, **joined)
-    return first
+def _joined(outputs: list[BatchOutput], order: list[Tensor]) -> BatchOutput:
+    """The output for the whole batch, from those of this process's parts."""
+    clips = len(order[ranks.rank()])
+    done: dict[int, Tensor] = {}  # pooled features may be the embeddings, and are exchanged once
+
+    def whole(parts: tuple[Any, ...]) -> Any:
+        first = parts[0]
+        if not isinstance(first, Tensor):
+            return None if first is None else tuple(map(whole, zip(*parts)))
+        if id(first) not in done:
+            rows = torch.cat(parts)
+            each, rest = divmod(len(rows), clips)
+            if rest:
+                raise ValueError(
+                    f"the network gave {len(rows)} rows for {clips} clips; over several processes "
+                    "or parts every output has the same number of rows a clip"
+                )
+            done[id(first)] = ranks.gather_rows(rows, order, each)
+        return done[id(first)]
+
+    return BatchOutput(*map(whole, zip(*outputs)))

@@ -11,8 +11,8 @@ from safetensors.torch import load_file, safe_open, save_file
 
 from ..distributed import ranks
 from ..errors import UserError
+from ..models.network import Network, network_named
 from ..models.state_files import check_state
-from .network_kinds import Network, kind_named
 
 CHECKPOINT_KEYS = (
     *("stage", "epoch", "step", "stage_step", "tracks"),
@@ -103,15 +103,17 @@ def load_model(path: Path) -> tuple[Network, dict[str, Any]]:
     """
     meta = read_meta(path)
     try:
-        kind = kind_named(meta["network"])
-        model = kind.build(
-            int(meta["num_identities"]), int(meta["num_frames"]), None, meta["backbone"]
+        model = network_named(meta["network"]).build(
+            int(meta["num_identities"]),
+            num_frames=int(meta["num_frames"]),
+            weights=None,
+            backbone=meta["backbone"],
         )
         state = load_file(path)
         check_state(
             state,
             model.state_dict(),
-            layout=f"a {meta['backbone']} {kind.stored_name}, as now built",
+            layout=f"a {meta['backbone']} {type(model).__name__}, as now built",
         )
     except (KeyError, ValueError) as error:
         raise UserError(

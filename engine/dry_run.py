@@ -14,7 +14,7 @@ from typing import TypeVar
 import numpy as np
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
 from tqdm import tqdm
 
 from ..datasets.clip_loader import ClipLoader
@@ -24,10 +24,10 @@ from ..distributed import ranks
 from ..distributed.split_batch import split_batches
 from ..errors import UserError
 from ..memory import ClusterMemory
+from ..models.network import Network
 from .augment import Augmenter
 from .compiling import compile_network
 from .encoder import Encoder
-from .network_kinds import Network, describe
 from .options import TrainingOptions
 from .peak_memory import memory_text, peak_memory_mib
 from .session import Session
@@ -101,7 +101,7 @@ def most_clusters(session: Session, min_samples: int) -> int:
 
 
 def stand_in(
-    session: Session, model: nn.Module, augment: Augmenter, *, prototypes: int = 0
+    session: Session, model: Network, augment: Augmenter, *, prototypes: int = 0
 ) -> Losses:
     """Losses of a stage whose own need a clustering first.
 
@@ -124,7 +124,7 @@ def stand_in(
         nonlocal memory
         batch = augment(clips, index, step)
         with session.runtime.autocast():
-            output = describe(model, batch.images, batch.modalities)
+            output = model.forward_features(batch.images, batch.modalities)
         values = [value for value in output if isinstance(value, Tensor)] + list(output.masks)
         found = {"outputs": torch.stack([v.float().square().mean() for v in values]).sum()}
         if prototypes:
@@ -169,7 +169,7 @@ def dry_run(
         raise UserError("--dry-run: every stage has 0 epochs, so there is no step to take")
     if options.compile and (remark := compile_network(model, session.runtime.device)):
         session.say(remark)
-    split_batches(model, options)
+    split_batches(model, bn_batch=options.bn_batch, accumulate=options.accumulate)
     largest = max(plan, key=lambda stage: _frames(stage, options))
     frames = largest.num_frames or options.num_frames
     session.say(
@@ -236,7 +236,7 @@ def _wait(device: torch.device) -> None:
 
 def _training(
     session: Session,
-    model: nn.Module,
+    model: Network,
     optimiser: torch.optim.Optimizer,
     stage: PlannedStage,
     options: TrainingOptions,
@@ -259,7 +259,7 @@ def _training(
     return Seconds(reading, _repeated(step, runtime.device))
 
 
-def _extraction(session: Session, model: nn.Module, options: TrainingOptions) -> Seconds:
+def _extraction(session: Session, model: Network, options: TrainingOptions) -> Seconds:
     tracks = session.tracks[: options.batch_size]
     started = time.perf_counter()
     reader = ClipReader(

@@ -6,11 +6,11 @@ from collections.abc import Callable
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
 
 from ..datasets.track import Modality
 from ..datasets.transforms import normalise
-from .network_kinds import kind_of, unwrapped
+from ..models.network import Network
 from .runtime import Runtime
 
 
@@ -27,7 +27,7 @@ class Encoder:
 
     def __init__(
         self,
-        model: nn.Module,
+        model: Network,
         runtime: Runtime,
         *,
         flip: bool = False,
@@ -61,30 +61,16 @@ class Encoder:
             images = normalise(clips.to(self.runtime.device, non_blocking=True))
             if self.view is not None:
                 images = self.view(images)
-            modality_of = self._modalities(modalities, images)
             with self.runtime.autocast():
-                features = self._forward(images, modality_of).float()
+                features = self._forward(images, modalities).float()
                 if self.flip:
-                    mirrored = self._forward(images.flip(-1), modality_of).float()
+                    mirrored = self._forward(images.flip(-1), modalities).float()
                     features = features + mirrored if self.unit else (features + mirrored) / 2
         finally:
             self.model.train(was_training)
         return F.normalize(features, dim=1) if self.unit else features
 
-    def _forward(self, images: Tensor, modalities: Tensor) -> Tensor:
-        kind = kind_of(self.model)
+    def _forward(self, images: Tensor, modalities: Tensor | Modality | None) -> Tensor:
         if self.unit:
-            return kind.embed(self.model, images, modalities)
-        return kind.features(unwrapped(self.model), images, modalities)  # type: ignore[arg-type]
-
-    def _modalities(self, given: Tensor | Modality | None, images: Tensor) -> Tensor:
-        if given is None:
-            if kind_of(self.model).two_streams:
-                raise ValueError(
-                    "this network has a stream for each modality; say which modality the images "
-                    "have"
-                )
-            given = Modality.VISIBLE
-        if isinstance(given, Tensor):
-            return given.to(images.device).long()
-        return torch.full((len(images),), int(given), device=images.device)
+            return self.model.embed(images, modalities)
+        return self.model.forward_features(images, modalities).embeddings

@@ -8,8 +8,8 @@ from typing import Any
 import torch
 
 from ..errors import UserError
+from ..models.network import Network, network_named
 from .checkpoint import load_model
-from .network_kinds import Network, kind_named, kind_of
 from .options import NetworkOptions
 from .regdb_trial import require_same_trial
 from .runtime import Runtime
@@ -38,9 +38,11 @@ def build_network(options: NetworkOptions, session: Session, num_identities: int
         model.set_num_identities(num_identities)
     else:
         try:
-            kind = kind_named(options.network)
-            model = kind.build(
-                num_identities, session.options.num_frames, weights, options.backbone
+            model = network_named(options.network).build(
+                num_identities,
+                num_frames=session.options.num_frames,
+                weights=weights,
+                backbone=options.backbone,
             )
         except (ValueError, RuntimeError, OSError) as error:
             raise UserError(
@@ -55,7 +57,7 @@ def require_same_network(file: Path, meta: dict[str, Any], options: NetworkOptio
     Raises:
         UserError: with the settings that fit.
     """
-    found = kind_named(meta["network"]).name
+    found = network_named(meta["network"]).name
     if (found, meta["backbone"]) != (options.network, options.backbone):
         raise UserError(
             f"{file} holds a {meta['backbone']} of --network {found}, but --backbone is "
@@ -90,7 +92,7 @@ def network_meta(
     """What a checkpoint says about itself: network, preprocessing, origin."""
     data = session.options
     return {
-        "network": kind_of(model).stored_name,
+        "network": type(model).__name__,
         "backbone": options.backbone,
         "num_identities": model.num_identities,
         "num_frames": data.num_frames,

@@ -158,9 +158,9 @@ class TrainingOptions(SessionOptions, LoopOptions):
         super().__post_init__()
         image = is_image_dataset(self.dataset)
         if self.network not in NETWORKS:
-            from .network_kinds import kind_named  # slow to import, and seldom needed
+            from ..models.network import network_named  # slow to import, and seldom needed
 
-            object.__setattr__(self, "network", kind_named(self.network).name)
+            object.__setattr__(self, "network", network_named(self.network).name)
         if self.network == "auto":
             # Resolved here, so that the run's config.yaml says which network it was.
             object.__setattr__(self, "network", "agw" if image else "m3reid")

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import torch
 from safetensors.torch import save_file
-from torch import Tensor, nn
+from torch import Tensor
 from tqdm import tqdm
 
 from ..datasets import load_dataset
@@ -28,6 +28,7 @@ from ..evaluation.protocol_names import choose_protocols
 from ..evaluation.protocols import Protocol, protocols
 from ..evaluation.results import evaluation_record, result_line, trial_records
 from ..evaluation.trials import evaluate_trials
+from ..models.network import Network
 from ..pseudo_labels.evaluator import PseudoLabelEvaluator
 from ..pseudo_labels.stored_clustering import track_table
 from ..reporting.tensorboard_pictures import show_embedding, show_matching, show_ranked_lists
@@ -237,7 +238,7 @@ class Session:
 
     def _features(
         self,
-        model: nn.Module,
+        model: Network,
         name: str,
         tracks: Sequence[Track],
         *,
@@ -290,7 +291,7 @@ class Session:
 
     def training_features(
         self,
-        model: nn.Module,
+        model: Network,
         *,
         unit: bool = True,
         view: Callable[[Tensor], Tensor] | None = None,
@@ -305,7 +306,7 @@ class Session:
         return self._features(model, "train", self.tracks, unit=unit, view=view)
 
     def evaluate(
-        self, model: nn.Module, stage: str, epoch: int, step: int, *, keep: bool = False
+        self, model: Network, stage: str, epoch: int, step: int, *, keep: bool = False
     ) -> list[dict[str, Any]]:
         """Ranks the test split under every protocol; all trials share one extraction.
 

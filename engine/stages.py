@@ -8,11 +8,12 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from ..distributed.split_batch import split_batches, whole_batches
 from ..errors import UserError
 from ..memory.writes import PendingWrites
+from ..models.network import Network
 from .checkpoint import load_checkpoint, save_checkpoint
 from .compiling import compile_network
 from .options import LoopOptions
@@ -70,7 +71,7 @@ def run_stages(
     session: Session,
     run: RunFolder,
     options: LoopOptions,
-    model: nn.Module,
+    model: Network,
     stages: Sequence[Stage],
     *,
     untrained: bool,
@@ -118,7 +119,7 @@ def run_stages(
             session.evaluate(model, "untrained", 0, 0)
         start = {"stage": 0, "epoch": 0, "step": 0, "stage_step": 0}
         _save(session, run, model, start, None, {})
-    split_batches(model, options)
+    split_batches(model, bn_batch=options.bn_batch, accumulate=options.accumulate)
     clock = RunClock(sum(stage.steps * stage.epochs for stage in stages), step)
     for number, stage in enumerate(stages[first_stage:], first_stage):
         if stage.epochs == 0:
@@ -177,7 +178,7 @@ def run_stages(
 def _save(
     session: Session,
     run: RunFolder,
-    model: nn.Module,
+    model: Network,
     where: dict[str, int],
     optimiser: torch.optim.Optimizer | None,
     stage_state: dict[str, Any],

@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from ..distributed import ranks
 from ..errors import UserError
-from .network_kinds import kind_of, unwrapped
+from ..models.network import Network
 from .options import OptimiserOptions
 from .peak_memory import memory_text, peak_memory_mib
 from .progress import EpochProgress, RunClock
@@ -25,7 +25,7 @@ COSINE_FLOOR = 0.05
 SGD_MOMENTUM = 0.9
 
 
-def make_optimiser(model: nn.Module, options: OptimiserOptions, lr: float) -> torch.optim.Optimizer:
+def make_optimiser(model: Network, options: OptimiserOptions, lr: float) -> torch.optim.Optimizer:
     """A fresh optimiser over the trainable parameters of ``model``.
 
     With a ``--backbone-rate`` other than 1 the backbone is a group of its own; ``factor`` of a
@@ -40,15 +40,15 @@ def make_optimiser(model: nn.Module, options: OptimiserOptions, lr: float) -> to
     return kind(groups, lr=lr, weight_decay=options.wd, fused=True)
 
 
-def _parameter_groups(model: nn.Module, backbone_rate: float) -> list[dict[str, Any]]:
+def _parameter_groups(model: Network, backbone_rate: float) -> list[dict[str, Any]]:
     if backbone_rate == 1:
         return [{"params": [p for p in model.parameters() if p.requires_grad], "factor": 1.0}]
-    head = kind_of(model).head
+    head = model.head
     groups: list[dict[str, Any]] = [
         {"params": [], "factor": backbone_rate},
         {"params": [], "factor": 1.0},
     ]
-    for name, parameter in unwrapped(model).named_parameters():
+    for name, parameter in model.named_parameters():
         if parameter.requires_grad:
             groups[name.startswith(head)]["params"].append(parameter)
     return [group for group in groups if group["params"]]

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from ..engine.network_kinds import BatchOutput
 from ..losses import SeparationLoss
+from ..models.network import BatchOutput
 
 _LOSS = SeparationLoss()
 

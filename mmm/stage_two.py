@@ -11,9 +11,9 @@ from torch import Tensor
 
 from ..datasets.samplers import UnifiedBatchSampler
 from ..engine.augment import Augmenter
-from ..engine.network_kinds import Network
 from ..engine.session import Session
 from ..engine.stages import Stage
+from ..models.network import Network
 from ..pseudo_labels.artefact import Artefact, align
 from ..pseudo_labels.labelling import clustering_features
 from .epoch_length import steps_of_epoch

@@ -7,9 +7,9 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ..datasets.track import Modality
-from ..engine.network_kinds import BatchOutput, describe
 from ..errors import UserError
 from ..losses import BatchHardTripletLoss
+from ..models.network import BatchOutput
 from ..pseudo_labels.artefact import Artefact
 from .alignment import soft_cluster_alignment
 from .self_mimic import absolute_mimic, confident_means
@@ -95,7 +95,7 @@ class ReleasedVariant(StageTwo):
         """Cross entropy; after ``ce_epochs`` weighted, with triplets, self-mimic and alignment."""
         batch = self.augment(clips, index, step)
         with self.session.runtime.autocast():
-            output = describe(self.model, batch.images, batch.modalities)
+            output = self.model.forward_features(batch.images, batch.modalities)
         settings, embeddings = self.settings, output.embeddings
         labels = self.labels[batch.tracks].to(embeddings.device)
         second = batch.exchanged.long()

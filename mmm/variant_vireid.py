@@ -7,7 +7,6 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ..engine.network_kinds import describe
 from ..losses import ContrastiveLoss
 from ..losses.registry import extra_losses
 from ..memory import cluster_means
@@ -97,7 +96,7 @@ class VireidVariant(StageTwo):
         """Memory, contrast, self-mimic and alignment terms."""
         batch = self.augment(clips, index, step)
         with self.session.runtime.autocast():
-            output = describe(self.model, batch.images, batch.modalities)
+            output = self.model.forward_features(batch.images, batch.modalities)
         settings = self.settings
         embeddings = output.embeddings
         labels = torch.from_numpy(self.unified)[batch.tracks].to(embeddings.device)

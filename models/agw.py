@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from pathlib import Path
-from typing import NamedTuple
+from typing import ClassVar
 
 import torch
 from torch import Tensor
@@ -13,25 +13,12 @@ from ..datasets.track import Modality
 from .backbones import build_backbone
 from .bn_neck_network import BNNeckNetwork
 from .gem import generalized_mean
+from .network import BatchOutput, register_network
 from .non_local import DotProductNonLocalBlock
-from .normalize import l2_normalize
 from .trunk import NonLocalTrunk
 
 
-class ImageOutput(NamedTuple):
-    """What AGW computes for a batch of images.
-
-    Attributes:
-        pooled: pooled features before the neck, [B, D].
-        embeddings: features after the neck, [B, D]; not normalised.
-        logits: [B, identities]; None without a classifier.
-    """
-
-    pooled: Tensor
-    embeddings: Tensor
-    logits: Tensor | None
-
-
+@register_network("agw")
 class AGW(BNNeckNetwork):
     """Two-stream AGW: a stem for each modality, one trunk for both.
 
@@ -54,6 +41,8 @@ class AGW(BNNeckNetwork):
         RuntimeError: ImageNet weights cannot be downloaded.
     """
 
+    two_streams: ClassVar[bool] = True
+
     def __init__(
         self,
         num_identities: int,
@@ -68,71 +57,52 @@ class AGW(BNNeckNetwork):
         self.visible_stem = parts.stem
         self.infrared_stem = copy.deepcopy(parts.stem)
         self.trunk = NonLocalTrunk(parts, DotProductNonLocalBlock)
-        self._add_neck(self.trunk.out_channels, num_identities)
+        self.add_neck(self.trunk.out_channels, num_identities)
 
-    def describe(self, images: Tensor, modality: Modality | Tensor) -> ImageOutput:
-        """Computes everything that losses and pseudo-labels need, in training or eval mode.
+    @classmethod
+    def build(
+        cls, num_identities: int, *, num_frames: int, weights: str | Path | None, backbone: str
+    ) -> AGW:
+        """Builds the network; ``num_frames`` is 1 for images and read nowhere."""
+        return cls(num_identities, weights, backbone=backbone)
+
+    def compute(self, clips: Tensor, modalities: Tensor) -> BatchOutput:
+        """Computes features before and after the neck, and logits.
 
         Args:
-            images: normalised images, [B, 3, H, W], floating point.
-            modality: of all images, or of each, [B] integers.
-
-        Returns:
-            Features before and after the neck, and logits.
+            clips: normalised images [B, 3, H, W], or clips of one frame [B, 1, 3, H, W], floating
+                point.
+            modalities: [B] integers.
 
         Raises:
             ValueError: shape, type or modality codes are others, or training on a single image.
         """
-        pooled, embeddings = self._embed(images, modality)
-        logits = None if self.classifier is None else self.classifier(embeddings)
-        return ImageOutput(pooled, embeddings, logits)
+        images = self._images(clips)
+        pooled = generalized_mean(self.trunk(self._stems(images, modalities)))
+        embeddings = self.neck(pooled)
+        return BatchOutput(embeddings, pooled, self.classify(embeddings))
 
-    def forward(self, images: Tensor, modality: Modality | Tensor) -> ImageOutput | Tensor:
-        """Describes images in training mode, embeds them in eval mode.
-
-        Args:
-            images: normalised images, [B, 3, H, W], floating point.
-            modality: of all images, or of each, [B] integers.
-
-        Returns:
-            Training: ``ImageOutput``. Eval: embeddings of unit length, [B, D], float32 (float64
-            for a float64 network).
-
-        Raises:
-            ValueError: shape, type or modality codes are others, or training on a single image.
-        """
-        if self.training:
-            return self.describe(images, modality)
-        return l2_normalize(self._embed(images, modality)[1])
-
-    def _embed(self, images: Tensor, modality: Modality | Tensor) -> tuple[Tensor, Tensor]:
-        self._check(images)
-        pooled = generalized_mean(self.trunk(self._stems(images, modality)))
-        return pooled, self.neck(pooled)
-
-    def _stems(self, images: Tensor, modality: Modality | Tensor) -> Tensor:
+    def _stems(self, images: Tensor, modalities: Tensor) -> Tensor:
         """Runs each image through the stem of its modality, in the order given."""
         stems = {Modality.VISIBLE: self.visible_stem, Modality.INFRARED: self.infrared_stem}
-        if not isinstance(modality, Tensor):
-            return stems[Modality(modality)](images)
-        if modality.shape != images.shape[:1]:
-            raise ValueError(
-                f"AGW takes one modality for all images or one for each, [{len(images)}]; got "
-                f"{list(modality.shape)}"
-            )
-        rows = {code: (modality == code).nonzero().squeeze(1) for code in stems}
+        rows = {code: (modalities == code).nonzero().squeeze(1) for code in stems}
         if sum(map(len, rows.values())) != len(images):
             raise ValueError(
                 f"modalities are {int(Modality.VISIBLE)} (visible) and {int(Modality.INFRARED)} "
-                f"(infrared); got {sorted(set(modality.tolist()))}"
+                f"(infrared); got {sorted(set(modalities.tolist()))}"
             )
         # A stem that gets no image is not run: batch norm cannot take an empty batch.
         features = [stems[code](images[row]) for code, row in rows.items() if len(row)]
         return torch.cat(features)[torch.cat(list(rows.values())).argsort()]
 
-    def _check(self, images: Tensor) -> None:
+    def _images(self, clips: Tensor) -> Tensor:
+        """Images [B, 3, H, W], checked."""
+        images = clips.squeeze(1) if clips.ndim == 5 else clips
         if images.ndim != 4 or images.shape[1] != 3 or 0 in images.shape:
-            raise ValueError(f"AGW takes images of shape [B, 3, H, W]; got {list(images.shape)}")
+            raise ValueError(
+                "AGW takes images of shape [B, 3, H, W], or clips of one frame [B, 1, 3, H, W]; "
+                f"got {list(clips.shape)}"
+            )
         if not images.is_floating_point():
             raise ValueError(
                 f"AGW takes normalised floating-point images; got {images.dtype} (subtract the "
@@ -143,3 +113,4 @@ class AGW(BNNeckNetwork):
                 "AGW trains on two images or more, because its neck normalises over the batch; "
                 "got one"
             )
+        return images

@@ -2,37 +2,38 @@
 
 from __future__ import annotations
 
-from torch import nn
+from typing import ClassVar
 
-from .classifier import build_classifier
+import torch
+from torch import Tensor, nn
+
+from .network import Network
+
+CLASSIFIER_STD = 0.001
 
 
-class BNNeckNetwork(nn.Module):
+class BNNeckNetwork(Network):
     """A network whose features pass a batch-norm neck with frozen bias and a classifier.
+
+    Luo et al., "Bag of tricks and a strong baseline for deep person re-identification"
+    (arXiv:1903.07071), section 3.5.
 
     Attributes:
         neck: its outputs are the embeddings.
-        classifier: bias-free; None without identities.
     """
 
+    head: ClassVar[tuple[str, ...]] = ("neck.", "classifier.")
     neck: nn.BatchNorm1d
-    classifier: nn.Linear | None
 
-    def _add_neck(self, channels: int, num_identities: int) -> None:
-        """Builds the neck of as many channels, and what classifies its outputs."""
+    def add_neck(self, channels: int, num_identities: int) -> None:
+        """Builds the neck of as many channels, and what classifies its outputs.
+
+        Raises:
+            ValueError: the number of identities is negative.
+        """
         self.neck = nn.BatchNorm1d(channels)
         self.neck.bias.requires_grad_(False)
         self.set_num_identities(num_identities)
-
-    @property
-    def embedding_dim(self) -> int:
-        """D, the length of an embedding."""
-        return self.neck.num_features
-
-    @property
-    def num_identities(self) -> int:
-        """Outputs of the classifier; 0 where there is none."""
-        return 0 if self.classifier is None else self.classifier.out_features
 
     def set_num_identities(self, num_identities: int) -> None:
         """Replaces the classifier by a fresh one (normal, standard deviation 0.001).
@@ -45,4 +46,22 @@ class BNNeckNetwork(nn.Module):
         Raises:
             ValueError: the number is negative.
         """
-        self.classifier = build_classifier(self.neck, num_identities)
+        self.classifier = self._fresh_classifier(num_identities)
+
+    def classify(self, embeddings: Tensor) -> Tensor | None:
+        """Logits of embeddings [..., D], [..., identities]; None without a classifier."""
+        return None if self.classifier is None else self.classifier(embeddings)
+
+    def _fresh_classifier(self, num_identities: int) -> nn.Linear | None:
+        """A classifier of the neck's outputs, on its device and in its type."""
+        if num_identities < 0:
+            raise ValueError(f"`num_identities` is 0 (no classifier) or more; got {num_identities}")
+        if num_identities == 0:
+            return None
+        like = self.neck.weight
+        classifier = nn.Linear(
+            len(like), num_identities, bias=False, device=like.device, dtype=like.dtype
+        )
+        with torch.no_grad():
+            classifier.weight.normal_(std=CLASSIFIER_STD)
+        return classifier

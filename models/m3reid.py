@@ -3,37 +3,19 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import NamedTuple
+from typing import ClassVar
 
 from torch import Tensor, nn
 
 from .backbones import build_backbone
 from .bn_neck_network import BNNeckNetwork
-from .classifier import build_classifier
-from .multi_view import MultiViewPooling, ViewMasks
+from .multi_view import MultiViewPooling
+from .network import BatchOutput, register_network
 from .non_local import NonLocalBlock
-from .normalize import l2_normalize
 from .trunk import NonLocalTrunk
 
 
-class ClipOutput(NamedTuple):
-    """What M3-ReID computes for a batch of clips.
-
-    Attributes:
-        frames: necked frame embeddings, [B, T, D].
-        clips: clip embeddings, the mean of ``frames`` over T, [B, D]; not normalised.
-        frame_logits: [B, T, identities]; None without classifiers.
-        clip_logits: [B, identities]; None without classifiers.
-        masks: masks of the three views, each [batch, heads, positions].
-    """
-
-    frames: Tensor
-    clips: Tensor
-    frame_logits: Tensor | None
-    clip_logits: Tensor | None
-    masks: ViewMasks
-
-
+@register_network("m3reid")
 class M3ReID(BNNeckNetwork):
     """Multi-view, multi-granularity video network for visible-infrared tracklets.
 
@@ -59,6 +41,7 @@ class M3ReID(BNNeckNetwork):
         RuntimeError: ImageNet weights cannot be downloaded.
     """
 
+    head: ClassVar[tuple[str, ...]] = ("pool.", *BNNeckNetwork.head, "frame_classifier.")
     frame_classifier: nn.Linear | None
 
     def __init__(
@@ -79,55 +62,39 @@ class M3ReID(BNNeckNetwork):
         self.trunk = NonLocalTrunk(parts, NonLocalBlock)
         channels = self.trunk.out_channels
         self.pool = MultiViewPooling(channels, heads)
-        self._add_neck(channels * self.pool.out_multiple, num_identities)
+        self.add_neck(channels * self.pool.out_multiple, num_identities)
+
+    @classmethod
+    def build(
+        cls, num_identities: int, *, num_frames: int, weights: str | Path | None, backbone: str
+    ) -> M3ReID:
+        """Builds the network; see ``Network.build``."""
+        return cls(num_identities, num_frames, weights, backbone=backbone)
 
     def set_num_identities(self, num_identities: int) -> None:
         """Replaces both classifiers, of clips and of frames; see ``BNNeckNetwork``."""
         super().set_num_identities(num_identities)
-        self.frame_classifier = build_classifier(self.neck, num_identities)
+        self.frame_classifier = self._fresh_classifier(num_identities)
 
-    def describe(self, clips: Tensor) -> ClipOutput:
-        """Computes everything that losses and pseudo-labels need, in training or eval mode.
-
-        Args:
-            clips: normalised frames, [B, T, 3, H, W], floating point.
-
-        Returns:
-            Embeddings, logits and masks.
-
-        Raises:
-            ValueError: the shape or the type is another, or training on a single frame.
-        """
-        frames, masks = self._embed(clips)
-        embeddings = frames.mean(dim=1)
-        frame_logits = None if self.frame_classifier is None else self.frame_classifier(frames)
-        clip_logits = None if self.classifier is None else self.classifier(embeddings)
-        return ClipOutput(frames, embeddings, frame_logits, clip_logits, masks)
-
-    def forward(self, clips: Tensor) -> ClipOutput | Tensor:
-        """Describes clips in training mode, embeds them in eval mode.
+    def compute(self, clips: Tensor, modalities: Tensor) -> BatchOutput:
+        """Computes embeddings, logits and masks (``ViewMasks``) of clips and frames.
 
         Args:
             clips: normalised frames, [B, T, 3, H, W], floating point; any B and T.
-
-        Returns:
-            Training: ``ClipOutput``. Eval: clip embeddings of unit length, [B, D], float32
-            (float64 for a float64 network).
+            modalities: not read; one stream takes both.
 
         Raises:
             ValueError: the shape or the type is another, or training on a single frame.
         """
-        if self.training:
-            return self.describe(clips)
-        return l2_normalize(self._embed(clips)[0].mean(dim=1))
-
-    def _embed(self, clips: Tensor) -> tuple[Tensor, ViewMasks]:
-        """Computes necked frame embeddings [B, T, D] and the masks."""
         self._check(clips)
         num_frames = clips.shape[1]
         features = self.trunk(self.stem(clips.flatten(0, 1)), num_frames)
         pooled, masks = self.pool(features, num_frames)
-        return self.neck(pooled).unflatten(0, (-1, num_frames)), masks
+        frames = self.neck(pooled).unflatten(0, (-1, num_frames))
+        embeddings = frames.mean(dim=1)
+        frame_logits = None if self.frame_classifier is None else self.frame_classifier(frames)
+        logits = self.classify(embeddings)
+        return BatchOutput(embeddings, embeddings, logits, frames, frame_logits, masks)
 
     def _check(self, clips: Tensor) -> None:
         if clips.ndim != 5 or clips.shape[2] != 3 or 0 in clips.shape:

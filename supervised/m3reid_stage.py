@@ -19,13 +19,13 @@ from ..datasets.samplers import (
 )
 from ..engine.augment import Augmenter
 from ..engine.network import build_network
-from ..engine.network_kinds import BatchOutput, Network, describe
 from ..engine.session import Session
 from ..engine.stages import Stage
 from ..errors import UserError
 from ..losses import ContrastiveLoss, ModalityAlignmentLoss
 from ..losses.registry import extra_losses
 from ..mmm.separation import separation_losses
+from ..models.network import BatchOutput, Network
 from .settings import SupervisedSettings
 
 STREAM = 21
@@ -98,7 +98,7 @@ class Supervised(Stage):
         """The terms of the published loss."""
         batch = self.augment(clips, index, step)
         with self.session.runtime.autocast():
-            output = describe(self.model, batch.images, batch.modalities)
+            output = self.model.forward_features(batch.images, batch.modalities)
         classes = torch.from_numpy(self.classes)[batch.tracks].to(output.embeddings.device)
         losses = self._identity_losses(output, classes)
         losses.update(self._alignment_losses(output, classes, batch.modalities))

@@ -2,7 +2,6 @@
 
 import sys
 from pathlib import Path
-from types import SimpleNamespace
 
 import torch
 from vireid.distributed import ranks
@@ -30,16 +29,15 @@ def run(network, bn_batch, accumulate):
     else:
         model = AGW(3, backbone="thin-4").double()
         inputs = (torch.rand(9, 3, 32, 16, dtype=torch.double), MODALITIES)
-    split_batches(model, SimpleNamespace(bn_batch=bn_batch, accumulate=accumulate))
+    split_batches(model, bn_batch=bn_batch, accumulate=accumulate)
     model.train()
     for _ in range(2):
         output = model(*inputs)
+        embeddings = output.embeddings
         if network == "m3reid":
-            embeddings = output.clips
             extra = sum(mask.square().mean() for mask in output.masks)
             extra = extra + output.frame_logits.square().mean()
         else:
-            embeddings = output.embeddings
             extra = output.pooled.square().mean() + output.logits.square().mean()
         loss = ContrastiveLoss(0.1)(embeddings, LABELS) + extra
         model.zero_grad()

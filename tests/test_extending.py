@@ -15,10 +15,11 @@ from vireid.cli import main
 from vireid.datasets import load_dataset
 from vireid.datasets.errors import DatasetError
 from vireid.datasets.registry import SCANNERS, register_dataset
-from vireid.engine.network_kinds import KINDS, kind_named, register_network
 from vireid.losses.registry import LOSSES, extra_losses, parse_losses, register_loss
 from vireid.mmm.matching import REGISTERED, match, register_matcher
 from vireid.mmm.settings import MMMSettings
+from vireid.models import AGW
+from vireid.models.network import NETWORKS, network_named, register_network
 
 PAGE = (Path(__file__).parents[1] / "docs" / "extending.md").read_text(encoding="utf-8")
 PROGRAMS = dict(re.findall(r"```python\n# (\w+\.py)\n(.*?)```", PAGE, re.DOTALL))
@@ -44,13 +45,11 @@ EXTRA = {
 @pytest.fixture(autouse=True)
 def _registries():
     """What a test registers is forgotten after it."""
-    tables = [(table, dict(table)) for table in (SCANNERS, LOSSES, REGISTERED)]
-    kinds = list(KINDS)
+    tables = [(table, dict(table)) for table in (SCANNERS, NETWORKS, LOSSES, REGISTERED)]
     yield
     for table, before in tables:
         table.clear()
         table.update(before)
-    KINDS[:] = kinds
 
 
 @pytest.fixture
@@ -63,14 +62,12 @@ def program(tmp_path, monkeypatch):
         if arguments is None:
             return runpy.run_path(str(file), run_name=file.stem)
         monkeypatch.setattr(sys, "argv", [str(file), *arguments])
-        registered = [(table, dict(table)) for table in (SCANNERS, LOSSES, REGISTERED)]
-        kinds = list(KINDS)
+        registered = [(table, dict(table)) for table in (SCANNERS, NETWORKS, LOSSES, REGISTERED)]
         with pytest.raises(SystemExit) as end:
             runpy.run_path(str(file), run_name="__main__")
         for table, before in registered:  # the next command is another process
             table.clear()
             table.update(before)
-        KINDS[:] = kinds
         return end.value.code
 
     monkeypatch.chdir(tmp_path)
@@ -154,8 +151,8 @@ def test_a_network_is_trained_stored_and_read_again(program, tiny_set):
     model, meta = load_model(run / "model.safetensors")
     assert (meta["network"], type(model).__name__, model.num_identities) == ("MeanNet",) * 2 + (6,)
     clips = torch.randn(2, 3, 3, 32, 16, generator=torch.Generator().manual_seed(0))
-    kind = kind_named("meannet")
-    unit = kind.embed(model.eval(), clips, torch.zeros(2, dtype=torch.long))
+    assert type(model) is network_named("meannet")
+    unit = model.eval().embed(clips)
     assert torch.allclose(unit.norm(dim=1), torch.ones(2))
 
 
@@ -212,7 +209,9 @@ def test_a_taken_or_unreadable_name_is_refused():
         (lambda: register_dataset("HITSZ", scan_nothing), "lower-case"),
         (lambda: register_dataset("hitszvcm", scan_nothing), "already"),
         (lambda: register_dataset("sysu", scan_nothing), "already"),
-        (lambda: register_network(kind_named("agw")), "already"),
+        (lambda: register_network("agw")(AGW), "already"),
+        (lambda: register_network("agw2")(AGW), "'AGW' already"),
+        (lambda: register_network("auto")(AGW), "already"),
         (lambda: register_loss("weighted-triplet", LOSSES["weighted-triplet"]), "already"),
         (lambda: register_loss("a,b", LOSSES["weighted-triplet"]), "lower-case"),
         (lambda: register_matcher("nearest", torch.Tensor.argmin), "already"),

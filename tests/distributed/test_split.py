@@ -76,12 +76,10 @@ def test_two_processes_give_the_gradients_of_one(torchrun, tmp_path):
 
 
 def test_nothing_changes_in_one_process_with_whole_batches():
-    from types import SimpleNamespace
-
     model = M3ReID(0, backbone="thin-4")
-    split_batches(model, SimpleNamespace(bn_batch=None, accumulate=1))
-    assert "forward" not in vars(model)
-    split_batches(model, SimpleNamespace(bn_batch=2, accumulate=1))
-    assert "forward" in vars(model)
+    split_batches(model)
+    assert model.splitter is None
+    split_batches(model, bn_batch=2)
+    assert model.splitter is not None
     whole_batches(model)
-    assert "forward" not in vars(model)
+    assert model.splitter is None

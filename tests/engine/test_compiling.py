@@ -11,7 +11,7 @@ CPU = torch.device("cpu")
 
 def values(model, clips):
     if isinstance(model, M3ReID):
-        return model(clips).clips
+        return model(clips).embeddings
     modalities = torch.arange(len(clips)) % 2
     return model(clips[:, 0], modalities).embeddings
 

@@ -3,7 +3,7 @@
 import pytest
 import torch
 from vireid.datasets.track import Modality
-from vireid.models import AGW, ImageOutput
+from vireid.models import AGW, BatchOutput
 
 
 @pytest.fixture
@@ -25,8 +25,8 @@ MIXED = torch.tensor([0, 1, 1, 0, 1, 0])
 
 def test_training_output(model):
     output = model(images(), MIXED)
-    assert isinstance(output, ImageOutput)
-    assert output.pooled.shape == output.embeddings.shape == (6, model.embedding_dim) == (6, 4 * 64)
+    assert isinstance(output, BatchOutput)
+    assert output.pooled.shape == output.embeddings.shape == (6, 4 * 64)
     assert output.logits.shape == (6, 5)
     torch.testing.assert_close(model.neck(output.pooled), output.embeddings)
 
@@ -76,6 +76,14 @@ def test_eval_gives_unit_vectors_that_do_not_depend_on_the_batch(model):
     torch.testing.assert_close(alone, found, atol=1e-6, rtol=1e-4)
 
 
+def test_images_are_clips_of_one_frame(model):
+    model.eval()
+    batch = images()
+    assert torch.equal(model.embed(batch.unsqueeze(1), MIXED), model(batch, MIXED))
+    with pytest.raises(ValueError, match="which modality"):
+        model(batch)
+
+
 def test_channels_last_gives_the_same(model):
     model.eval()
     batch = images()
@@ -104,9 +112,9 @@ def test_autocast_embeds_in_float32(model):
     "batch, modality, message",
     [
         (
-            torch.zeros(2, 1, 3, 32, 16),
+            torch.zeros(2, 3, 3, 32, 16),
             Modality.VISIBLE,
-            r"\[B, 3, H, W\]; got \[2, 1, 3, 32, 16\]",
+            r"clips of one frame .* got \[2, 3, 3, 32, 16\]",
         ),
         (torch.zeros(2, 3, 32, 16).byte(), Modality.VISIBLE, "floating-point images; got torch"),
         (torch.zeros(1, 3, 32, 16), Modality.VISIBLE, "two images or more"),

@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from vireid.models import ClipOutput, M3ReID
+from vireid.models import BatchOutput, M3ReID
 
 
 @pytest.fixture
@@ -21,12 +21,12 @@ def clips(batch=3, frames=4):
 
 def test_training_output(model):
     output = model(clips())
-    assert isinstance(output, ClipOutput)
-    assert model.embedding_dim == 6 * 4 * 64
+    assert isinstance(output, BatchOutput)
+    assert output.pooled is output.embeddings
     assert output.frames.shape == (3, 4, 6 * 4 * 64)
     assert output.frame_logits.shape == (3, 4, 5)
-    assert output.clip_logits.shape == (3, 5)
-    torch.testing.assert_close(output.clips, output.frames.mean(dim=1))
+    assert output.logits.shape == (3, 5)
+    torch.testing.assert_close(output.embeddings, output.frames.mean(dim=1))
     # The map of 32 × 16 pixels is 4 × 2.
     assert [tuple(mask.shape) for mask in output.masks] == [(12, 2, 8), (12, 2, 8), (6, 2, 16)]
     assert all(mask.min() > 0 and mask.max() < 1 for mask in output.masks)
@@ -34,8 +34,10 @@ def test_training_output(model):
 
 def test_gradient_reaches_every_parameter_but_the_neck_bias(model):
     output = model(clips())
-    loss = output.clip_logits.logsumexp(1).sum() + output.frame_logits.logsumexp(2).sum()
-    loss = loss + sum(mask.square().sum() for mask in output.masks) + output.clips.square().sum()
+    loss = output.logits.logsumexp(1).sum() + output.frame_logits.logsumexp(2).sum()
+    loss = (
+        loss + sum(mask.square().sum() for mask in output.masks) + output.embeddings.square().sum()
+    )
     loss.backward()
     assert [n for n, p in model.named_parameters() if p.grad is None] == ["neck.bias"]
     # A bias before a norm or a softmax has no effect, so its gradient is rounding noise.
@@ -52,13 +54,24 @@ def test_eval_gives_unit_vectors_for_any_number_of_frames(model):
             torch.testing.assert_close(embeddings.norm(dim=1), torch.ones(batch))
 
 
-def test_eval_is_the_described_clip(model):
+def test_eval_is_the_clip_embedding_at_unit_length(model):
     model.eval()
     batch = clips()
-    output = model.describe(batch)
-    expected = output.clips / output.clips.norm(dim=1, keepdim=True)
+    output = model.forward_features(batch)
+    expected = output.embeddings / output.embeddings.norm(dim=1, keepdim=True)
     torch.testing.assert_close(model(batch), expected)
-    assert output.clip_logits.shape == (3, 5)
+    assert output.logits.shape == (3, 5)
+
+
+def test_a_user_embeds_in_three_lines():
+    model = M3ReID(0, backbone="thin-8")
+    with pytest.raises(ValueError, match=r"call eval\(\) on it before embed"):
+        model.embed(clips())
+    model.eval()
+    batch, modalities = clips(), torch.tensor([0, 1, 0])
+    features = model.embed(batch, modalities)
+    torch.testing.assert_close(features.norm(dim=1), torch.ones(3))
+    assert torch.equal(features, model(batch, modalities))
 
 
 def test_order_of_frames_does_not_matter(model):
@@ -81,8 +94,8 @@ def test_frames_of_a_clip_see_each_other(model):
     batch = clips(1)
     changed = batch.clone()
     changed[0, 3] += 1
-    first = model.describe(batch).frames[0, 0]
-    assert not torch.allclose(model.describe(changed).frames[0, 0], first, atol=1e-4)
+    first = model.forward_features(batch).frames[0, 0]
+    assert not torch.allclose(model.forward_features(changed).frames[0, 0], first, atol=1e-4)
 
 
 def test_new_non_local_blocks_change_nothing():
@@ -112,9 +125,9 @@ def test_autocast_trains_and_embeds_in_float32(model):
     batch = clips()
     with torch.autocast("cpu", dtype=torch.bfloat16):
         output = model(batch)
-        loss = output.frame_logits.float().logsumexp(2).sum() + output.clips.square().sum()
+        loss = output.frame_logits.float().logsumexp(2).sum() + output.embeddings.square().sum()
     loss.backward()
-    assert output.clips.dtype == torch.float32
+    assert output.embeddings.dtype == torch.float32
     assert all(p.grad is None or torch.isfinite(p.grad).all() for p in model.parameters())
     model.eval()
     with torch.no_grad():
@@ -134,7 +147,7 @@ def test_classifiers_can_be_replaced(model):
     assert model.num_identities == 0
     output = model(clips())
     assert output.frame_logits is None
-    assert output.clip_logits is None
+    assert output.logits is None
     assert not any("classifier" in name for name in model.state_dict())
 
 

@@ -58,7 +58,7 @@ def test_embedding(vectors, fill_input, model, modality):
         found = model.float()(images, modality)
         model.double()
         exact = model(images.double(), modality)
-        pooled = model.describe(images.double(), modality).pooled
+        pooled = model.forward_features(images.double(), modality).pooled
     unit = pooled / pooled.norm(dim=1, keepdim=True)
     for tensor, key, atol in (
         (found, f"{name}_embedding", 2e-6),

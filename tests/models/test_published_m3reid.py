@@ -135,9 +135,9 @@ def test_training_pass(vectors, fill_input, model, precision):
     output = model(clip)
 
     assert_summary(output.frames, expected["x_embed"], "first16", **tolerance)
-    assert_summary(output.clips, expected["x_embed_mean"], "first16", **tolerance)
+    assert_summary(output.embeddings, expected["x_embed_mean"], "first16", **tolerance)
     assert_summary(output.frame_logits, expected["x_logits"], "first16", **tolerance)
-    assert_summary(output.clip_logits, expected["x_logits_mean"], "first16", **tolerance)
+    assert_summary(output.logits, expected["x_logits_mean"], "first16", **tolerance)
     for name, mask in output.masks._asdict().items():
         assert_summary(mask, expected[f"mask_{name}"], "first16", **tolerance)
 
@@ -147,8 +147,8 @@ def test_training_pass(vectors, fill_input, model, precision):
     losses = {
         "ofr": separation(output.frames),
         "dac": sum(separation(mask) for mask in output.masks),
-        "mma": alignment(output.clips, identities, modalities),
-        "id": F.cross_entropy(output.clip_logits, identities),
+        "mma": alignment(output.embeddings, identities, modalities),
+        "id": F.cross_entropy(output.logits, identities),
         "mma_frames": alignment(output.frames.flatten(0, 1), *of_frames),
         "id_frames": F.cross_entropy(output.frame_logits.flatten(0, 1), of_frames[0]),
     }

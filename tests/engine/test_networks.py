@@ -11,15 +11,15 @@ from vireid.engine.augment import Augmenter
 from vireid.engine.checkpoint import load_model, save_model
 from vireid.engine.encoder import Encoder
 from vireid.engine.network import network_meta
-from vireid.engine.network_kinds import describe, kind_named, kind_of
 from vireid.engine.runtime import Runtime
 from vireid.engine.training import Schedule, make_optimiser
 from vireid.mmm.separation import separation_losses
+from vireid.models import network_named
 
 
 def build(name, identities=0):
     torch.manual_seed(0)
-    return kind_named(name).build(identities, 1, None, "thin-8")
+    return network_named(name).build(identities, num_frames=1, weights=None, backbone="thin-8")
 
 
 def config(tmp_path, **given):
@@ -36,7 +36,7 @@ def test_a_checkpoint_gives_the_same_network_and_features_back(name, tmp_path):
     save_model(tmp_path / "model.safetensors", model, meta)
     again, said = load_model(tmp_path / "model.safetensors")
     assert type(again) is type(model)
-    assert said["network"] == kind_of(model).stored_name
+    assert said["network"] == type(model).__name__
     clips = torch.randint(256, (4, 1, 3, 32, 16), dtype=torch.uint8)
     modality_of = torch.tensor([0, 1, 1, 0])
     runtime = Runtime("cpu", "fp32")
@@ -73,10 +73,10 @@ def test_a_two_stream_network_has_to_be_told_the_modality():
 
 def test_an_image_network_has_no_separation_terms():
     clips, modality_of = torch.randn(4, 2, 3, 32, 16), torch.tensor([0, 1, 0, 1])
-    video = describe(build("m3reid"), clips, modality_of)
+    video = build("m3reid").forward_features(clips, modality_of)
     assert set(separation_losses(video, 0.5)) == {"OFR", "DAC"}
     assert separation_losses(video, 0) == {}
-    image = describe(build("agw"), clips[:, :1], modality_of)
+    image = build("agw").forward_features(clips[:, :1], modality_of)
     assert separation_losses(image, 1) == {}
     assert (image.pooled >= 0).all()
 

@@ -1,0 +1,200 @@
+"""The one interface of all networks: what they take, what they give, and how they get a name."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from pathlib import Path
+from typing import ClassVar, NamedTuple, Protocol
+
+import torch
+from torch import Tensor, nn
+
+from ..datasets.track import Modality
+from ..registry import Registry
+from .normalize import l2_normalize
+
+
+class BatchOutput(NamedTuple):
+    """What a network computes for a batch of clips.
+
+    Attributes:
+        embeddings: features after the neck, [B, D]; not normalised.
+        pooled: features before the neck, [B, D], for losses on distances; of a network whose neck
+            comes before the mean over frames, the embeddings.
+        logits: [B, identities]; None without a classifier.
+        frames: necked frame embeddings, [B, T, D]; None of an image network.
+        frame_logits: [B, T, identities]; None without a frame classifier.
+        masks: attention masks, each [groups, K, positions]; empty of a network without them.
+    """
+
+    embeddings: Tensor
+    pooled: Tensor
+    logits: Tensor | None
+    frames: Tensor | None = None
+    frame_logits: Tensor | None = None
+    masks: tuple[Tensor, ...] = ()
+
+
+class Splitter(Protocol):
+    """Spreads a batch over processes or parts."""
+
+    def __call__(
+        self, compute: Callable[[Tensor, Tensor], BatchOutput], clips: Tensor, modalities: Tensor
+    ) -> BatchOutput:
+        """Runs ``compute`` on shares of the batch; the output is that of the whole batch."""
+
+
+class Network(nn.Module, ABC):
+    """A network that maps clips of frames to embeddings.
+
+    A subclass writes :meth:`build`, :meth:`compute` and :meth:`set_num_identities`;
+    ``@register_network("name")`` above it makes it ``--network name``.
+
+    Attributes:
+        name: how the settings call it; set by ``register_network``.
+        head: beginnings of the names of the parameters outside the backbone, which
+            ``--backbone-rate`` leaves at the full learning rate.
+        two_streams: whether it has to be told the modalities. Every share of a batch that is
+            computed apart then holds clips of both.
+        classifier: from embeddings to logits; None without identities.
+        splitter: spreads training batches over processes or parts; None runs them whole.
+    """
+
+    name: ClassVar[str]
+    head: ClassVar[tuple[str, ...]] = ()
+    two_streams: ClassVar[bool] = False
+    classifier: nn.Linear | None
+    splitter: Splitter | None = None
+
+    @classmethod
+    @abstractmethod
+    def build(
+        cls, num_identities: int, *, num_frames: int, weights: str | Path | None, backbone: str
+    ) -> Network:
+        """Builds the network from the settings of a command.
+
+        Args:
+            num_identities: outputs of the classifiers; 0 = none.
+            num_frames: frames of a training clip.
+            weights: start of the backbone, as ``build_backbone`` takes it.
+            backbone: the same.
+        """
+
+    @property
+    def num_identities(self) -> int:
+        """Outputs of the classifier; 0 without one."""
+        return 0 if self.classifier is None else self.classifier.out_features
+
+    @abstractmethod
+    def set_num_identities(self, num_identities: int) -> None:
+        """Replaces the classifier by a fresh one, since the number of clusters changes."""
+
+    @abstractmethod
+    def compute(self, clips: Tensor, modalities: Tensor) -> BatchOutput:
+        """Computes the output for the clips at hand; others call :meth:`forward_features`.
+
+        Args:
+            clips: normalised frames, [B, T, 3, H, W], floating point.
+            modalities: [B] int64 on the clips' device.
+        """
+
+    def forward_features(
+        self, clips: Tensor, modalities: Tensor | Modality | None = None
+    ) -> BatchOutput:
+        """Computes all that losses and pseudo-labels need, in training or evaluation mode.
+
+        Args:
+            clips: normalised frames, [B, T, 3, H, W], floating point.
+            modalities: of all clips, or of each, [B] integers; a network with one stream for both
+                needs none.
+
+        Raises:
+            ValueError: shapes or types do not fit, or a two-stream network is not told the
+                modalities.
+        """
+        of_each = self._of_each_clip(clips, modalities)
+        if self.training and self.splitter is not None:
+            return self.splitter(self.compute, clips, of_each)
+        return self.compute(clips, of_each)
+
+    def embed(self, clips: Tensor, modalities: Tensor | Modality | None = None) -> Tensor:
+        """Embeds clips for retrieval, in evaluation mode.
+
+        Args:
+            clips, modalities: as in :meth:`forward_features`.
+
+        Returns:
+            Unit vectors [B, D], float32 (float64 for a float64 network).
+
+        Raises:
+            ValueError: as :meth:`forward_features`, or the network is in training mode.
+        """
+        if self.training:
+            raise ValueError(
+                f"{type(self).__name__} is in training mode, where batch norm mixes the clips of a "
+                "batch; call eval() on it before embed()"
+            )
+        return l2_normalize(self.forward_features(clips, modalities).embeddings)
+
+    def forward(
+        self, clips: Tensor, modalities: Tensor | Modality | None = None
+    ) -> BatchOutput | Tensor:
+        """:meth:`forward_features` in training mode, :meth:`embed` in evaluation mode."""
+        if self.training:
+            return self.forward_features(clips, modalities)
+        return self.embed(clips, modalities)
+
+    def _of_each_clip(self, clips: Tensor, given: Tensor | Modality | None) -> Tensor:
+        """Modality of each clip, [B] int64."""
+        if given is None:
+            if self.two_streams:
+                raise ValueError(
+                    f"{type(self).__name__} has a stream for each modality; say which modality "
+                    "the clips have"
+                )
+            given = Modality.VISIBLE
+        if not isinstance(given, Tensor):
+            return torch.full((len(clips),), int(Modality(given)), device=clips.device)
+        if given.shape != clips.shape[:1]:
+            raise ValueError(
+                f"{type(self).__name__} takes one modality for all clips or one for each, "
+                f"[{len(clips)}]; got {list(given.shape)}"
+            )
+        return given.to(clips.device).long()
+
+
+NETWORKS = Registry[type[Network]]("network")
+
+
+def register_network(name: str) -> Callable[[type[Network]], type[Network]]:
+    """A decorator that makes a network known to every command, as ``--network NAME``.
+
+    Args:
+        name: lower-case letters and digits, parts joined by hyphens. Checkpoints store the name of
+            the class, which has to be new, too.
+
+    Raises:
+        ValueError: the name has another form, or one of the names is taken.
+    """
+    keep = NETWORKS.register(name)
+
+    def register(network: type[Network]) -> type[Network]:
+        taken = {"auto"} | {known.__name__ for known in NETWORKS.values()}
+        for own in (name, network.__name__):
+            if own in taken:
+                raise ValueError(f"there is a network {own!r} already; choose another name")
+        network.name = name
+        return keep(network)
+
+    return register
+
+
+def network_named(name: str) -> type[Network]:
+    """Finds a network by the name of the settings or of a checkpoint.
+
+    Raises:
+        ValueError: no network has this name.
+    """
+    by_class = {network.__name__: network for network in NETWORKS.values()}
+    return by_class.get(name) or NETWORKS.named(name)
