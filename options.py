@@ -29,6 +29,11 @@ class OptionError(ValueError):
         self.option = option
         self.complaint = complaint
 
+    @property
+    def flag(self) -> str:
+        """The option as it is typed on a command line."""
+        return "--" + self.option.replace("_", "-")
+
 
 @dataclass(frozen=True)
 class Range:
@@ -188,7 +193,8 @@ def _worded(hint: Any) -> str:
         return " or ".join(_worded(one) for one in inner)
     if origin is tuple:
         return f"a list of {_worded(inner[0])}"
-    return {type(None): "nothing", bool: "true or false", str: "text"}.get(hint, hint.__name__)
+    words = {int: "a whole number", Path: "a path"}
+    return {**words, type(None): "nothing", bool: "true or false", str: "text", float: "a number"}.get(hint, hint.__name__)
 
 
 def to_yaml(options: Any) -> str:

@@ -13,7 +13,7 @@ from ..commands.mmm import MMMSettings
 from ..engine.resume import check_same_settings
 from ..errors import UserError
 from ..mmm.epoch_length import fixed_steps
-from ..options import build, read_yaml, to_yaml
+from ..options import OptionError, build, read_yaml, to_yaml
 from .rows import Row, choose_rows, predefined_rows
 from .settings import AblateSettings
 
@@ -270,5 +270,7 @@ def _resolve(kind: type[Settings], file: Path, changes: Mapping[str, Any]) -> Se
     """
     try:
         return build(kind, {**read_yaml(file), **changes})
+    except OptionError as error:
+        raise UserError(f"{error.flag} {error.complaint}") from error
     except ValueError as error:
-        raise UserError(f"{file}: {error}") from error
+        raise UserError(str(error)) from error

@@ -160,7 +160,7 @@ def parse(
     try:
         return settings(**values)
     except OptionError as error:
-        parser.error(f"{_flag(error.option)} {error.complaint}")
+        parser.error(f"{error.flag} {error.complaint}")
     except ValueError as error:
         parser.error(str(error))
 

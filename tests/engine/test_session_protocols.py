@@ -34,7 +34,7 @@ def test_what_cannot_be_evaluated_is_an_error_of_the_user(tiny_set, changes, mes
 
 @pytest.mark.parametrize("trial", [0, 11])
 def test_regdb_has_ten_trials(tiny_set, trial):
-    with pytest.raises(ValueError, match="--trial lies between 1 and 10"):
+    with pytest.raises(ValueError, match="trial lies between 1 and 10"):
         SessionOptions(data_dir=tiny_set, **SMALL, trial=trial)
 
 

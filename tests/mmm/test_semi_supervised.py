@@ -182,9 +182,9 @@ def test_noise_stays_noise_unless_it_is_labelled():
 
 
 def test_only_what_has_hidden_labels_is_clustered():
-    assert modalities_to_cluster(World("visible").session) == [Modality.INFRARED]
-    assert modalities_to_cluster(World("0.5").session) == list(Modality)
-    assert modalities_to_cluster(World("1").session) == []
+    assert modalities_to_cluster(World("visible").session.tracks) == [Modality.INFRARED]
+    assert modalities_to_cluster(World("0.5").session.tracks) == list(Modality)
+    assert modalities_to_cluster(World("1").session.tracks) == []
 
 
 @pytest.fixture(scope="module")
