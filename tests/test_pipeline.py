@@ -96,47 +96,6 @@ def test_two_runs_of_one_seed_are_identical(tiny_set, baseline, mmm, tmp_path):
     assert all(torch.equal(first[name], second[name]) for name in first)
 
 
-class Killed(BaseException):
-    """Stands for kill -9: nothing in the program catches it."""
-
-
-@pytest.mark.parametrize("batch", [3, 14, 21, 27])
-def test_a_killed_run_that_goes_on_equals_an_uninterrupted_one(
-    tiny_set, baseline, tmp_path, monkeypatch, batch
-):
-    from vireid.engine.augment import Augmenter
-
-    config = BaselineSettings(data_dir=tiny_set, output=tmp_path / "run", **BASELINE)
-    calls = 0
-    original = Augmenter.__call__
-
-    def dies(self, *arguments):
-        nonlocal calls
-        calls += 1
-        if calls == batch:
-            raise Killed
-        return original(self, *arguments)
-
-    with monkeypatch.context() as patch:
-        patch.setattr(Augmenter, "__call__", dies)
-        with pytest.raises(Killed):
-            run_baseline(config)
-    run_baseline(BaselineSettings(**{**vars(config), "resume": "output"}))
-    first, second = (load_file(run / "encoder.safetensors") for run in (baseline, config.output))
-    assert all(torch.equal(first[name], second[name]) for name in first)
-
-    def measured(run):
-        timing = {"seconds", "clips_per_second", "peak_memory_mib"}
-        kinds = ("evaluation", "pseudo_labels", "train")
-        return [
-            {key: value for key, value in record.items() if key not in timing}
-            for kind in kinds
-            for record in records(run, kind)
-        ]
-
-    assert measured(config.output) == measured(baseline)
-
-
 def test_identities_never_reach_training(tiny_set, baseline, tmp_path):
     """Poisons the identity column of the training split: only the scores may change."""
     poisoned = tmp_path / "data"

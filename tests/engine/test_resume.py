@@ -1,0 +1,93 @@
+"""A run that was killed at any step ends as if it had not been; a toy stage shows each of them."""
+
+from types import SimpleNamespace
+
+import pytest
+import torch
+from torch import nn
+from torch.nn import functional
+from vireid.engine.options import LoopOptions
+from vireid.engine.run_folder import RunFolder
+from vireid.engine.runtime import Runtime
+from vireid.engine.stages import Stage, run_stages
+from vireid.memory import ClusterMemory
+from vireid.random_streams import generator
+
+STEPS, EPOCHS = 4, 3
+LABELS = torch.tensor([0, 1, 2, 0])
+
+
+class Killed(BaseException):
+    """Stands for kill -9: nothing in the program catches it."""
+
+
+class Toy(Stage):
+    """Draws its batches from the step, and keeps a memory from one epoch to the next."""
+
+    epochs = EPOCHS
+    steps = STEPS
+    lr = 0.05
+
+    def __init__(self, name, model, fatal=None):
+        super().__init__()
+        self.name, self.model, self.fatal = name, model, fatal
+        self.milestones = (STEPS,)
+        self.memory = ClusterMemory(functional.normalize(torch.eye(3, 5), dim=1))
+        self.calls = 0
+
+    def batches(self, epoch):
+        for step in range(STEPS):
+            draw = generator(7, epoch, step)
+            yield torch.randn(4, 6, generator=draw), torch.arange(4)
+
+    def losses(self, clips, index, step):
+        self.calls += 1
+        if self.calls == self.fatal:
+            raise Killed
+        embeddings = self.model(clips)
+        self.writes.later(self.memory, functional.normalize(embeddings, dim=1), LABELS)
+        return {"memory": self.memory(embeddings, LABELS)}
+
+    def state(self):
+        return {"prototypes": self.memory.prototypes.clone()}
+
+    def load_state(self, state):
+        self.memory.prototypes.copy_(state["prototypes"])
+
+
+def train(folder, fatal=None, *, resume=False):
+    """Weights and prototypes after two toy stages; raises where ``fatal`` says."""
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Linear(6, 8), nn.BatchNorm1d(8), nn.Linear(8, 5))
+    options = LoopOptions(output=folder, optimiser="adamw", log_interval=100)
+    run = RunFolder(folder, "seed: 0\n", resume=resume)
+    session = SimpleNamespace(
+        runtime=Runtime("cpu", "fp32"),
+        fingerprint="toy",
+        say=print,
+        evaluate=lambda *arguments, **named: None,
+    )
+    first = Toy("first", model, fatal)
+    second = Toy("second", model, None if fatal is None else fatal - STEPS * EPOCHS)
+    try:
+        run_stages(session, run, options, model, [first, second], untrained=False)
+    finally:
+        run.close()
+    return {**model.state_dict(), "prototypes": second.memory.prototypes.clone()}
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("whole")
+    return train(folder / "run"), (folder / "run" / "metrics.jsonl").read_text().count("\n")
+
+
+@pytest.mark.parametrize("fatal", range(1, 2 * STEPS * EPOCHS + 1))
+def test_every_step_is_a_fine_one_to_be_killed_at(tmp_path, whole, fatal):
+    weights, records = whole
+    with pytest.raises(Killed):
+        train(tmp_path, fatal)
+    again = train(tmp_path, resume=True)
+    assert weights.keys() == again.keys()
+    assert all(torch.equal(weights[name], again[name]) for name in weights)
+    assert (tmp_path / "metrics.jsonl").read_text().count("\n") == records
