@@ -160,7 +160,12 @@ def write_published(path: Path, model: Network) -> None:
     Raises:
         UserError: the published code has no such network.
     """
-    layout = PUBLISHED[type(model)]
+    layout = PUBLISHED.get(type(model))
+    if layout is None:
+        raise UserError(
+            f"--format published: no published code has a {type(model).__name__}; --format "
+            "safetensors takes any network"
+        )
     if model.backbone_name != "resnet50":
         raise UserError(
             f"--format published: the published {layout.code} code has a resnet50; this network "

@@ -5,8 +5,8 @@ from .batch_hard_triplet import BatchHardTripletLoss
 from .contrast import ContrastiveLoss
 from .mmd import MMDLoss
 from .modality_alignment import ModalityAlignmentLoss
+from .registry import register_loss
 from .separation import SeparationLoss
-from .triplet import TripletDistances
 from .weighted_triplet import WeightedTripletLoss
 
 __all__ = [
@@ -16,6 +16,6 @@ __all__ = [
     "MMDLoss",
     "ModalityAlignmentLoss",
     "SeparationLoss",
-    "TripletDistances",
     "WeightedTripletLoss",
+    "register_loss",
 ]

@@ -3,44 +3,39 @@
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Callable
 
 from torch import Tensor
 
+from ..registry import Registry
 from .weighted_triplet import WeightedTripletLoss
 
 Term = Callable[[Tensor, Tensor, Tensor], Tensor]
 
-
-def _weighted_triplet(embeddings: Tensor, labels: Tensor, modalities: Tensor) -> Tensor:
-    loss: Tensor = WeightedTripletLoss()(embeddings, labels)
-    return loss
+LOSSES = Registry[Term]("loss")
 
 
-LOSSES: dict[str, Term] = {"weighted-triplet": _weighted_triplet}
+def register_loss(name: str) -> Callable[[Term], Term]:
+    """A decorator that makes a loss known to the commands, for ``--extra-loss NAME=WEIGHT``.
 
-
-def register_loss(name: str, term: Term) -> None:
-    """Makes a loss known to the commands, for ``--extra-loss NAME=WEIGHT``.
+    The function takes embeddings ``[B, D]`` (before the neck, not normalised, of any floating
+    type), labels ``[B]`` int64 (identities or clusters, none of them noise) and modalities ``[B]``
+    int64, and returns a scalar. Parameters of its own are not trained.
 
     Args:
         name: lower-case letters and digits, parts joined by hyphens.
-        term: from embeddings ``[B, D]`` (before the neck, not normalised, of any floating type),
-            labels ``[B]`` int64 (identities or clusters, none of them noise) and modalities ``[B]``
-            int64 to a scalar. Parameters of its own are not trained.
 
     Raises:
         ValueError: the name has another form, or is taken.
     """
-    if not re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*", name):
-        raise ValueError(
-            f"a loss is named like 'weighted-triplet', in lower-case letters and digits; got "
-            f"{name!r}"
-        )
-    if name in LOSSES:
-        raise ValueError(f"there is a loss {name!r} already; choose another name")
-    LOSSES[name] = term
+    return LOSSES.register(name)
+
+
+@register_loss("weighted-triplet")
+def weighted_triplet(embeddings: Tensor, labels: Tensor, modalities: Tensor) -> Tensor:
+    """``WeightedTripletLoss``, which does not ask for the modalities."""
+    loss: Tensor = WeightedTripletLoss()(embeddings, labels)
+    return loss
 
 
 def parse_losses(text: str) -> dict[str, float]:
@@ -59,8 +54,7 @@ def parse_losses(text: str) -> dict[str, float]:
     weights: dict[str, float] = {}
     for part in filter(None, (part.strip() for part in text.split(","))):
         name, _, number = (word.strip() for word in part.partition("="))
-        if name not in LOSSES:
-            raise ValueError(f"unknown loss {name!r}; known: {', '.join(LOSSES)}")
+        LOSSES.named(name)
         if name in weights:
             raise ValueError(f"{name} is named twice")
         try:
@@ -91,7 +85,7 @@ def extra_losses(
     """
     terms = {}
     for name, weight in parse_losses(text).items():
-        value = LOSSES[name](embeddings, labels, modalities)
+        value = LOSSES.named(name)(embeddings, labels, modalities)
         if value.ndim:
             raise ValueError(f"loss {name}: expected a scalar, found shape {list(value.shape)}")
         terms[name] = weight * value

@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from ..models.network import BatchOutput
 from ..models.normalize import l2_normalize
 from .inputs import in_full_precision
 
@@ -36,3 +37,20 @@ class SeparationLoss(nn.Module):
         diagonal = torch.eye(vectors, dtype=torch.bool, device=x.device)
         pairs = max(groups * vectors * (vectors - 1), 1)
         return cosines.masked_fill(diagonal, 0).square().sum() / pairs
+
+
+def separation_losses(output: BatchOutput, weight: float) -> dict[str, Tensor]:
+    """The separation terms of M3-ReID (section III) for its frames and its masks, weighted.
+
+    Args:
+        output: of the network; an image network has neither frames nor masks.
+        weight: of both terms.
+
+    Returns:
+        ``OFR`` and ``DAC``; empty without frames or with weight 0.
+    """
+    if not weight or output.frames is None:
+        return {}
+    loss = SeparationLoss()
+    masks = sum((loss(mask) for mask in output.masks), start=output.embeddings.new_zeros(()))
+    return {"OFR": weight * loss(output.frames), "DAC": weight * masks}

@@ -22,11 +22,6 @@ class TripletDistances(NamedTuple):
     positive: Tensor
     negative: Tensor
 
-    @property
-    def correct(self) -> Tensor:
-        """Number of anchors whose negative is not closer than their positive, scalar int64."""
-        return (self.negative >= self.positive).sum()
-
 
 class TripletLoss(nn.Module, ABC):
     """Mean over the anchors of a penalty on the distances to positives and negatives.

@@ -11,11 +11,12 @@ from numpy.typing import ArrayLike
 from scipy.optimize import linear_sum_assignment
 from torch import Tensor
 
+from ..registry import Registry
+
 Variant = Literal["paper", "released", "symmetric"]
 Matcher = Callable[[Tensor], Tensor]
 
-METHODS = ("nearest", "one-to-one", "partial")
-REGISTERED: dict[str, Matcher] = {}
+MATCHERS = Registry[Matcher]("matcher")
 UNMATCHED = -1
 BLOCK_VALUES = 1 << 23
 # A median over fewer costs says nothing of what strangers cost.
@@ -81,87 +82,96 @@ def matching_cost(
     return cost / 2 if variant == "symmetric" else cost
 
 
-def register_matcher(name: str, matcher: Matcher) -> None:
-    """Makes a rule known to ``match``, and to the commands as ``--matcher``.
+def register_matcher(name: str) -> Callable[[Matcher], Matcher]:
+    """A decorator that makes a rule known to ``match``, and to the commands as ``--matcher``.
+
+    The function takes costs ``[V, I]``, finite, V and I at least 1, and returns the infrared
+    cluster of each visible one, ``[V]`` int64, −1 = unmatched.
 
     Args:
-        name: its name.
-        matcher: from costs ``[V, I]``, finite, V and I at least 1, to the infrared cluster of each
-            visible one, ``[V]`` int64, −1 = unmatched.
+        name: lower-case letters and digits, parts joined by hyphens.
 
     Raises:
-        ValueError: the name is taken.
+        ValueError: the name has another form, or is taken.
     """
-    if name in (*METHODS, *REGISTERED):
-        raise ValueError(f"there is a matcher {name!r} already; choose another name")
-    REGISTERED[name] = matcher
+    return MATCHERS.register(name)
 
 
-def check_method(method: str) -> None:
-    """Refuses the name of a rule that ``match`` does not know.
-
-    Raises:
-        ValueError: with the known names.
-    """
-    known = (*METHODS, *REGISTERED)
-    if method not in known:
-        raise ValueError(f"method: expected one of {known}, found {method!r}")
-
-
-def match(cost: Tensor | ArrayLike, method: str = "nearest", *, threshold: float = 0.8) -> Tensor:
+def match(cost: Tensor | ArrayLike, method: str = "nearest") -> Tensor:
     """Finds for each visible cluster the infrared cluster that it is matched with.
-
-    ``nearest``: the cheapest one; several visible clusters may share it (the first of equals).
-    ``one-to-one``: the assignment of least total cost (Hungarian); where the numbers differ, the
-    clusters left over are unmatched. ``partial``: one-to-one with a dustbin, for modalities
-    that share only part of their identities. Most pairs are strangers, so their costs tell what
-    chance gives: from each cost the median of its row and of its column is taken (a cluster
-    near or far from all says nothing of a pair), and σ is the robust deviation of what is left. Of
-    n Gaussian costs the lowest lies about √(2 ln n)·σ below the middle. A pair is worth by how much
-    its cost lies lower than ``threshold`` times that, n being V·I; the assignment of greatest total
-    worth is taken, and pairs worth nothing stay alone. With fewer than three clusters on both sides
-    there is nothing to compare with, and it is the one-to-one match. Other names are rules of
-    ``register_matcher``.
 
     Args:
         cost: ``[V, I]`` finite costs; V or I may be 0.
-        method: which rule.
-        threshold: for ``partial``: how far out a match must lie, in units of the lowest cost
-            that chance gives, at least 0; higher abstains more often. 1 lets next to no pair of
-            strangers pass; the default lets pass a few in a hundred and loses fewer true pairs.
+        method: ``nearest``, ``one-to-one`` or ``partial``, the functions below, or another name of
+            ``register_matcher``.
 
     Returns:
         ``[V]`` int64 on the device of ``cost``: infrared cluster, −1 = unmatched.
 
     Raises:
-        ValueError: an unknown method, a cost that is no matrix or not finite, threshold < 0, or a
-            registered rule whose answer is no assignment.
+        ValueError: an unknown method, a cost that is no matrix or not finite, or a rule whose
+            answer is no assignment.
     """
-    check_method(method)
+    matcher = MATCHERS.named(method)
     cost = torch.as_tensor(cost).detach()
     if cost.ndim != 2:
         raise ValueError(f"cost: expected a matrix [V, I], found shape {tuple(cost.shape)}")
     if not torch.isfinite(cost).all():
         row, column = (~torch.isfinite(cost)).nonzero()[0].tolist()
         raise ValueError(f"cost: entry ({row}, {column}) is NaN or infinite")
-    if not threshold >= 0:
-        raise ValueError(f"threshold: expected at least 0, found {threshold}")
     if cost.numel() == 0:
         return torch.full((len(cost),), UNMATCHED, device=cost.device)
-    if method in REGISTERED:
-        return _checked(REGISTERED[method](cost), cost, method)
-    if method == "nearest":
-        return cost.argmin(1)
-    if method == "one-to-one" or max(cost.shape) < FEWEST_STRANGERS:
-        return _assign(cost)
+    return _checked(matcher(cost), cost, method)
+
+
+@register_matcher("nearest")
+def nearest(cost: Tensor) -> Tensor:
+    """The cheapest infrared cluster; several visible ones may share it (the first of equals)."""
+    return cost.argmin(1)
+
+
+@register_matcher("one-to-one")
+def one_to_one(cost: Tensor) -> Tensor:
+    """The assignment of least total cost (Hungarian); clusters left over are unmatched."""
+    rows, columns = linear_sum_assignment(cost.cpu().double().numpy())
+    found = torch.full((len(cost),), UNMATCHED)
+    found[torch.from_numpy(rows)] = torch.from_numpy(columns)
+    return found.to(cost.device)
+
+
+@register_matcher("partial")
+def partial(cost: Tensor, threshold: float = 0.8) -> Tensor:
+    """One-to-one with a dustbin, for modalities that share only part of their identities.
+
+    Most pairs are strangers, so their costs tell what chance gives: from each cost the median of
+    its row and of its column is taken (a cluster near or far from all says nothing of a pair), and
+    σ is the robust deviation of what is left. Of n Gaussian costs the lowest lies about √(2 ln n)·σ
+    below the middle. A pair is worth by how much its cost lies lower than ``threshold`` times that,
+    n being V·I; the assignment of greatest total worth is taken, and pairs worth nothing stay
+    alone. With fewer than three clusters on both sides there is nothing to compare with, and it is
+    the one-to-one match.
+
+    Args:
+        cost: ``[V, I]``, finite.
+        threshold: how far out a match must lie, in units of the lowest cost that chance gives, at
+            least 0; higher abstains more often. 1 lets next to no pair of strangers pass; the
+            default lets pass a few in a hundred and loses fewer true pairs.
+
+    Raises:
+        ValueError: threshold < 0.
+    """
+    if not threshold >= 0:
+        raise ValueError(f"threshold: expected at least 0, found {threshold}")
+    if max(cost.shape) < FEWEST_STRANGERS:
+        return one_to_one(cost)
     worth = _worth(cost.double(), threshold)
-    found = _assign(-worth.clamp_min(0))
+    found = one_to_one(-worth.clamp_min(0))
     own = worth.gather(1, found.clamp_min(0)[:, None])[:, 0]
     return found.where(own > 0, UNMATCHED)
 
 
 def _checked(found: Tensor, cost: Tensor, name: str) -> Tensor:
-    """The answer of a registered rule, which nobody has tested here."""
+    """The answer of a rule, which may be somebody's own."""
     shape = (len(cost),)
     if not isinstance(found, Tensor) or found.dtype != torch.int64 or found.shape != shape:
         what = f"{found.dtype} {list(found.shape)}" if isinstance(found, Tensor) else type(found)
@@ -174,16 +184,8 @@ def _checked(found: Tensor, cost: Tensor, name: str) -> Tensor:
     return found.to(cost.device)
 
 
-def _assign(cost: Tensor) -> Tensor:
-    """Assignment of least total cost."""
-    rows, columns = linear_sum_assignment(cost.cpu().double().numpy())
-    found = torch.full((len(cost),), UNMATCHED)
-    found[torch.from_numpy(rows)] = torch.from_numpy(columns)
-    return found.to(cost.device)
-
-
 def _worth(cost: Tensor, threshold: float) -> Tensor:
-    """How much lower each cost lies than chance would have it, ``[V, I]``; see ``match``."""
+    """How much lower each cost lies than chance would have it, ``[V, I]``; see ``partial``."""
     left = cost
     for side in (1, 0, 1, 0):  # twice: medians of one side see the offsets of the other
         if cost.shape[side] >= FEWEST_STRANGERS:

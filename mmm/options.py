@@ -29,12 +29,12 @@ class MatchingOptions(Options):
     def __post_init__(self) -> None:
         super().__post_init__()
         if self.matcher not in ("nearest", "one-to-one", "partial"):
-            from .matching import check_method  # slow to import, and seldom needed
+            from .matching import MATCHERS  # slow to import, and seldom needed
 
             try:
-                check_method(self.matcher)
+                MATCHERS.named(self.matcher)
             except ValueError as error:
-                raise ValueError(f"--matcher, {error}") from None
+                raise ValueError(f"--matcher: {error}") from None
 
 
 @dataclass(frozen=True, kw_only=True)

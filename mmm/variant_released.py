@@ -9,12 +9,12 @@ from torch import Tensor
 from ..datasets.track import Modality
 from ..errors import UserError
 from ..losses import BatchHardTripletLoss
+from ..losses.separation import separation_losses
 from ..models.network import BatchOutput
 from ..pseudo_labels.artefact import Artefact
 from .alignment import soft_cluster_alignment
 from .self_mimic import absolute_mimic, confident_means
 from .semi_supervised import known_classes
-from .separation import separation_losses
 from .stage_two import StageTwo
 from .track_confidence import view_confidence
 

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from ..losses import ContrastiveLoss
 from ..losses.registry import extra_losses
+from ..losses.separation import separation_losses
 from ..memory import cluster_means
 from ..pseudo_labels.artefact import Artefact
 from ..pseudo_labels.labelling import clustering_features, intra_modality_labels
@@ -17,7 +18,6 @@ from .match_clusters import ClusterMatching
 from .memories import Memories, UnifiedMemories
 from .self_mimic import confident_means, squared_mimic
 from .semi_supervised import known_classes, modalities_to_cluster
-from .separation import separation_losses
 from .stage_two import StageTwo
 from .track_confidence import track_confidence
 

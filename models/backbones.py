@@ -25,16 +25,16 @@ class Backbone(nn.Module):
     Args:
         stem: [N, 3, H, W] to the input of the first stage; holds ``conv`` and ``bn``.
         layers: the four stages, each a sequence of residual blocks.
-        out_channels: channels after each stage.
+        stage_channels: channels after each stage.
     """
 
     def __init__(
-        self, stem: nn.Sequential, layers: list[nn.Sequential], out_channels: tuple[int, ...]
+        self, stem: nn.Sequential, layers: list[nn.Sequential], stage_channels: tuple[int, ...]
     ) -> None:
         super().__init__()
         self.stem = stem
         self.layer1, self.layer2, self.layer3, self.layer4 = layers
-        self.stage_channels = out_channels
+        self.stage_channels = stage_channels
 
     @property
     def out_channels(self) -> int:

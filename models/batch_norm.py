@@ -14,10 +14,6 @@ from torch.nn import functional as F
 Total = Callable[[Tensor], Tensor]
 
 
-def _own(values: Tensor) -> Tensor:
-    return values
-
-
 class BatchGroups:
     """Which clips of the present batch share statistics; one object for all layers of a network.
 
@@ -27,17 +23,12 @@ class BatchGroups:
     """
 
     def __init__(self, total: Total | None = None) -> None:
-        self.total = total or _own
+        self.total: Total = total or (lambda values: values)
         self.frozen = False
-        self._groups: Tensor | None = None
-        self._modalities: Tensor | None = None
+        self.groups: Tensor | None = None  # None while no batch runs
+        self.modalities: Tensor | None = None
         self.count = 1
         self.part, self.parts = 0, 1
-
-    @property
-    def active(self) -> bool:
-        """Whether a batch is running."""
-        return self._groups is not None
 
     @contextlib.contextmanager
     def batch(
@@ -58,12 +49,12 @@ class BatchGroups:
             part: number of this part of a batch that is run part by part.
             parts: number of its parts; running statistics take their mean.
         """
-        self._groups, self.count, self._modalities = groups, count, modalities
+        self.groups, self.count, self.modalities = groups, count, modalities
         self.part, self.parts = part, parts
         try:
             yield
         finally:
-            self._groups = self._modalities = None
+            self.groups = self.modalities = None
 
     @contextlib.contextmanager
     def again(self) -> Iterator[None]:
@@ -84,13 +75,13 @@ class BatchGroups:
         Raises:
             ValueError: neither fits.
         """
-        assert self._groups is not None
-        clips = len(self._groups)
+        assert self.groups is not None
+        clips = len(self.groups)
         if rows % clips == 0:
-            return self._groups.repeat_interleave(rows // clips)
-        if self._modalities is not None:
-            for code in self._modalities.unique():
-                chosen = self._groups[self._modalities == code]
+            return self.groups.repeat_interleave(rows // clips)
+        if self.modalities is not None:
+            for code in self.modalities.unique():
+                chosen = self.groups[self.modalities == code]
                 if len(chosen) == rows:
                     return chosen
         raise ValueError(
@@ -163,14 +154,27 @@ def _spread(values: Tensor, like: Tensor) -> Tensor:
     return values.view(1, -1, *[1] * (like.ndim - 2))
 
 
-class _Grouped(nn.modules.batchnorm._BatchNorm):
-    groups: BatchGroups | None = None
+class GroupedBatchNorm(nn.modules.batchnorm._BatchNorm):
+    """Batch norm of any dimension that, while a batch of ``groups`` trains, takes each by itself.
+
+    Args:
+        layer: whose parameters, buffers and settings it takes over.
+        groups: which clips belong together.
+    """
+
+    def __init__(self, layer: nn.BatchNorm1d | nn.BatchNorm2d, groups: BatchGroups) -> None:
+        super().__init__(layer.num_features, layer.eps, layer.momentum)
+        self._parameters, self._buffers = layer._parameters, layer._buffers
+        self.groups = groups
+        self.train(layer.training)
+
+    def _check_input_dim(self, input: Tensor) -> None:
+        """Takes any; torch's layers differ in nothing else."""
 
     def forward(self, input: Tensor) -> Tensor:
-        if self.groups is None or not (self.training and self.groups.active):
-            return super().forward(input)
-        self._check_input_dim(input)
         groups = self.groups
+        if not self.training or groups.groups is None:
+            return super().forward(input)
         with torch.autocast(input.device.type, enabled=False):
             result, mean, variance, size = _Normalise.apply(
                 input,
@@ -182,29 +186,22 @@ class _Grouped(nn.modules.batchnorm._BatchNorm):
                 groups.total,
             )
         if not groups.frozen:
-            self._remember(mean, variance * (size / (size - 1).clamp_min(1)), groups)
+            self._remember(mean, variance * (size / (size - 1).clamp_min(1)))
         return result
 
     @torch.no_grad()
-    def _remember(self, mean: Tensor, variance: Tensor, groups: BatchGroups) -> None:
+    def _remember(self, mean: Tensor, variance: Tensor) -> None:
         """Running statistics move once a batch, towards the mean over its groups."""
         if self.running_mean is None or self.running_var is None:
             return
+        part, parts = self.groups.part, self.groups.parts
         momentum = 0.1 if self.momentum is None else self.momentum
         for running, values in ((self.running_mean, mean), (self.running_var, variance)):
-            if groups.part == 0:
+            if part == 0:
                 running.mul_(1 - momentum)
-            running.add_(values.mean(0), alpha=momentum / groups.parts)
-        if groups.part == 0 and self.num_batches_tracked is not None:
+            running.add_(values.mean(0), alpha=momentum / parts)
+        if part == 0 and self.num_batches_tracked is not None:
             self.num_batches_tracked.add_(1)
-
-
-class GroupedBatchNorm1d(_Grouped, nn.BatchNorm1d):
-    """``nn.BatchNorm1d`` that normalises each group of the batch by itself while training."""
-
-
-class GroupedBatchNorm2d(_Grouped, nn.BatchNorm2d):
-    """``nn.BatchNorm2d`` that normalises each group of the batch by itself while training."""
 
 
 def group_batch_norm(model: nn.Module, groups: BatchGroups) -> None:
@@ -213,23 +210,16 @@ def group_batch_norm(model: nn.Module, groups: BatchGroups) -> None:
     Outside :meth:`BatchGroups.batch`, and in evaluation mode, the layers are what they were.
     Statistics are computed in float32 at least. Groups are what "ghost" batch normalisation
     (Hoffer et al., arXiv:1705.08741) calls small batches; over processes the same code is
-    synchronised batch normalisation.
+    synchronised batch normalisation. ``nn.SyncBatchNorm`` cannot take its place: it refuses tensors
+    on a CPU, and its groups are whole processes.
 
     Args:
         model: the network, changed in place.
         groups: which clips belong together; shared by the layers.
     """
-    kinds: dict[type, type[_Grouped]] = {
-        nn.BatchNorm1d: GroupedBatchNorm1d,
-        nn.BatchNorm2d: GroupedBatchNorm2d,
-    }
     for parent in list(model.modules()):
         for name, child in list(parent.named_children()):
-            if isinstance(child, _Grouped):
+            if isinstance(child, GroupedBatchNorm):
                 child.groups = groups
-            elif isinstance(child, (nn.BatchNorm1d, nn.BatchNorm2d)) and type(child) in kinds:
-                layer = kinds[type(child)](child.num_features, child.eps, child.momentum)
-                layer._parameters, layer._buffers = child._parameters, child._buffers
-                layer.groups = groups
-                layer.train(child.training)
-                setattr(parent, name, layer)
+            elif isinstance(child, (nn.BatchNorm1d, nn.BatchNorm2d)):
+                setattr(parent, name, GroupedBatchNorm(child, groups))

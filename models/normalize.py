@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 
 
-def l2_normalize(vectors: Tensor, dim: int = -1) -> Tensor:
+def l2_normalize(vectors: Tensor) -> Tensor:
     """Divides vectors by their Euclidean length.
 
     Half-precision input is normalised in float32 (a square overflows float16 above 256); float32
@@ -12,12 +12,11 @@ def l2_normalize(vectors: Tensor, dim: int = -1) -> Tensor:
     finite.
 
     Args:
-        vectors: any shape, floating point.
-        dim: the dimension that holds the components of a vector.
+        vectors: [..., D], floating point.
 
     Returns:
-        Same shape, length 1 along ``dim``; float32, or float64 for float64 input.
+        Same shape, of length 1; float32, or float64 for float64 input.
     """
     vectors = vectors.to(torch.promote_types(vectors.dtype, torch.float32))
-    length = vectors.norm(dim=dim, keepdim=True)
+    length = vectors.norm(dim=-1, keepdim=True)
     return vectors / torch.where(length > 0, length, 1.0)

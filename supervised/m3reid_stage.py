@@ -24,7 +24,7 @@ from ..engine.stages import Stage
 from ..errors import UserError
 from ..losses import ContrastiveLoss, ModalityAlignmentLoss
 from ..losses.registry import extra_losses
-from ..mmm.separation import separation_losses
+from ..losses.separation import separation_losses
 from ..models.network import BatchOutput, Network
 from .settings import SupervisedSettings
 

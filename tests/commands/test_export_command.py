@@ -3,8 +3,10 @@
 import pytest
 import torch
 from vireid.cli import main
+from vireid.commands.export import write_published
 from vireid.datasets.track import Modality
 from vireid.engine.checkpoint import load_model, save_model
+from vireid.errors import UserError
 from vireid.models import AGW, M3ReID, load_official_agw, load_official_m3reid
 from vireid.models.published_agw import published_name
 
@@ -109,6 +111,14 @@ def test_without_classifier(video, tmp_path, capsys):
     assert main(["export", str(tmp_path), "--output", str(published)]) == 0
     assert "no classifier" in capsys.readouterr().out
     assert load_official_m3reid(published).num_identities == 0
+
+
+def test_a_network_of_ones_own_has_no_published_layout(tmp_path):
+    class OwnNet(AGW):
+        pass
+
+    with pytest.raises(UserError, match="no published code has a OwnNet"):
+        write_published(tmp_path / "x.pth", OwnNet(0, backbone="thin-4"))
 
 
 def test_existing_file_is_kept(tmp_path, capsys):

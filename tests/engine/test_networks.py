@@ -13,7 +13,7 @@ from vireid.engine.encoder import Encoder
 from vireid.engine.network import network_meta
 from vireid.engine.runtime import Runtime
 from vireid.engine.training import Schedule, make_optimiser
-from vireid.mmm.separation import separation_losses
+from vireid.losses.separation import separation_losses
 from vireid.models import network_named
 
 

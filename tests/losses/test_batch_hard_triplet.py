@@ -31,7 +31,7 @@ def test_published_values(vectors, run_loss, case, dtype):
     torch.testing.assert_close(gradient, torch.from_numpy(data["grad"]), atol=1e-6, rtol=1e-4)
     inputs = torch.from_numpy(data["inputs"]).to(dtype)
     distances = loss.distances(inputs, torch.from_numpy(data["targets"]))
-    assert distances.correct == data["correct"]
+    assert (distances.negative >= distances.positive).sum() == data["correct"]
 
 
 @settings(max_examples=25, deadline=None)

@@ -44,7 +44,7 @@ def test_published_values(vectors, run_loss, case, dtype):
     torch.testing.assert_close(gradient, torch.from_numpy(data["grad"]), atol=atol, rtol=rtol)
     inputs = torch.from_numpy(data["inputs"]).to(dtype)
     distances = loss.distances(inputs, torch.from_numpy(data["targets"]))
-    assert distances.correct == data["correct"]
+    assert (distances.negative >= distances.positive).sum() == data["correct"]
     for name, found in zip(("furthest_positive", "closest_negative"), distances):
         expected = torch.from_numpy(data[name])
         torch.testing.assert_close(found.double(), expected, atol=1e-4, rtol=1e-5)

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from vireid.clustering.subclusters import subcluster_centres
 from vireid.mmm import matching
-from vireid.mmm.matching import match, matching_cost, transfer_labels, unify_labels
+from vireid.mmm.matching import match, matching_cost, partial, transfer_labels, unify_labels
 
 VECTORS = sorted((Path(__file__).parents[1] / "conformance").glob("mmm_matching_*.npz"))
 METHODS = ("nearest", "one-to-one", "partial")
@@ -165,7 +165,7 @@ def test_abstaining_leaves_clusters_without_a_partner_alone(partners):
 
 def test_a_higher_threshold_abstains_more_often():
     cost = torch.randn(30, 30, generator=torch.Generator().manual_seed(5))
-    matched = [(match(cost, "partial", threshold=t) >= 0).sum() for t in (0.0, 0.3, 0.5, 2.0)]
+    matched = [(partial(cost, t) >= 0).sum() for t in (0.0, 0.3, 0.5, 2.0)]
     assert matched == sorted(matched, reverse=True)
     assert matched[0] == 30 and 0 < matched[2] < 30 and matched[3] == 0
 
@@ -246,10 +246,10 @@ def test_labels_that_the_match_does_not_know_are_refused():
             ),
             "infrared: cluster 1",
         ),
-        (lambda: match(torch.ones(2, 2), "best"), "method"),
+        (lambda: match(torch.ones(2, 2), "best"), "unknown matcher 'best'"),
         (lambda: match(torch.ones(2)), "matrix"),
         (lambda: match(torch.tensor([[1.0, torch.nan]])), r"\(0, 1\)"),
-        (lambda: match(torch.ones(2, 2), "partial", threshold=-0.1), "threshold"),
+        (lambda: partial(torch.ones(2, 2), -0.1), "threshold"),
     ],
 )
 def test_bad_arguments_are_named(call, message):

@@ -77,7 +77,7 @@ def test_rows_are_clips_frames_of_clips_or_clips_of_a_modality():
         assert groups.of_rows(2).tolist() == [1, 0]
         with pytest.raises(ValueError, match="4 rows"):
             groups.of_rows(4)
-    assert not groups.active
+    assert groups.groups is None
 
 
 @pytest.mark.parametrize("build", [M3ReID, AGW])
