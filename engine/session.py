@@ -17,7 +17,7 @@ from tqdm import tqdm
 
 from ..datasets import load_dataset
 from ..datasets.clip_loader import ClipLoader, shares
-from ..datasets.registry import resolve_name
+from ..datasets.registry import dataset_spec
 from ..datasets.track import Dataset, Modality, Track
 from ..datasets.verify import require_complete, verify_dataset
 from ..distributed import ranks
@@ -94,10 +94,10 @@ class Session:
         self.options = options
         self.run = run
         self.runtime = Runtime(options.device, options.precision, options.seed)
-        name = resolve_name(options.dataset)
+        spec = dataset_spec(options.dataset)
         with _as_user_error():  # before anything is read
-            choose_protocols(name, options.protocol, options.trial)
-        split = {"trial": options.trial} if name == "regdb" else {}
+            choose_protocols(spec.name, options.protocol, options.trial)
+        split = spec.reader_options(options.trial)
         verification = verify_dataset(options.dataset, options.data_dir, **split)
         require_complete(verification, options.allow_incomplete)
         dataset = load_dataset(options.dataset, options.data_dir, **split)
