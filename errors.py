@@ -1,7 +1,22 @@
-"""The error that a command shows as one message, without a traceback."""
+"""The error that a command shows as one message, without a traceback, and words for messages."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 
 class UserError(Exception):
     """Something the person at the keyboard can mend; the message says what and how."""
+
+
+def shorten(names: Sequence[object], most: int = 8) -> str:
+    """The first few names.
+
+    Args:
+        names: what to list.
+        most: how many are listed.
+
+    Returns:
+        The names with commas between them, and an ellipsis if some are left out.
+    """
+    return ", ".join(map(str, names[:most])) + (", …" if len(names) > most else "")

@@ -194,7 +194,13 @@ def _worded(hint: Any) -> str:
     if origin is tuple:
         return f"a list of {_worded(inner[0])}"
     words = {int: "a whole number", Path: "a path"}
-    return {**words, type(None): "nothing", bool: "true or false", str: "text", float: "a number"}.get(hint, hint.__name__)
+    return {
+        **words,
+        type(None): "nothing",
+        bool: "true or false",
+        str: "text",
+        float: "a number",
+    }.get(hint, hint.__name__)
 
 
 def to_yaml(options: Any) -> str:

@@ -10,7 +10,7 @@ from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from pathlib import Path
 
 from ..engine.program import command_line
-from ..engine.run_folder import write_text
+from ..files import write_whole
 from .variants import Job
 
 THREAD_SETTINGS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
@@ -80,7 +80,7 @@ def _train(job: Job, threads: int | None, stop: threading.Event) -> str | None:
     job.folder.parent.mkdir(parents=True, exist_ok=True)
     # The names of rows have dots, so nothing is replaced but only added.
     settings = job.folder.with_name(job.folder.name + ".settings.yaml")
-    write_text(settings, job.settings)
+    write_whole(settings, job.settings)
     console = job.folder.with_name(job.folder.name + ".console.txt")
     words, added = command_line(job.command)
     command = [*words, "--config", str(settings)]

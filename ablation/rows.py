@@ -11,8 +11,7 @@ from typing import Any, Literal
 import yaml
 
 from ..commands.mmm import MMMSettings
-from ..datasets.wording import shorten
-from ..errors import UserError
+from ..errors import UserError, shorten
 
 Kind = Literal["stage one", "continued", "stage two", "supervised"]
 PUBLISHED_MIMIC, PUBLISHED_ALIGNMENT = 0.5, 0.05

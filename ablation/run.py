@@ -6,8 +6,8 @@ import json
 import time
 from typing import Any
 
-from ..engine.run_folder import write_text
 from ..errors import UserError
+from ..files import write_whole
 from .execute import execute
 from .settings import AblateSettings
 from .table import markdown, summarise
@@ -41,8 +41,8 @@ def run_ablation(config: AblateSettings) -> list[dict[str, Any]]:
     def write() -> list[dict[str, Any]]:
         entries = summarise(cells, failed)
         content = {"dataset": config.dataset, "seeds": config.seed_list, "rows": entries}
-        write_text(output / "ablation.json", json.dumps(content, indent=2) + "\n")
-        write_text(output / "ablation.md", markdown(entries, over))
+        write_whole(output / "ablation.json", json.dumps(content, indent=2) + "\n")
+        write_whole(output / "ablation.md", markdown(entries, over))
         return entries
 
     def progress(job: Job, problem: str | None, done: int, count: int) -> None:

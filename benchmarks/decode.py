@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from PIL import Image
 from torch import Tensor
-from vireid.datasets.clips import ClipReader
+from vireid.datasets import ClipReader
 from vireid.datasets.frames import decode_bytes, read_frame
 from vireid.datasets.resize import resize_frame
 from vireid.datasets.track import Modality, Track

@@ -15,8 +15,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
-from vireid.datasets import load_dataset
-from vireid.datasets.clips import ClipReader
+from vireid.datasets import ClipReader, load_dataset
 from vireid.datasets.track import Track
 from vireid.engine.encoder import Encoder
 from vireid.engine.runtime import Runtime

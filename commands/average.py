@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..errors import UserError
+from ..files import write_whole
 from ..options import Options, option
 
 
@@ -28,5 +29,5 @@ def run_average(config: AverageSettings) -> int:
         raise UserError(str(error)) from error
     print(average_table(averages))
     if config.output is not None:
-        config.output.write_text(json.dumps(averages, indent=1) + "\n", encoding="utf-8")
+        write_whole(config.output, json.dumps(averages, indent=1) + "\n")
     return 0

@@ -15,6 +15,7 @@ import torch
 import yaml
 
 from ..datasets.errors import DatasetError
+from ..datasets.registry import dataset_spec, known_spec
 from ..datasets.verify import verify_dataset
 from ..engine.runtime import cpu_has_bf16_units, versions
 from ..errors import UserError
@@ -25,7 +26,6 @@ GIB = 2**30
 NETWORK_BYTES = 4 * 60e6
 CHECKPOINT_COPIES = 4  # weights, two moments, and the file that is being written beside
 EMBEDDING = {"m3reid": 12288, "agw": 2048}
-IMAGE_SETS = ("sysu-mm01", "regdb", "llcm")
 GRAPH_ENTRIES = 700  # stored distances of a track, of 8 bytes, twice while they are built
 MARKS = {"ok": "ok     ", "look": "look   ", "bad": "BAD    "}
 
@@ -162,8 +162,8 @@ def _read_recipe(path: Path | None) -> dict[str, Any]:
 
 def _data_finding(name: str, root: Path, recipe: dict[str, Any]) -> tuple[Finding, int, int]:
     """Verification of the data set, and its training frames and tracks (0 where unreadable)."""
-    options = {"trial": recipe["trial"]} if "trial" in recipe else {}
     try:
+        options = dataset_spec(name).reader_options(recipe.get("trial", 1))
         verification = verify_dataset(name, root, **options)
     except DatasetError as error:
         return Finding("bad", "data set", str(error)), 0, 0
@@ -189,7 +189,8 @@ def _recipe_findings(recipe: dict[str, Any]) -> Iterator[Finding]:
 
 
 def _images(recipe: dict[str, Any]) -> bool:
-    return recipe.get("network") == "agw" or recipe.get("dataset") in IMAGE_SETS
+    spec = known_spec(str(recipe.get("dataset")))
+    return recipe.get("network") == "agw" or (spec is not None and spec.images)
 
 
 def _room_findings(

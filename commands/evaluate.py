@@ -6,10 +6,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
+from ..datasets.options import DATASET_HELP, TRIAL_HELP
 from ..engine.checkpoint import load_model
+from ..engine.model_trial import choose_trial
 from ..engine.network import place
 from ..engine.options import SessionOptions
-from ..engine.regdb_trial import choose_trial
 from ..engine.run_folder import RunFolder
 from ..engine.session import Session
 from ..errors import UserError
@@ -21,7 +22,7 @@ from ..options import Options, option, to_yaml
 class EvaluateSettings(Options):
     """Which network, on which data; image size and frames come from the checkpoint."""
 
-    dataset: str = option("data set name: hitsz-vcm, bupt-campus, sysu-mm01, regdb, llcm, folder")
+    dataset: str = option(DATASET_HELP)
     data_dir: Path = option("folder of the data set, as it was published")
     checkpoint: Path = option("trained network: a .safetensors file, or a finished run folder")
     output: Path | None = option("run folder to write; without it, print only", None)
@@ -29,7 +30,7 @@ class EvaluateSettings(Options):
     skip_corrupt: bool = option("leave unreadable frames out instead of stopping", False)
     flip: bool | None = option("average a clip and its mirror; unset: as in training", None)
     rerank: bool = option("k-reciprocal re-ranking over the test split", False)
-    trial: int | None = option("RegDB: which split, 1 to 10; unset: that of the network", None)
+    trial: int | None = option(f"{TRIAL_HELP}; unset: that of the network", None)
     protocol: str = option(
         "evaluation protocols by name, joined by commas; unset: the usual ones of the data set", ""
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -12,6 +13,7 @@ from torch import Tensor
 
 from ..engine.checkpoint import load_model, read_meta, save_model
 from ..errors import UserError
+from ..files import write_whole
 from ..models import (
     AGW,
     M3ReID,
@@ -179,9 +181,7 @@ def write_published(path: Path, model: Network) -> None:
         if address not in plain or plain[address].shape != tensor.shape:
             plain[address] = tensor.detach().cpu().contiguous().clone()
         state[name] = plain[address]
-    beside = path.with_name(path.name + ".part")
-    torch.save({layout.wrapper: state} if layout.wrapper else state, beside)
-    beside.replace(path)
+    write_whole(path, partial(torch.save, {layout.wrapper: state} if layout.wrapper else state))
 
 
 def _is_ours(path: Path) -> bool:

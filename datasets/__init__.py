@@ -1,7 +1,46 @@
 """What a tracklet is, and how data sets on disk become tracks, clips and batches."""
 
-from .errors import CorruptFrames, DatasetError
-from .registry import load_dataset
-from .track import Dataset, Modality, Track
+from __future__ import annotations
 
-__all__ = ["CorruptFrames", "Dataset", "DatasetError", "Modality", "Track", "load_dataset"]
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from . import readers  # registers them
+from .errors import CorruptFrames, DatasetError
+from .folder_scan import Problems, Scan
+from .load import load_dataset
+from .registry import dataset_spec, register_dataset
+from .spec import DatasetSpec, ProtocolRecipe
+from .track import Dataset, Modality, Track
+from .verify import verify_dataset
+
+if TYPE_CHECKING:
+    from .clip_loader import ClipLoader
+    from .clip_reader import ClipReader
+
+__all__ = [
+    "ClipLoader",
+    "ClipReader",
+    "CorruptFrames",
+    "Dataset",
+    "DatasetError",
+    "DatasetSpec",
+    "Modality",
+    "Problems",
+    "ProtocolRecipe",
+    "Scan",
+    "Track",
+    "dataset_spec",
+    "load_dataset",
+    "readers",
+    "register_dataset",
+    "verify_dataset",
+]
+
+
+def __getattr__(name: str) -> Any:
+    # Clips need torch, which takes longer to import than a small set to read.
+    modules = {"ClipLoader": ".clip_loader", "ClipReader": ".clip_reader"}
+    if name not in modules:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(modules[name], __name__), name)

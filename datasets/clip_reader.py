@@ -15,7 +15,7 @@ from torch import Tensor
 
 from .errors import CorruptFrames, DatasetError
 from .frame_cache import FrameCache, default_cache_dir
-from .frame_choice import Positions, all_frames, evenly_spaced_frames, random_frames
+from .frame_choice import Positions, evenly_spaced_frames, random_frames
 from .frames import UnreadableFrame, decode_frame
 from .track import Track
 
@@ -169,19 +169,6 @@ class ClipReader:
         length = num_frames or self.num_frames
         frames = [evenly_spaced_frames(int(n), length) for n in self._lengths[rows]]
         return self._gather(rows, np.array(frames, dtype=np.int64).reshape(-1, length))
-
-    def all_clips(self, index: int) -> Tensor:
-        """Clips that together show every frame of one track.
-
-        Args:
-            index: the track.
-
-        Returns:
-            Pixels, [n, T, 3, H, W], uint8, n = ceil(frames / T).
-        """
-        rows = self._checked([index])
-        frames = all_frames(int(self._lengths[rows[0]]), self.num_frames)
-        return self._gather(np.repeat(rows, len(frames)), frames)
 
     def _checked(self, indices: Iterable[int]) -> Positions:
         rows = np.fromiter(indices, dtype=np.int64)

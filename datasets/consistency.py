@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 
+from ..errors import shorten
 from .track import Modality, Track
-from .wording import shorten
 
 
 def consistency_notices(

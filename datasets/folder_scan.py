@@ -8,6 +8,8 @@ from pathlib import Path
 from .errors import DatasetError
 from .track import Track
 
+SUFFIXES = {".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp"}
+
 
 class Problems:
     """Takes complaints: raises the first one, or collects them all for a verification.
@@ -52,6 +54,8 @@ class Scan:
         suspicions: oddities that are complaints if the counts are wrong too, and notices otherwise.
         notices: oddities that are no complaint.
         numbered_apart: the same identity number means one person in training, another in the test.
+        own_filter: `used` lacks other tracks than in publications, so its counts compare with none.
+        own_frames: the frames are others than in publications, so their number compares with none.
     """
 
     listed: dict[str, list[Track]] = field(default_factory=dict)
@@ -61,6 +65,8 @@ class Scan:
     suspicions: list[str] = field(default_factory=list)
     notices: list[str] = field(default_factory=list)
     numbered_apart: bool = False
+    own_filter: bool = False
+    own_frames: bool = False
 
     def parts(self) -> tuple[list[Track], list[Track], list[Track]]:
         """Used tracks for training, query and gallery."""

@@ -49,21 +49,6 @@ def evenly_spaced_frames(length: int, num_frames: int) -> Positions:
     return np.minimum(np.arange(num_frames, dtype=np.int64) * step, length - 1)
 
 
-def all_frames(length: int, num_frames: int) -> Positions:
-    """Interleaved clips that together show every frame of a track.
-
-    Args:
-        length: frames of the track.
-        num_frames: frames T of a clip.
-
-    Returns:
-        Positions, [n, T], int64; clip j takes the j-th frame of each of the T segments.
-    """
-    step = segment_length(length, num_frames)
-    starts = np.arange(step, dtype=np.int64)[:, None]
-    return np.minimum(starts + np.arange(num_frames, dtype=np.int64) * step, length - 1)
-
-
 def random_frames(
     lengths: Sequence[int] | Positions, num_frames: int, generator: np.random.Generator
 ) -> Positions:

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
-import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+
+from ..files import write_whole
 
 # Pixels first, so that they are aligned when mapped; then JSON; then its length and this.
 MAGIC = b"vireidF1"
@@ -142,13 +142,10 @@ def write_shard(
     }
     text = json.dumps(about, separators=(",", ":")).encode()
     path.parent.mkdir(parents=True, exist_ok=True)
-    beside = path.with_name(f"{path.stem}-{uuid.uuid4().hex}.part")
-    try:
+
+    def write(beside: Path) -> None:
         with beside.open("wb") as file:
             file.write(pixels.data)
             file.write(text + len(text).to_bytes(8, "little") + MAGIC)
-        beside.replace(path)
-    except BaseException:
-        with contextlib.suppress(OSError):
-            beside.unlink(missing_ok=True)
-        raise
+
+    write_whole(path, write, shared=True)

@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from .folder import SUFFIXES
-from .folder_scan import Problems, read_list
+from ..errors import shorten
+from .folder_scan import SUFFIXES, Problems, read_list
 from .track import Modality, Track
-from .wording import shorten
 
 Camera = tuple[str, int, Modality]
 LONGEST_NUMBER = 5  # digits; a longer number is a time or a serial number, not a count

@@ -5,18 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from .folder_scan import Problems
-
-# Of each layout: entries that must all be there, "a|b" meaning either. The first that fits counts,
-# and on file systems that ignore case `train` also finds HITSZ-VCM's `Train`, so that layout stands
-# before "folder".
-SIGNS: dict[str, tuple[str, ...]] = {
-    "hitsz-vcm": ("info/train_name.txt|info/track_train_info.txt",),
-    "bupt-campus": ("data_paths.json|DATA",),
-    "sysu-mm01": ("exp/train_id.txt|exp/test_id.txt|cam1",),
-    "llcm": ("idx/train_vis.txt|test_vis",),
-    "regdb": ("idx/train_visible_1.txt|Thermal",),
-    "folder": ("train",),
-}
+from .registry import DATASETS
 
 # What the preparation scripts of released image code leave behind.
 PREPARED = ("ir_modify", "rgb_modify", "train_rgb_resized_img.npy")
@@ -31,10 +20,14 @@ def recognise_layout(root: Path) -> str | None:
     Returns:
         The layout's name, or None where no layout fits.
     """
-    for name, signs in SIGNS.items():
-        if all(_exists(root, sign) for sign in signs):
-            return name
-    return None
+    fitting = [
+        spec.name
+        for spec in DATASETS.values()
+        if spec.marks and all(_exists(root, mark) for mark in spec.marks)
+    ]
+    # File systems that ignore case find the `train` of a plain folder in HITSZ-VCM's `Train`, too.
+    others = [name for name in fitting if name != "folder"]
+    return next(iter(others or fitting), None)
 
 
 def _exists(root: Path, choice: str) -> bool:

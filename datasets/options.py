@@ -7,6 +7,12 @@ from pathlib import Path
 from typing import ClassVar, Literal
 
 from ..options import Options, option
+from .registry import DATASETS, known_names
+
+DATASET_HELP = f"data set name: {known_names()}"
+TRIAL_HELP = "number of the split, for " + ", ".join(
+    f"{spec.title} 1 to {spec.trials.count}" for spec in DATASETS.values() if spec.trials
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -15,14 +21,9 @@ class DataOptions(Options):
 
     heading: ClassVar[str] = "Data"
 
-    dataset: str = option("data set name: hitsz-vcm, bupt-campus, sysu-mm01, regdb, llcm, folder")
+    dataset: str = option(DATASET_HELP)
     data_dir: Path = option("folder of the data set, as it was published")
-    trial: int = option(
-        "RegDB: which of its ten splits, 1 to 10",
-        1,
-        at_least=1,
-        at_most=10,
-    )
+    trial: int = option(TRIAL_HELP, 1, at_least=1)
     allow_incomplete: bool = option("go on although the data set fails its verification", False)
     skip_corrupt: bool = option("leave unreadable frames out instead of stopping", False)
 

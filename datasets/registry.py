@@ -1,110 +1,70 @@
-"""The data sets that can be read, by name."""
+"""The data sets that are known, by name."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable
-from pathlib import Path
+from typing import get_args
 
-from .bupt_campus import scan_bupt_campus
+from ..registry import Registry
 from .errors import DatasetError
-from .folder import scan_folder
-from .folder_scan import Problems, Scan
-from .hitsz_vcm import scan_hitsz_vcm
-from .llcm import scan_llcm
-from .regdb import scan_regdb
-from .sysu_mm01 import scan_sysu_mm01
-from .track import Dataset
+from .spec import DIRECTIONS, DatasetSpec, Rule
 
-SCANNERS: dict[str, Callable[..., Scan]] = {
-    "hitsz-vcm": scan_hitsz_vcm,
-    "bupt-campus": scan_bupt_campus,
-    "sysu-mm01": scan_sysu_mm01,
-    "regdb": scan_regdb,
-    "llcm": scan_llcm,
-    "folder": scan_folder,
-}
-_ALIASES = {"vcm": "hitsz-vcm", "bupt": "bupt-campus", "sysu": "sysu-mm01"}
-# Options that decide which people are in which split, recorded even where nobody gave them.
-_DEFAULTS: dict[str, dict[str, object]] = {"regdb": {"trial": 1}}
+DATASETS = Registry[DatasetSpec]("data set")
 
 
-def register_dataset(name: str, scan: Callable[..., Scan]) -> None:
+def register_dataset(spec: DatasetSpec) -> DatasetSpec:
     """Makes a data set known to every command and to `load_dataset`.
 
-    Its protocols are `<name>/v2i` and `<name>/i2v` under the `standard` camera rule, and it is
-    verified without published counts.
-
     Args:
-        name: for `--dataset`; lower-case letters and digits, parts joined by hyphens.
-        scan: its reader: takes the folder and `Problems`, and options by name, and returns a `Scan`
-            with the splits train, query and gallery in both `listed` and `used`.
-
-    Raises:
-        ValueError: the name has another form, or is taken.
-    """
-    if not re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*", name):
-        raise ValueError(
-            f"a data set is named like 'hitsz-vcm', in lower-case letters and digits; got {name!r}"
-        )
-    taken = {_plain(registered) for registered in SCANNERS} | set(_ALIASES)
-    if _plain(name) in taken:
-        raise ValueError(f"there is a data set {name!r} already; known are {', '.join(SCANNERS)}")
-    SCANNERS[name] = scan
-
-
-def resolve_name(name: str) -> str:
-    """The registered name that a user's spelling means.
-
-    Args:
-        name: for instance "hitsz-vcm", "HITSZVCM" or "BUPTCampus".
+        spec: the data set.
 
     Returns:
-        The registered name.
+        The same.
 
     Raises:
-        DatasetError: if no data set has this name.
+        ValueError: its name has another form, a name is taken, or a protocol has no direction or
+            no known camera rule.
     """
+    for name in (spec.name, *spec.aliases):
+        if known_spec(name) is not None:
+            raise ValueError(f"there is a data set {name!r} already; known are {known_names()}")
+    rules = get_args(Rule)
+    for recipe in spec.protocols:
+        if recipe.name.rpartition("/")[2] not in DIRECTIONS or recipe.rule not in rules:
+            raise ValueError(
+                f"a protocol of {spec.name} ends in one of {', '.join(DIRECTIONS)} and has one of "
+                f"the rules {', '.join(rules)}; got {recipe.name!r}, rule {recipe.rule!r}"
+            )
+    return DATASETS.register(spec.name)(spec)
+
+
+def dataset_spec(name: str) -> DatasetSpec:
+    """The data set that a user's spelling means.
+
+    Args:
+        name: for instance "hitsz-vcm", "HITSZVCM" or "bupt".
+
+    Raises:
+        DatasetError: no data set has this name.
+    """
+    spec = known_spec(name)
+    if spec is None:
+        raise DatasetError(f"unknown data set {name!r}; known are {known_names()}")
+    return spec
+
+
+def known_spec(name: str) -> DatasetSpec | None:
+    """As :func:`dataset_spec`; None where no data set has the name."""
     plain = _plain(name)
-    known = {_plain(registered): registered for registered in SCANNERS} | _ALIASES
-    if plain not in known:
-        raise DatasetError(f"unknown data set {name!r}; known are {', '.join(SCANNERS)}")
-    return known[plain]
+    for spec in DATASETS.values():
+        if plain in map(_plain, (spec.name, *spec.aliases)):
+            return spec
+    return None
+
+
+def known_names() -> str:
+    """The registered names, for messages and help."""
+    return ", ".join(DATASETS)
 
 
 def _plain(name: str) -> str:
     return "".join(letter for letter in name.lower() if letter.isalnum())
-
-
-def load_dataset(name: str, root: str | Path, **options: object) -> Dataset:
-    """Reads the lists of a data set; frames are not touched.
-
-    Args:
-        name: "hitsz-vcm", "bupt-campus", "sysu-mm01", "regdb", "llcm" or "folder"; other spellings
-            of the same are understood.
-        root: folder of the data set, as it was published.
-        **options: of the reader: `min_frames` (hitsz-vcm: 12, folder: 1), `auxiliary` and `fake_ir`
-            (bupt-campus: False), `trial` (regdb: 1).
-
-    Returns:
-        The tracks in the order of the lists, which is sorted by identity in the published files, so
-        whoever trains without labels must shuffle.
-
-    Raises:
-        DatasetError: if the name is unknown, a list is missing or malformed, the folder has another
-            layout, or a split is empty.
-    """
-    name, root = resolve_name(name), Path(root)
-    scan = SCANNERS[name](root, Problems(), **options)
-    train, query, gallery = scan.parts()
-    kept = {**_DEFAULTS.get(name, {}), **options}
-    for split, tracks in (("train", train), ("query", query), ("gallery", gallery)):
-        if not tracks:
-            dropped = len(scan.listed[split])
-            reason = f"all {dropped} listed ones are too short" if dropped else "none are listed"
-            advice = ", or lower the reader's min_frames" if dropped else ""
-            raise DatasetError(
-                f"{root}: the {split} split of {name} has no tracks ({reason}); "
-                f"complete the data set{advice}"
-            )
-    return Dataset(name, root, tuple(train), tuple(query), tuple(gallery), kept)

@@ -6,81 +6,19 @@ A badly prepared copy trains without complaint and costs 5 to 15 points.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
 from pathlib import Path
 
 from .consistency import consistency_notices
 from .errors import DatasetError
 from .folder_scan import Problems, Scan
-from .published import GALLERY_PAIRS, KNOWN_FAULTS, PUBLISHED, Counts, Part
-from .registry import SCANNERS, resolve_name
+from .load import scan_dataset
+from .registry import dataset_spec
+from .spec import Counts, DatasetSpec, Part
+from .synthetic_mark import synthetic_counts
 from .track import Modality, Track
-from .verification_text import render_verification
-from .wanted import wanted_counts
+from .verification import Row, Verification
 
 SHOWN_FILES = 5
-
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    """One line of the table.
-
-    Attributes:
-        part: what is counted.
-        wanted: counts of a complete copy.
-        found: counts of this one.
-    """
-
-    part: Part
-    wanted: Counts
-    found: Counts
-
-    @property
-    def images(self) -> bool:
-        """Whether every track is a single image, so that frames need no count of their own."""
-        alike = self.found.tracks == self.found.frames and self.wanted.tracks == self.wanted.frames
-        return alike and (self.wanted.tracks is not None or bool(self.found.tracks))
-
-    def differences(self) -> list[str]:
-        """Counts that are known and not met, in words."""
-        words = {"tracks": "images", "frames": ""} if self.images else {}
-        return [
-            f"{wanted:,} {word} wanted, {found:,} found"
-            for kind in fields(Counts)
-            if (wanted := getattr(self.wanted, kind.name)) is not None
-            and wanted != (found := getattr(self.found, kind.name))
-            and (word := words.get(kind.name, kind.name))
-        ]
-
-
-@dataclass(frozen=True, slots=True)
-class Verification:
-    """Result of a verification.
-
-    Attributes:
-        name: registered name of the data set.
-        root: folder that was read.
-        source: where the wanted counts come from; empty where there are none.
-        rows: counts, wanted beside found.
-        problems: what makes the copy unfit, each with its file and line where there is one.
-        notices: what a person should know and that is no fault.
-    """
-
-    name: str
-    root: Path
-    source: str
-    rows: tuple[Row, ...]
-    problems: tuple[str, ...]
-    notices: tuple[str, ...]
-
-    @property
-    def ok(self) -> bool:
-        """Whether the copy is complete."""
-        return not self.problems
-
-    def text(self) -> str:
-        """The table, the problems and the notices, for a terminal."""
-        return render_verification(self)
 
 
 def verify_dataset(name: str, root: str | Path, **options: object) -> Verification:
@@ -95,17 +33,18 @@ def verify_dataset(name: str, root: str | Path, **options: object) -> Verificati
         Counts, problems and notices. Malformed lists and missing files are problems in it.
 
     Raises:
-        DatasetError: if no data set has this name.
+        DatasetError: if no data set has this name, or it has no such trial.
     """
-    name, root = resolve_name(name), Path(root)
+    spec, root = dataset_spec(name), Path(root)
     problems = Problems(collect=True)
-    scan: Scan = SCANNERS[name](root, problems, **options)
+    scan = scan_dataset(spec, root, problems, options)
     if not scan.listed:  # not the layout; the one problem says so
-        return Verification(name, root, "", (), tuple(problems.found), ())
-    source, wanted = wanted_counts(name, root, problems)
-    if "min_frames" in options:  # published counts belong to the published filter
+        return Verification(spec.name, root, "", (), tuple(problems.found), ())
+    published = ("published counts" if spec.counts else ""), dict(spec.counts)
+    source, wanted = synthetic_counts(spec.name, root, problems) or published
+    if scan.own_filter:
         wanted = {part: counts for part, counts in wanted.items() if part[2]}
-    if options.get("fake_ir"):  # frames of another folder, which no paper counts
+    if scan.own_frames:
         wanted = {p: Counts(c.identities, c.tracks) for p, c in wanted.items()}
     rows = _count(scan, wanted)
     _find_missing(root, scan, problems)
@@ -113,8 +52,8 @@ def verify_dataset(name: str, root: str | Path, **options: object) -> Verificati
         if not tracks:
             problems.add(f"{root}: the {split} split has no usable tracks")
     differing = [f"{_title(row.part)}: {'; '.join(d)}" for row in rows if (d := row.differences())]
-    if wanted and wanted == PUBLISHED.get(name):
-        differing += _known_faults(name, scan, rows)
+    if wanted and wanted == spec.counts:
+        differing += _known_faults(spec, scan, rows)
     doubtful = bool(differing or problems.found)
     for message in differing + (scan.suspicions if doubtful else []):
         problems.add(message)
@@ -123,7 +62,7 @@ def verify_dataset(name: str, root: str | Path, **options: object) -> Verificati
         *([] if doubtful else scan.suspicions),
         *consistency_notices(*scan.parts(), numbered_apart=scan.numbered_apart),
     ]
-    return Verification(name, root, source, rows, tuple(problems.found), tuple(notices))
+    return Verification(spec.name, root, source, rows, tuple(problems.found), tuple(notices))
 
 
 def require_complete(verification: Verification, allow_incomplete: bool = False) -> None:
@@ -170,18 +109,18 @@ def _counts_of(tracks: Sequence[Track]) -> Counts:
     )
 
 
-def _known_faults(name: str, scan: Scan, rows: Sequence[Row]) -> list[str]:
+def _known_faults(spec: DatasetSpec, scan: Scan, rows: Sequence[Row]) -> list[str]:
     """What a published set can be held against beside its counts, where these differ."""
     said = []
     pairs = len({(track.identity, track.camera) for track in scan.used.get("gallery", [])})
-    wanted = GALLERY_PAIRS.get(name, pairs)
-    if pairs != wanted:
+    if spec.gallery_pairs not in (None, pairs):
         said.append(
-            f"gallery: {wanted:,} pairs of person and camera wanted (a single-shot gallery has an "
-            f"image of each), {pairs:,} found; folders of test people were not copied"
+            f"gallery: {spec.gallery_pairs:,} pairs of person and camera wanted (a single-shot "
+            f"gallery has an image of each), {pairs:,} found; folders of test people were not "
+            "copied"
         )
     found = {row.part: row.found for row in rows}
-    for fault in KNOWN_FAULTS.get(name, ()):
+    for fault in spec.faults:
         if any(
             part in found and not Row(part, counts, found[part]).differences()
             for part, counts in fault.counts.items()

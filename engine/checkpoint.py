@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from safetensors.torch import load_file, safe_open, save_file
 
 from ..distributed import ranks
 from ..errors import UserError
+from ..files import write_whole
 from ..models.network import Network, network_named
 from ..models.state_files import check_state
 
@@ -22,9 +24,7 @@ CHECKPOINT_KEYS = (
 
 def save_checkpoint(path: Path, state: dict[str, Any]) -> None:
     """Writes tensors and plain values beside ``path`` and renames."""
-    beside = path.with_name(path.name + ".part")
-    torch.save(state, beside)
-    beside.replace(path)
+    write_whole(path, partial(torch.save, state))
 
 
 def load_checkpoint(path: Path) -> dict[str, Any]:
@@ -64,10 +64,8 @@ def save_model(path: Path, model: Network, meta: dict[str, Any]) -> None:
     """
     if not ranks.is_main():
         return
-    beside = path.with_name(path.name + ".part")
     tensors = {k: v.detach().cpu().contiguous() for k, v in model.state_dict().items()}
-    save_file(tensors, beside, metadata={"vireid": json.dumps(meta)})
-    beside.replace(path)
+    write_whole(path, partial(save_file, tensors, metadata={"vireid": json.dumps(meta)}))
 
 
 def read_meta(path: Path) -> dict[str, Any]:

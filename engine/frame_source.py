@@ -6,12 +6,12 @@ from collections.abc import Callable, Sequence
 
 from tqdm import tqdm
 
-from ..datasets.clips import ClipReader
+from ..datasets.clip_reader import ClipReader
 from ..datasets.errors import DatasetError
 from ..datasets.options import FrameOptions
 from ..datasets.track import Track
-from ..datasets.wording import shorten
 from ..distributed import ranks
+from ..errors import shorten
 
 SHOWN = 5
 GIB = 1 << 30

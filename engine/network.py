@@ -10,8 +10,8 @@ import torch
 from ..errors import UserError
 from ..models.network import Network, network_named
 from .checkpoint import load_model
+from .model_trial import require_same_trial
 from .options import NetworkOptions
-from .regdb_trial import require_same_trial
 from .runtime import Runtime
 from .session import Session
 

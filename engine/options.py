@@ -7,18 +7,11 @@ from pathlib import Path
 from typing import ClassVar, Literal
 
 from ..datasets.options import DataOptions, FrameOptions
+from ..datasets.registry import known_spec
 from ..evaluation.options import EvaluationOptions
 from ..options import Options, option
 
-# Each sighting is one image; the network of their published recipes is AGW.
-IMAGE_DATASETS = ("sysu-mm01", "regdb", "llcm")
-NETWORKS = ("auto", "m3reid", "agw")
-
-
-def is_image_dataset(name: str) -> bool:
-    """Whether the tracks of a data set are single images; False for an unknown name."""
-    plain = "".join(letter for letter in name.lower() if letter.isalnum())
-    return plain in {known.replace("-", "") for known in IMAGE_DATASETS} | {"sysu"}
+NETWORKS = ("m3reid", "agw")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,8 +78,8 @@ class NetworkOptions(Options):
     heading: ClassVar[str] = "Network"
 
     network: str = option(
-        "m3reid (clips) or agw (images: one frame, a stem for each modality); auto: agw for the "
-        "image data sets, m3reid for the others; or a registered one",
+        "m3reid (clips) or agw (images: one frame, a stem for each modality); auto: that of the "
+        "data set's recipe; or a registered one",
         "auto",
     )
     backbone: str = option("resnet50, resnet34, resnet18, or thin (for two CPU cores)", "resnet50")
@@ -156,15 +149,15 @@ class TrainingOptions(SessionOptions, LoopOptions):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        image = is_image_dataset(self.dataset)
+        spec = known_spec(self.dataset)
+        if self.network == "auto":
+            # Resolved here, so that the run's config.yaml says which network it was.
+            object.__setattr__(self, "network", spec.network if spec else "m3reid")
         if self.network not in NETWORKS:
             from ..models.network import network_named  # slow to import, and seldom needed
 
             object.__setattr__(self, "network", network_named(self.network).name)
-        if self.network == "auto":
-            # Resolved here, so that the run's config.yaml says which network it was.
-            object.__setattr__(self, "network", "agw" if image else "m3reid")
-        if image or self.network == "agw":
+        if (spec and spec.images) or self.network == "agw":
             for name in ("num_frames", "test_frames"):
                 object.__setattr__(self, name, 1)
 

@@ -7,8 +7,7 @@ from typing import Any
 
 import yaml
 
-from ..datasets.wording import shorten
-from ..errors import UserError
+from ..errors import UserError, shorten
 
 # Where the run lies, how it is computed, what is said about it: none of it changes what is learned,
 # or something else watches over it (the training tracks are compared with the checkpoint's).

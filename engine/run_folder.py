@@ -15,6 +15,7 @@ from tqdm import tqdm
 
 from ..distributed import ranks
 from ..errors import UserError
+from ..files import write_whole
 from .resume import check_same_settings
 
 LOGGER = logging.getLogger("vireid")
@@ -27,13 +28,6 @@ class _TqdmHandler(logging.Handler):
         tqdm.write(self.format(record))
         # Whoever pipes the output on, into `tee` for instance, wants each line when it happens.
         sys.stdout.flush()
-
-
-def write_text(path: Path, text: str) -> None:
-    """Writes beside ``path`` and renames, so that a kill never leaves half a file."""
-    beside = path.with_name(path.name + ".part")
-    beside.write_text(text, encoding="utf-8")
-    beside.replace(path)
 
 
 class RunFolder:
@@ -80,7 +74,7 @@ class RunFolder:
             (path / "checkpoints").mkdir(parents=True, exist_ok=True)
             if not self.resumed or self._private is not None:
                 self.metrics.write_text("", encoding="utf-8")
-            write_text(path / "config.yaml", config)
+            write_whole(path / "config.yaml", config)
         except OSError as error:
             raise UserError(
                 f"--output {path} cannot be written: {error.strerror} ({error.filename}). "

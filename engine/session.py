@@ -17,7 +17,7 @@ from tqdm import tqdm
 
 from ..datasets import load_dataset
 from ..datasets.clip_loader import ClipLoader, shares
-from ..datasets.registry import resolve_name
+from ..datasets.registry import dataset_spec
 from ..datasets.track import Dataset, Modality, Track
 from ..datasets.verify import require_complete, verify_dataset
 from ..distributed import ranks
@@ -28,6 +28,7 @@ from ..evaluation.protocol_names import choose_protocols
 from ..evaluation.protocols import Protocol, protocols
 from ..evaluation.results import evaluation_record, result_line, trial_records
 from ..evaluation.trials import evaluate_trials
+from ..files import write_whole
 from ..models.network import Network
 from ..pseudo_labels.evaluator import PseudoLabelEvaluator
 from ..pseudo_labels.stored_clustering import track_table
@@ -35,7 +36,7 @@ from ..reporting.tensorboard_pictures import show_embedding, show_matching, show
 from .encoder import Encoder
 from .frame_source import FrameSource
 from .options import SessionOptions
-from .run_folder import RunFolder, write_text
+from .run_folder import RunFolder
 from .runtime import Runtime, versions
 
 
@@ -93,10 +94,10 @@ class Session:
         self.options = options
         self.run = run
         self.runtime = Runtime(options.device, options.precision, options.seed)
-        name = resolve_name(options.dataset)
+        spec = dataset_spec(options.dataset)
         with _as_user_error():  # before anything is read
-            choose_protocols(name, options.protocol, options.trial)
-        split = {"trial": options.trial} if name == "regdb" else {}
+            choose_protocols(spec.name, options.protocol, options.trial)
+        split = spec.reader_options(options.trial)
         verification = verify_dataset(options.dataset, options.data_dir, **split)
         require_complete(verification, options.allow_incomplete)
         dataset = load_dataset(options.dataset, options.data_dir, **split)
@@ -345,8 +346,8 @@ class Session:
 
     def _keep_test_features(self, run: RunFolder, features: Tensor) -> None:
         splits = ["query" if t.key in self._query_keys else "gallery" for t in self.test_tracks]
-        beside = run.path / "test_features.safetensors.part"
-        save_file({"features": features}, beside)
-        beside.replace(run.path / "test_features.safetensors")
+        write_whole(
+            run.path / "test_features.safetensors", partial(save_file, {"features": features})
+        )
         table = track_table(self.test_tracks, splits, self.options.data_dir)
-        write_text(run.path / "test_tracks.csv", table)
+        write_whole(run.path / "test_tracks.csv", table)

@@ -12,9 +12,6 @@ from scipy.io import loadmat
 
 from ..datasets.track import Track
 
-TRIALS = 10
-PERMUTATIONS = Path("exp") / "rand_perm_cam.mat"  # below the folder of SYSU-MM01
-
 Permutations = Mapping[tuple[int, int], np.ndarray]
 
 

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, fields
-from typing import Literal, get_args
+from typing import get_args
 
 import torch
 from torch import Tensor
 
+from ..datasets.spec import Rule
 from .match_ranks import GalleryIndex, score_block
 from .rerank import rerank as reranked
 
-Rule = Literal["standard", "sysu", "sysu-symmetric", "llcm", "all"]
 RULES: tuple[str, ...] = get_args(Rule)
 SAME_CAMERA = ("standard", "llcm")  # leave out the query's identity in the query's camera
 DISTINCT = ("sysu", "sysu-symmetric", "llcm")  # CMC counts each identity once

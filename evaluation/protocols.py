@@ -9,24 +9,14 @@ from typing import Literal
 import torch
 from torch import Tensor
 
+from ..datasets.registry import DATASETS
+from ..datasets.spec import ProtocolRecipe
 from ..datasets.track import Dataset, Modality, Track
-from .galleries import (
-    PERMUTATIONS,
-    TRIALS,
-    official_gallery,
-    read_permutations,
-    seeded_gallery,
-)
+from .galleries import official_gallery, read_permutations, seeded_gallery
 from .metrics import Rule
-from .protocol_names import Recipe, choose_protocols, recipes_of
+from .protocol_names import choose_protocols, recipes_of
 
 GalleryKind = Literal["whole", "seeded", "official"]
-DIRECTIONS = {
-    "v2i": (Modality.VISIBLE, Modality.INFRARED),
-    "i2v": (Modality.INFRARED, Modality.VISIBLE),
-    "v2t": (Modality.VISIBLE, Modality.INFRARED),
-    "t2v": (Modality.INFRARED, Modality.VISIBLE),
-}
 
 
 @dataclass(frozen=True)
@@ -86,18 +76,16 @@ def protocols(
 ) -> list[Protocol]:
     """The protocols of a data set's test split.
 
-    HITSZ-VCM's query tracks are infrared and its gallery tracks visible: I2V ranks query → gallery,
-    V2I is the transpose, and so it is for the image sets. BUPTCampus has both modalities on both
-    sides, so each direction takes the tracks of its modality from each side. A ``folder`` data set
-    with one modality on each side is read as the former, any other as the latter. SYSU-MM01 and
-    LLCM draw ten galleries from all test images of the side that is ranked.
+    Which there are, and what the two sides of the split show, says the data set's
+    :class:`~vireid.datasets.spec.DatasetSpec`. Where a recipe draws galleries, each is drawn from
+    all test tracks of the side that is ranked.
 
     Args:
-        dataset: a data set with ``query`` and ``gallery``. ``options["trial"]`` is RegDB's split,
-            ``root`` the folder in which SYSU-MM01's permutations lie.
+        dataset: a data set with ``query`` and ``gallery``. ``options["trial"]`` is its numbered
+            split, ``root`` the folder in which its own permutations lie.
         names: see ``choose_protocols``.
-        gallery: for SYSU-MM01, ``seeded``, galleries from a generator as released code draws them,
-            or ``official``, the data set's own permutations.
+        gallery: ``seeded``, galleries from a generator as released code draws them,
+            or ``official``, the data set's own permutations, which SYSU-MM01 has.
 
     Returns:
         One protocol for each name, in the order of the names; by default V2I before I2V.
@@ -112,16 +100,17 @@ def protocols(
     recipes = recipes_of(dataset.name, trial)
     if gallery not in ("seeded", "official"):
         raise ValueError(f"`gallery` is seeded or official; got {gallery!r}")
-    if gallery == "official" and dataset.name != "sysu-mm01":
+    if gallery == "official" and DATASETS[dataset.name].official_galleries is None:
+        having = [spec.title for spec in DATASETS.values() if spec.official_galleries]
         raise ValueError(
-            f"--gallery official: only SYSU-MM01 comes with galleries of its own; {dataset.name} "
-            "has none. Leave the setting out."
+            f"--gallery official: only {', '.join(having)} comes with galleries of its own; "
+            f"{dataset.name} has none. Leave the setting out."
         )
     return [_build(dataset, name, recipes[name], gallery == "official") for name in chosen]
 
 
-def _build(dataset: Dataset, name: str, recipe: Recipe, official: bool) -> Protocol:
-    query, ranked = _sides(dataset, *DIRECTIONS[name.rpartition("/")[2]])
+def _build(dataset: Dataset, name: str, recipe: ProtocolRecipe, official: bool) -> Protocol:
+    query, ranked = _sides(dataset, recipe.asks)
     if recipe.cameras is not None:
         query, ranked = (
             tuple(t for t in side if t.modality != Modality.VISIBLE or t.camera in recipe.cameras)
@@ -129,33 +118,33 @@ def _build(dataset: Dataset, name: str, recipe: Recipe, official: bool) -> Proto
         )
     if recipe.shots is None:
         return Protocol(name, query, ranked, recipe.rule)
-    if official:
-        permutations = read_permutations(dataset.root / PERMUTATIONS)
+    file = DATASETS[dataset.name].official_galleries
+    if official and file is not None:
+        permutations = read_permutations(dataset.root / file)
         trials = [
             official_gallery(ranked, recipe.shots, row, permutations)
-            for row in range(1, TRIALS + 1)
+            for row in range(1, recipe.galleries + 1)
         ]
         return Protocol(name, query, ranked, recipe.rule, trials, "official")
-    trials = [seeded_gallery(ranked, recipe.shots, seed) for seed in range(TRIALS)]
+    trials = [seeded_gallery(ranked, recipe.shots, seed) for seed in range(recipe.galleries)]
     return Protocol(name, query, ranked, recipe.rule, trials, "seeded")
 
 
-def _sides(
-    dataset: Dataset, asks: Modality, is_ranked: Modality
-) -> tuple[tuple[Track, ...], tuple[Track, ...]]:
+def _sides(dataset: Dataset, asks: Modality) -> tuple[tuple[Track, ...], tuple[Track, ...]]:
     """Query and gallery of a direction."""
+    side = DATASETS[dataset.name].query_side
     query, gallery = tuple(dataset.query), tuple(dataset.gallery)
     asking, ranked = (sorted({track.modality for track in side}) for side in (query, gallery))
     forward = None  # who asks in the one direction that query → gallery is, if it is only one
-    if dataset.name == "hitsz-vcm":
+    if side == "infrared":
         forward = Modality.INFRARED
-    elif dataset.name != "bupt-campus" and len(asking) == len(ranked) == 1 and asking != ranked:
+    elif side == "any" and len(asking) == len(ranked) == 1 and asking != ranked:
         forward = asking[0]
     if forward is not None:
         return (query, gallery) if asks == forward else (gallery, query)
     return (
         tuple(track for track in query if track.modality == asks),
-        tuple(track for track in gallery if track.modality == is_ranked),
+        tuple(track for track in gallery if track.modality == asks.other),
     )
 
 

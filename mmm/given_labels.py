@@ -11,8 +11,7 @@ from typing import Literal
 import numpy as np
 
 from ..datasets.track import Modality, Track
-from ..datasets.wording import shorten
-from ..errors import UserError
+from ..errors import UserError, shorten
 
 STREAM = 31
 FORMS = "visible, a share of the identities like 0.2, or of every identity's tracks like tracks:0.2"

@@ -8,11 +8,12 @@ from ..datasets.track import Track
 from ..distributed.batch_size import batch_record, batch_warnings
 from ..engine.checkpoint import save_model
 from ..engine.network import network_meta, network_of
-from ..engine.run_folder import RunFolder, write_text
+from ..engine.run_folder import RunFolder
 from ..engine.session import Session
 from ..engine.stages import run_stages
 from ..errors import UserError
 from ..evaluation.results import summary_table
+from ..files import write_whole
 from ..options import to_yaml
 from ..pseudo_labels.artefact import read_artefact
 from ..reporting.run_record import read_run
@@ -70,7 +71,7 @@ def train_stage_two(settings: StageTwoSettings) -> RunFolder | None:
             session.say(warning)
         if settings.semi_supervised is not None and session.runtime.is_main:
             keys = sorted(track.key for track in session.tracks if track.identity is not None)
-            write_text(run.path / "labelled_tracks.txt", "".join(f"{key}\n" for key in keys))
+            write_whole(run.path / "labelled_tracks.txt", "".join(f"{key}\n" for key in keys))
             run.log(f"semi-supervised: {len(keys)} of {len(session.tracks)} tracks are labelled")
         model = network_of(artefact.encoder, settings, session.runtime)
         stage = VARIANTS[settings.variant](session, settings, model, artefact)

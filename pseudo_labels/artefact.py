@@ -7,6 +7,7 @@ import io
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +18,8 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from ..datasets.track import Modality, Track
-from ..engine.run_folder import write_text
 from ..errors import UserError
+from ..files import write_whole
 
 COLUMNS = ("key", "modality", "camera", "pseudo_label", "identity")
 
@@ -75,14 +76,11 @@ def write_artefact(
     index = torch.from_numpy(order)
     split = int((modality == Modality.VISIBLE).sum())
     ordered = features.float().cpu()[index]
-    beside = folder / "features.safetensors.part"
-    save_file(
-        {"visible": ordered[:split].contiguous(), "infrared": ordered[split:].contiguous()}, beside
-    )
-    beside.replace(folder / "features.safetensors")
-    write_text(folder / "metrics.json", json.dumps(metrics, indent=2) + "\n")
+    parts = {"visible": ordered[:split].contiguous(), "infrared": ordered[split:].contiguous()}
+    write_whole(folder / "features.safetensors", partial(save_file, parts))
+    write_whole(folder / "metrics.json", json.dumps(metrics, indent=2) + "\n")
     # Last, because its presence says that the artefact is complete.
-    write_text(folder / "tracks.csv", table.getvalue())
+    write_whole(folder / "tracks.csv", table.getvalue())
 
 
 def read_artefact(folder: Path) -> Artefact:

@@ -6,6 +6,7 @@ import csv
 import io
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +17,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from ..datasets.track import Modality, Track
+from ..files import write_whole
 from ..reporting.run_record import TRACK_COLUMNS, RunRecord, track_of_row
 
 TRACKS, CLUSTERING = "train_tracks.csv", "last_clustering.safetensors"
@@ -127,9 +129,7 @@ def write_clustering(
     table = folder / TRACKS
     if not table.exists():
         text = track_table(clustering.tracks, ["train"] * len(clustering.tracks), root)
-        beside = table.with_name(table.name + ".part")
-        beside.write_text(text, encoding="utf-8")
-        beside.replace(table)
+        write_whole(table, text)
     tensors = {
         "features": clustering.features.detach().cpu().half().contiguous(),
         "labels": torch.from_numpy(np.ascontiguousarray(clustering.labels)),
@@ -141,10 +141,8 @@ def write_clustering(
     for when, labels in (("now", history.now), ("before", history.before)):
         for name, value in labels.items():
             tensors[f"{when}/{name}"] = torch.from_numpy(np.ascontiguousarray(value))
-    beside = folder / (CLUSTERING + ".part")
     about = {"stage": clustering.stage, "epoch": str(clustering.epoch)}
-    save_file(tensors, beside, metadata=about)
-    beside.replace(folder / CLUSTERING)
+    write_whole(folder / CLUSTERING, partial(save_file, tensors, metadata=about))
 
 
 def read_history(folder: Path) -> LabelHistory:

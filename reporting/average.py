@@ -23,13 +23,13 @@ from ..evaluation.spread import mean_and_std
 from .run_record import read_run
 
 SAME = ("stage", "rule", "flip", "rerank", "gallery_kind")
-_TRIAL = re.compile(r"(?<=^regdb/trial-)\d+(?=/)")
+_TRIAL = re.compile(r"(?<=/trial-)\d+(?=/)")  # of a data set with numbered splits
 
 
 def average_runs(paths: Sequence[Path]) -> list[dict[str, Any]]:
     """Mean and standard deviation over runs of each one's last evaluation.
 
-    RegDB's trials of one direction become one protocol, ``regdb/trial-*/v2t``.
+    The trials of one direction become one protocol, such as ``regdb/trial-*/v2t``.
 
     Args:
         paths: run folders of finished runs, at least two.
@@ -43,7 +43,7 @@ def average_runs(paths: Sequence[Path]) -> list[dict[str, Any]]:
     Raises:
         FileNotFoundError: a folder is no run folder.
         ValueError: fewer than two runs, a run without an evaluation, runs that are not comparable,
-            or a RegDB trial that counts twice.
+            or a trial that counts twice.
     """
     if len({path.resolve() for path in paths}) < max(2, len(paths)):
         raise ValueError(
@@ -81,7 +81,7 @@ def _average(name: str, records: Sequence[dict[str, Any]], paths: Sequence[Path]
         if twin != record["run"] and len({r["protocol"] for r in records}) > 1:
             raise ValueError(
                 f"{record['protocol']} counts twice, from {twin} and {record['run']}: the mean "
-                "over RegDB's trials takes one run for each"
+                "over the trials takes one run for each"
             )
     spread = {s: mean_and_std([record.get(s) for record in records]) for s in SCORES}
     return {

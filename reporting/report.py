@@ -10,6 +10,7 @@ import jinja2
 import yaml
 
 from ..evaluation.results import HEADS, SCORES, percent
+from ..files import write_whole
 from .curves import curves
 from .report_clusters import clusters, embedding, stored_clustering
 from .report_facts import comparison, facts, results, run_titles, times
@@ -61,9 +62,7 @@ def write_report(run: Path | Sequence[Path], out: Path | None = None) -> Path:
         scores=[(score, HEADS[score]) for score in SCORES],
     )
     out = out or folders[0] / ("report.html" if single else "comparison.html")
-    beside = out.with_name(out.name + ".part")
-    beside.write_text(page, encoding="utf-8")
-    beside.replace(out)
+    write_whole(out, page)
     return out
 
 

@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from ..datasets import load_dataset
 from ..datasets.errors import DatasetError
-from ..datasets.registry import load_dataset
 from ..datasets.track import Modality
 from ..evaluation.results import stage_name
 from ..pseudo_labels.label_quality import label_quality

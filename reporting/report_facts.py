@@ -6,6 +6,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from ..datasets.registry import known_spec
+from ..datasets.spec import PublishedResult
+from ..datasets.synthetic_mark import MARKER
 from ..evaluation.results import (
     SCORES,
     Record,
@@ -18,10 +21,7 @@ from ..evaluation.results import (
     short_name,
     stage_name,
 )
-from .published_rows import PUBLISHED_ROWS, PublishedRow
 from .run_record import RunRecord
-
-MARKER = "vireid-synthetic.json"
 
 
 def facts(run: RunRecord) -> list[tuple[str, str]]:
@@ -132,13 +132,14 @@ def results(run: RunRecord) -> dict[str, Any]:
     }
 
 
-def published(run: RunRecord) -> list[PublishedRow]:
+def published(run: RunRecord) -> Sequence[PublishedResult]:
     """Published rows of the run's data set; none for a synthetic set in its layout."""
     said = " ".join(str(r.get("verification", "")) for r in run.of_kind("run", own=True))
     root = Path(str(run.setting("data_dir") or ""))
     if "synthetic" in said or (root / MARKER).exists():
-        return []
-    return PUBLISHED_ROWS.get(str(run.setting("dataset")), [])
+        return ()
+    spec = known_spec(str(run.setting("dataset")))
+    return spec.results if spec else ()
 
 
 def comparison(runs: Sequence[RunRecord], titles: Sequence[str]) -> dict[str, Any]:

@@ -1,8 +1,8 @@
 """A synthetic visible-infrared data set of walking people, the same on every machine."""
 
+from ..datasets.synthetic_mark import MARKER
 from .contact_sheet import contact_sheet
 from .errors import SyntheticError
-from .marker import MARKER
 from .presets import PRESETS, Preset
 from .render import LAYOUTS, SyntheticSummary, render_dataset
 

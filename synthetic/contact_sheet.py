@@ -8,10 +8,10 @@ from pathlib import Path
 
 from PIL import Image
 
-from ..datasets.registry import load_dataset
+from ..datasets import load_dataset
+from ..datasets.synthetic_mark import MARKER
 from ..datasets.track import Modality
 from .errors import SyntheticError
-from .marker import MARKER
 from .tracklet import FRAME_HEIGHT, FRAME_WIDTH
 
 _GAP = 2

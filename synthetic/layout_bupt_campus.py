@@ -6,8 +6,8 @@ import json
 from collections.abc import Sequence
 
 from ..datasets.track import Modality
-from .plan import PlannedTrack, draw_cameras, draw_length, unshared_people
 from .presets import PRESETS, Preset
+from .schedule import PlannedTrack, draw_cameras, draw_length, unshared_people
 from .streams import Stream, stream
 
 CAMERAS = ("LS3", "G25", "CQ1", "W4", "TSG1", "TSG2")

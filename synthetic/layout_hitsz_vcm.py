@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ..datasets.track import Modality
-from .plan import PlannedTrack, draw_cameras, draw_length, unshared_people
 from .presets import PRESETS, Preset
+from .schedule import PlannedTrack, draw_cameras, draw_length, unshared_people
 from .streams import Stream, stream
 
 _FOLDER = {Modality.VISIBLE: "rgb", Modality.INFRARED: "ir"}

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ..datasets.track import Modality
-from .plan import PlannedTrack, draw_cameras, draw_walks, unshared_people
 from .presets import LLCM_PRESETS, Preset
+from .schedule import PlannedTrack, draw_cameras, draw_walks, unshared_people
 from .streams import Stream, stream
 
 # Places with a sensor of each modality; the third has no infrared one.

@@ -6,12 +6,12 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from ..datasets.readers.regdb import TRIALS
 from ..datasets.track import Modality
-from .plan import PlannedTrack, draw_walks, unshared_people
 from .presets import REGDB_PRESETS, Preset
+from .schedule import PlannedTrack, draw_walks, unshared_people
 from .streams import Stream, stream
 
-TRIALS = 10
 _CAMERA = 1  # both sensors look from one place, so they see the same walks
 _FOLDERS = {Modality.VISIBLE: "Visible", Modality.INFRARED: "Thermal"}
 _WORDS = {Modality.VISIBLE: "visible", Modality.INFRARED: "thermal"}

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from ..datasets.track import Modality
-from .plan import PlannedTrack, draw_cameras, draw_walks, unshared_people
 from .presets import SYSU_PRESETS, Preset
+from .schedule import PlannedTrack, draw_cameras, draw_walks, unshared_people
 from .streams import Stream, stream
 
 # Camera number and place, which chooses the side that people show, in the order of the folders.

@@ -7,13 +7,13 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
+from ..datasets.synthetic_mark import MARKER
 from .errors import SyntheticError
 from .layout_bupt_campus import BuptCampus
-from .plan import Layout, PlannedTrack, count_tracks
 from .presets import Preset
+from .schedule import Layout, PlannedTrack, count_tracks
 from .tracklet import FRAME_HEIGHT, FRAME_WIDTH
 
-MARKER = "vireid-synthetic.json"
 VERSION = 1  # raised whenever the same seed gives other files
 
 

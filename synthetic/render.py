@@ -15,6 +15,7 @@ from pathlib import Path
 
 from tqdm import tqdm
 
+from ..datasets.synthetic_mark import MARKER
 from ..datasets.track import Modality
 from .camera import Camera, draw_camera
 from .errors import SyntheticError
@@ -23,8 +24,8 @@ from .layout_hitsz_vcm import HitszVcm
 from .layout_llcm import Llcm
 from .layout_regdb import RegDB
 from .layout_sysu_mm01 import SysuMM01
-from .marker import MARKER, describe, holds, identities_of
-from .plan import Layout, PlannedTrack, count_tracks
+from .marker import describe, holds, identities_of
+from .schedule import Layout, PlannedTrack, count_tracks
 from .streams import Stream, stream
 from .tracklet import Sighting, encode_frame, render_tracklet
 from .wardrobe import draw_person

@@ -4,6 +4,7 @@ import re
 import runpy
 import shlex
 import shutil
+import subprocess
 import sys
 from pathlib import Path
 
@@ -12,12 +13,13 @@ import torch
 import yaml
 from run_records import records
 from vireid.cli import main
-from vireid.datasets import load_dataset
+from vireid.commands.mmm import MMMSettings
+from vireid.datasets import DatasetSpec, ProtocolRecipe, Scan, load_dataset, register_dataset
 from vireid.datasets.errors import DatasetError
-from vireid.datasets.registry import SCANNERS, register_dataset
+from vireid.datasets.layouts import recognise_layout
+from vireid.datasets.registry import DATASETS
 from vireid.losses.registry import LOSSES, extra_losses, parse_losses, register_loss
 from vireid.mmm.matching import MATCHERS, match, register_matcher
-from vireid.mmm.settings import MMMSettings
 from vireid.models import AGW
 from vireid.models.network import NETWORKS, network_named, register_network
 
@@ -45,7 +47,7 @@ EXTRA = {
 @pytest.fixture(autouse=True)
 def _registries():
     """What a test registers is forgotten after it."""
-    tables = [(table, dict(table)) for table in (SCANNERS, NETWORKS, LOSSES, MATCHERS)]
+    tables = [(table, dict(table)) for table in (DATASETS, NETWORKS, LOSSES, MATCHERS)]
     yield
     for table, before in tables:
         table.clear()
@@ -62,7 +64,7 @@ def program(tmp_path, monkeypatch):
         if arguments is None:
             return runpy.run_path(str(file), run_name=file.stem)
         monkeypatch.setattr(sys, "argv", [str(file), *arguments])
-        registered = [(table, dict(table)) for table in (SCANNERS, NETWORKS, LOSSES, MATCHERS)]
+        registered = [(table, dict(table)) for table in (DATASETS, NETWORKS, LOSSES, MATCHERS)]
         with pytest.raises(SystemExit) as end:
             runpy.run_path(str(file), run_name="__main__")
         for table, before in registered:  # the next command is another process
@@ -117,7 +119,13 @@ def test_a_data_set_is_read_verified_trained_and_evaluated(program, shop, tiny_s
     run_commands(program, "shop.py", shop)
     found = records("runs/shop", "evaluation")
     assert {record["protocol"] for record in found} == {"shop/v2i", "shop/i2v"}
+    config = Path("runs/shop/config.yaml").read_text(encoding="utf-8")
+    assert "network: agw" in config and "num_frames: 1\n" in config
+    (single,) = records("runs/single", "evaluation")
+    assert (single["protocol"], single["trials"]) == ("shop/single/i2v", 3)
+    assert recognise_layout(shop) == "folder"  # it has a `train`
     program("shop.py")
+    assert recognise_layout(shop) == "shop"
     ours, original = load_dataset("shop", shop), load_dataset("hitsz-vcm", tiny_set)
     for split in ("train", "query", "gallery"):
         for one, two in zip(getattr(ours, split), getattr(original, split), strict=True):
@@ -200,15 +208,26 @@ def test_an_ablation_trains_with_the_parts_of_its_program(program, tiny_set, tmp
     assert records(folder, "matching")
 
 
-def scan_nothing(root, problems):
-    raise AssertionError("never read")
+def register(**about):
+    register_dataset(DatasetSpec(scan=lambda root, problems: Scan(), **about))
+
+
+def test_the_help_of_a_program_names_its_data_set(tmp_path):
+    (tmp_path / "shop.py").write_text(PROGRAMS["shop.py"], encoding="utf-8")
+    for command in ("verify", "evaluate", "mmm"):
+        words = [sys.executable, str(tmp_path / "shop.py"), command, "--help"]
+        said = subprocess.run(words, capture_output=True, text=True, check=True).stdout
+        assert "sysu-mm01, shop" in " ".join(said.split()), command
 
 
 def test_a_taken_or_unreadable_name_is_refused():
     refused = (
-        (lambda: register_dataset("HITSZ", scan_nothing), "lower-case"),
-        (lambda: register_dataset("hitszvcm", scan_nothing), "already"),
-        (lambda: register_dataset("sysu", scan_nothing), "already"),
+        (lambda: register(name="HITSZ"), "lower-case"),
+        (lambda: register(name="hitszvcm"), "already"),
+        (lambda: register(name="sysu"), "already"),
+        (lambda: register(name="shop", aliases=("RegDB",)), "already"),
+        (lambda: register(name="shop", protocols=(ProtocolRecipe("all"),)), "ends in one of v2i"),
+        (lambda: register(name="shop", protocols=(ProtocolRecipe("v2i", "some"),)), "rule 'some'"),
         (lambda: register_network("agw")(AGW), "already"),
         (lambda: register_network("agw2")(AGW), "'AGW' already"),
         (lambda: register_network("auto")(AGW), "already"),

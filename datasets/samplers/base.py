@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from torch.utils.data import Sampler
 
+from ...errors import shorten
 from ..track import Modality
-from ..wording import shorten
 from .deck import Deck
 
 Indices = NDArray[np.int64]
@@ -96,8 +96,8 @@ class TwoSidedBatchSampler(EpochBatchSampler):
         """
         super().__init__(seed)
         labels = as_array(identities, "identities")
-        modality_codes = as_array(modalities, "modalities", len(labels))
-        self._tracks = both_modalities(labels, modality_codes, missing)
+        modality_of = as_array(modalities, "modalities", len(labels))
+        self._tracks = both_modalities(labels, modality_of, missing)
         check_group(p, k, self._tracks, even=self.even)
         self.p, self.k = p, k
 

@@ -34,12 +34,12 @@ class HalfRandomBatchSampler(EpochBatchSampler):
         """
         super().__init__(seed)
         labels = as_array(identities, "identities")
-        modality_codes = as_array(modalities, "modalities", len(labels))
+        modality_of = as_array(modalities, "modalities", len(labels))
         if batch_size < 2 or batch_size % 2:
             raise ValueError(f"batch_size is even, half for each modality; got {batch_size}")
         self.half = batch_size // 2
         self._infrared, self._visible = (
-            np.flatnonzero((labels >= 0) & (modality_codes == modality))
+            np.flatnonzero((labels >= 0) & (modality_of == modality))
             for modality in (Modality.INFRARED, Modality.VISIBLE)
         )
         found = f"{len(self._infrared)} infrared and {len(self._visible)} visible tracks"

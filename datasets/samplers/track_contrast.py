@@ -39,15 +39,15 @@ class TrackContrastSampler(EpochBatchSampler):
             ValueError: if a modality has no tracks, or n or `num_batches` is below 1.
         """
         super().__init__(seed)
-        modality_codes = as_array(modalities, "modalities")
-        numbers = as_array(cameras, "cameras", len(modality_codes))
+        modality_of = as_array(modalities, "modalities")
+        numbers = as_array(cameras, "cameras", len(modality_of))
         if n < 1 or num_batches < 1:
             raise ValueError(f"n and num_batches are at least 1; got {n} and {num_batches}")
         if numbers.size and numbers.min() < 0:
             raise ValueError(f"camera numbers are not negative; got {numbers.min()}")
         self.n, self.num_batches = n, num_batches
         self._cameras = [
-            group_by(numbers, np.flatnonzero(modality_codes == modality))
+            group_by(numbers, np.flatnonzero(modality_of == modality))
             for modality in (Modality.VISIBLE, Modality.INFRARED)
         ]
         for modality, found in zip(("visible", "infrared"), self._cameras):

@@ -42,9 +42,9 @@ class UnifiedBatchSampler(EpochBatchSampler):
         """
         super().__init__(seed)
         clusters = as_array(labels, "labels")
-        modality_codes = as_array(modalities, "modalities", len(clusters))
+        modality_of = as_array(modalities, "modalities", len(clusters))
         self._halves = [
-            group_by(clusters, np.flatnonzero(modality_codes == modality)) for modality in Modality
+            group_by(clusters, np.flatnonzero(modality_of == modality)) for modality in Modality
         ]
         self._names = sorted(set().union(*self._halves))
         check_group(p, k, dict.fromkeys(self._names), even=True)

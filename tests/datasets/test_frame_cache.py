@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-from vireid.datasets import frame_cache, frame_shard
-from vireid.datasets.clips import ClipLoader, ClipReader
+from vireid.datasets import ClipLoader, ClipReader, frame_cache, frame_shard
 from vireid.datasets.errors import CorruptFrames, DatasetError
 from vireid.datasets.frame_cache import FrameCache, default_cache_dir
 from vireid.datasets.track import Modality, Track
 
 HEIGHT, WIDTH = 12, 7
+LENGTHS = (4, 1, 6)
 
 
 def picture(path, seed, mode="RGB"):
@@ -25,7 +25,7 @@ def picture(path, seed, mode="RGB"):
 @pytest.fixture
 def tracks(tmp_path):
     found = []
-    for number, length in enumerate((4, 1, 6)):
+    for number, length in enumerate(LENGTHS):
         paths = [tmp_path / f"Spur ü {number}-{frame}.jpg" for frame in range(length)]
         for frame, path in enumerate(paths):
             picture(path, 10 * number + frame)
@@ -59,7 +59,8 @@ def reader(tracks, folder, cache="disk", **options):
 
 
 def everything(source):
-    return torch.cat([source.all_clips(i) for i in range(len(source))])
+    """Every frame of every track; a track's last one repeats."""
+    return source.test_clips(range(len(source)), max(LENGTHS))
 
 
 def shards(folder):
@@ -195,7 +196,7 @@ def test_a_cache_that_vanishes_while_it_is_used(tracks, tmp_path):
     shutil.rmtree(tmp_path / "cache")
     tracks[1].frames[0].unlink()
     with pytest.raises(CorruptFrames, match="does not exist"):
-        source.all_clips(1)
+        source.test_clips([1])
 
 
 def test_unreadable_frames_are_named_or_left_out(tracks, tmp_path):
@@ -272,7 +273,7 @@ def test_two_processes_at_once(tracks, tmp_path):
 
 def test_worker_processes_read_it(tracks, tmp_path):
     source = reader(tracks, tmp_path / "cache")
-    source.all_clips(0)  # maps a shard, which must not travel
+    source.test_clips([0])  # maps a shard, which must not travel
     batches = [[0, 2], [1, 1]]
     helped = ClipLoader(source, batches, seed=3, workers=1, start_method="spawn")
     alone = ClipLoader(reader(tracks, tmp_path, "none"), batches, seed=3)

@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 from vireid.datasets import DatasetError, Modality, load_dataset
 from vireid.datasets.layouts import recognise_layout
-from vireid.datasets.registry import resolve_name
+from vireid.datasets.registry import dataset_spec
 from vireid.datasets.verify import require_complete, verify_dataset
 
 FOLDER = Path(__file__).parents[1] / "conformance"
@@ -234,12 +234,12 @@ def test_an_empty_split(hitsz):
 
 @pytest.mark.parametrize("name", ["HITSZVCM", "hitsz_vcm", "Hitsz-VCM", "vcm"])
 def test_spellings(name):
-    assert resolve_name(name) == "hitsz-vcm"
-    assert resolve_name("BUPTCampus") == "bupt-campus"
+    assert dataset_spec(name).name == "hitsz-vcm"
+    assert dataset_spec("BUPTCampus").name == "bupt-campus"
 
 
 def test_an_unknown_name_lists_the_known_ones(tmp_path):
-    with pytest.raises(DatasetError, match=r"market.*bupt-campus, sysu-mm01, regdb, llcm, folder"):
+    with pytest.raises(DatasetError, match=r"market.*bupt-campus, folder, .*, regdb, sysu-mm01"):
         load_dataset("market", tmp_path)
 
 

@@ -5,7 +5,8 @@ import json
 import pytest
 from PIL import Image
 from vireid.datasets import DatasetError
-from vireid.datasets.published import PUBLISHED, Counts
+from vireid.datasets.registry import DATASETS, dataset_spec
+from vireid.datasets.spec import Counts
 from vireid.datasets.track import Modality
 from vireid.datasets.verify import require_complete, verify_dataset
 
@@ -215,14 +216,14 @@ def test_without_a_mark_published_counts_are_wanted(copy):
     assert verification.source == "published counts"
     assert any("9,751 tracks wanted, 5 found" in problem for problem in verification.problems)
     for row in verification.rows:
-        assert row.wanted == PUBLISHED["hitsz-vcm"].get(row.part, Counts())
-    assert set(PUBLISHED["hitsz-vcm"]) <= {row.part for row in verification.rows}
+        assert row.wanted == dataset_spec("hitsz-vcm").counts.get(row.part, Counts())
+    assert set(dataset_spec("hitsz-vcm").counts) <= {row.part for row in verification.rows}
 
 
 def test_published_parts_add_up():
-    for parts in PUBLISHED.values():
-        for (split, modality, everything), counts in parts.items():
-            pair = [parts.get((split, m, everything)) for m in Modality]
+    for spec in DATASETS.values():
+        for (split, modality, everything), counts in spec.counts.items():
+            pair = [spec.counts.get((split, m, everything)) for m in Modality]
             if modality is None and all(pair):
                 assert sum(p.tracks for p in pair) == counts.tracks
 

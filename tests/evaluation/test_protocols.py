@@ -52,7 +52,7 @@ def test_folder_with_one_modality_on_each_side_serves_both_directions(sides):
 
 
 def test_unknown_data_set_is_named():
-    with pytest.raises(ValueError, match="'market'; known: hitsz-vcm"):
+    with pytest.raises(ValueError, match=r"'market'; known: .*hitsz-vcm"):
         protocols(dataset("market", INFRARED, VISIBLE))
 
 
@@ -198,7 +198,7 @@ def test_regdb_is_tested_on_the_trial_that_was_read():
         protocols(split, "regdb/trial-4/v2t")
     assert trial_of("regdb/trial-7/v2t,regdb/trial-7/t2v") == 7
     assert trial_of(["sysu-mm01/all"]) is None
-    with pytest.raises(ValueError, match=r"several RegDB trials \(2, 7\).*vireid average"):
+    with pytest.raises(ValueError, match=r"several trials \(2, 7\).*vireid average"):
         trial_of("regdb/trial-7/v2t,regdb/trial-2/t2v")
 
 

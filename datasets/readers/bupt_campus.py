@@ -11,9 +11,11 @@ import json
 from pathlib import Path
 from typing import Any
 
-from .folder_scan import Problems, Scan, read_list, unique_key
-from .layouts import check_layout
-from .track import Modality, Track
+from ..folder_scan import Problems, Scan, read_list, unique_key
+from ..layouts import check_layout
+from ..registry import register_dataset
+from ..spec import Counts, DatasetSpec, ProtocolRecipe, PublishedResult
+from ..track import Modality, Track
 
 NAME = "bupt-campus"
 CAMERAS = {"LS3": 0, "G25": 1, "CQ1": 2, "W4": 3, "TSG1": 4, "TSG2": 5}
@@ -51,7 +53,7 @@ def scan_bupt_campus(
         Splits train, auxiliary (where it is listed), query, gallery. A row for both modalities
         gives two tracks, infrared first.
     """
-    scan = Scan()
+    scan = Scan(own_frames=fake_ir)
     needed = (*NEEDED, "|".join(LISTS["auxiliary"])) if auxiliary else NEEDED
     if not check_layout(root, NAME, needed, problems):
         return scan
@@ -138,3 +140,40 @@ def _frames(paths: dict[str, Any], person: str, kind: str, camera: str, tracklet
         return [frame.replace(old, f"{person}/{FAKE}/", 1) for frame in visible]
     listed = isinstance(entry, list) and all(isinstance(frame, str) for frame in entry)
     return entry if listed else []
+
+
+I, V = Modality.INFRARED, Modality.VISIBLE  # noqa: E741
+
+register_dataset(
+    DatasetSpec(
+        name=NAME,
+        scan=scan_bupt_campus,
+        title="BUPTCampus",
+        aliases=("bupt",),
+        marks=("data_paths.json|DATA",),
+        query_side="both",
+        counts={
+            ("train", I, False): Counts(tracks=3_574),
+            ("train", V, False): Counts(tracks=3_574),
+            ("train", None, False): Counts(1_074, 7_148, 796_138),
+            ("auxiliary", None, False): Counts(930, 1_860),
+            ("query", I, False): Counts(tracks=536),
+            ("query", V, False): Counts(tracks=540),
+            ("query", None, False): Counts(1_076, 1_076),
+            ("gallery", I, False): Counts(tracks=2_422),
+            ("gallery", V, False): Counts(tracks=2_422),
+            ("gallery", None, False): Counts(1_076, 4_844),
+        },
+        protocols=(
+            ProtocolRecipe("v2i"),
+            ProtocolRecipe("i2v"),
+            ProtocolRecipe("released/v2i", "all", published=False, default=False),
+            ProtocolRecipe("released/i2v", "all", published=False, default=False),
+        ),
+        results=(
+            PublishedResult(
+                "M3-ReID, 6 frames", "supervised", "V2I", (70.74, 63.75), "I2V", (68.28, 64.96)
+            ),
+        ),
+    )
+)

@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 from vireid.datasets.track import Modality
 from vireid.synthetic import LAYOUTS, PRESETS
-from vireid.synthetic.plan import count_tracks
+from vireid.synthetic.schedule import count_tracks
 
 EVERY = [(layout, preset) for layout in LAYOUTS for preset in PRESETS]
 VIDEO = [(layout, preset) for layout, preset in EVERY if not LAYOUTS[layout].images]

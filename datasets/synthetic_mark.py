@@ -1,4 +1,4 @@
-"""Which counts a folder is held against: its own, if it is synthetic, or the published ones."""
+"""The file that marks a folder as synthetic and says what a complete copy holds."""
 
 from __future__ import annotations
 
@@ -6,26 +6,29 @@ import json
 from pathlib import Path
 
 from .folder_scan import Problems
-from .published import PUBLISHED, Counts, Part
+from .spec import Counts, Part
 from .track import Modality
 
-SYNTHETIC_MARK = "vireid-synthetic.json"
+MARKER = "vireid-synthetic.json"
 
 
-def wanted_counts(name: str, root: Path, problems: Problems) -> tuple[str, dict[Part, Counts]]:
-    """The counts of a complete copy.
+def synthetic_counts(
+    name: str, root: Path, problems: Problems
+) -> tuple[str, dict[Part, Counts]] | None:
+    """The counts of a complete copy of a synthetic set.
 
     Args:
-        name: registered name of the data set.
-        root: its folder.
-        problems: takes a complaint about an unreadable mark of a synthetic set.
+        name: registered name of the data set that the folder is read as.
+        root: the folder.
+        problems: takes a complaint about an unreadable mark, or one of another layout.
 
     Returns:
-        Where the counts come from, in words, and the counts; none for a folder of one's own.
+        Which set it is, in words, and the counts (none after a complaint); None where the folder is
+        not marked.
     """
-    mark = root / SYNTHETIC_MARK
+    mark = root / MARKER
     if not mark.is_file():
-        return ("published counts" if name in PUBLISHED else ""), PUBLISHED.get(name, {})
+        return None
     try:
         content = json.loads(mark.read_text(encoding="utf-8"))
         layout = content["layout"]

@@ -12,9 +12,11 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from .folder_scan import Problems, Scan, read_list, unique_key
-from .layouts import check_layout
-from .track import Modality, Track
+from ..folder_scan import Problems, Scan, read_list, unique_key
+from ..layouts import check_layout
+from ..registry import register_dataset
+from ..spec import Counts, DatasetSpec, PublishedResult
+from ..track import Modality, Track
 
 NAME = "hitsz-vcm"
 MIN_FRAMES = 12
@@ -54,7 +56,7 @@ def scan_hitsz_vcm(root: Path, problems: Problems, *, min_frames: int = MIN_FRAM
     Returns:
         Splits train, query, gallery. Queries keep the order of the query list.
     """
-    scan = Scan()
+    scan = Scan(own_filter=min_frames != MIN_FRAMES)
     if not check_layout(root, NAME, FILES, problems):
         return scan
     train = _read_split(root, "train", scan, problems)
@@ -188,3 +190,33 @@ def _integers(line: str) -> list[int] | None:
         return [int(word) for word in line.split()]
     except ValueError:
         return None
+
+
+I, V = Modality.INFRARED, Modality.VISIBLE  # noqa: E741
+
+register_dataset(
+    DatasetSpec(
+        name=NAME,
+        scan=scan_hitsz_vcm,
+        title="HITSZ-VCM",
+        aliases=("vcm",),
+        marks=("info/train_name.txt|info/track_train_info.txt",),
+        query_side="infrared",
+        counts={
+            ("train", I, False): Counts(tracks=4_291),
+            ("train", V, False): Counts(tracks=5_460),
+            ("train", None, False): Counts(500, 9_751, 224_757),
+            ("train", None, True): Counts(tracks=11_061, frames=232_496),
+            ("query", I, False): Counts(tracks=4_584),
+            ("query", I, True): Counts(tracks=5_159),
+            ("gallery", V, False): Counts(tracks=5_099),
+            ("gallery", V, True): Counts(tracks=5_643),
+            ("test", None, True): Counts(tracks=10_802, frames=230_763),
+        },
+        results=(
+            PublishedResult(
+                "M3-ReID, 6 frames", "supervised", "V2I", (75.31, 60.51), "I2V", (73.21, 59.02)
+            ),
+        ),
+    )
+)

@@ -10,11 +10,13 @@ from __future__ import annotations
 import re
 from pathlib import Path, PurePosixPath
 
-from .folder_scan import Problems, Scan, unique_key
-from .image_folder import Camera, folder_tracks, image_track, read_identities, without_images
-from .image_list import ListedImage, compare_labels, numbered_apart, read_image_list
-from .layouts import check_layout
-from .track import Modality, Track
+from ..folder_scan import Problems, Scan, unique_key
+from ..image_folder import Camera, folder_tracks, image_track, read_identities, without_images
+from ..image_list import ListedImage, compare_labels, numbered_apart, read_image_list
+from ..layouts import check_layout
+from ..registry import register_dataset
+from ..spec import Counts, DatasetSpec, ProtocolRecipe
+from ..track import Modality, Track
 
 NAME = "llcm"
 TRAIN_FILES = {Modality.VISIBLE: "idx/train_vis.txt", Modality.INFRARED: "idx/train_nir.txt"}
@@ -81,3 +83,23 @@ def _camera_of(path: PurePosixPath) -> int:
         if match:
             return int(match.group(1))
     return 0
+
+
+I, V = Modality.INFRARED, Modality.VISIBLE  # noqa: E741
+
+register_dataset(
+    DatasetSpec(
+        name=NAME,
+        scan=scan_llcm,
+        title="LLCM",
+        marks=("idx/train_vis.txt|test_vis",),
+        images=True,
+        counts={
+            ("train", V, False): Counts.of_images(16_946),
+            ("train", I, False): Counts.of_images(13_975),
+            ("train", None, False): Counts.of_images(30_921, 713),
+            ("test", None, False): Counts(351),
+        },
+        protocols=(ProtocolRecipe("v2i", "llcm", shots=1), ProtocolRecipe("i2v", "llcm", shots=1)),
+    )
+)

@@ -1,11 +1,11 @@
-"""A RegDB model meets the test split of its own trial, and no other."""
+"""A model of one numbered split meets the test people of that split, and no other."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 import pytest
-from vireid.engine.regdb_trial import choose_trial, require_same_trial, trial_of_model
+from vireid.engine.model_trial import choose_trial, require_same_trial, trial_of_model
 from vireid.errors import UserError
 
 MODEL = Path("runs/model.safetensors")
@@ -21,7 +21,8 @@ MODEL = Path("runs/model.safetensors")
     ],
 )
 def test_trial_of_a_model(meta, trial):
-    assert trial_of_model(meta) == trial
+    assert trial_of_model(meta, "regdb") == trial
+    assert trial_of_model(meta, "sysu-mm01") is None
 
 
 @pytest.mark.parametrize(
@@ -43,7 +44,7 @@ def test_the_models_own_trial_is_taken(asked, protocol, chosen):
         (2, "", "trained on trial 4 of RegDB, but trial 2 is asked for.*--trial 4"),
         (None, "regdb/trial-2/v2t", "trained on trial 4 of RegDB, but trial 2"),
         (4, "regdb/trial-2/v2t", "--trial 4 contradicts --protocol regdb/trial-2/v2t"),
-        (None, "regdb/trial-2,regdb/trial-4", "several RegDB trials"),
+        (None, "regdb/trial-2,regdb/trial-4", "several trials"),
     ],
 )
 def test_another_trial_is_refused(asked, protocol, message):

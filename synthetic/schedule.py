@@ -1,4 +1,4 @@
-"""Who is seen where, how often and for how long: the plan of a set, before anything is drawn."""
+"""Who is seen where, how often and for how long, before anything is drawn."""
 
 from __future__ import annotations
 

@@ -15,14 +15,15 @@ import re
 from collections.abc import Iterable
 from pathlib import Path
 
-from .folder_scan import Problems, Scan
-from .layouts import check_layout
-from .track import Modality, Track
+from ..folder_scan import SUFFIXES, Problems, Scan
+from ..layouts import check_layout
+from ..registry import register_dataset
+from ..spec import DatasetSpec
+from ..track import Modality, Track
 
 NAME = "folder"
 SPLITS = ("train", "query", "gallery")
 UNKNOWN = "unknown"
-SUFFIXES = {".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp"}
 MODALITIES = {modality.name.lower(): modality for modality in Modality}
 
 _Found = tuple[str, str, Modality, str, str, tuple[Path, ...]]
@@ -110,3 +111,6 @@ def _number(names: set[str], pattern: str) -> dict[str, int]:
     if len(set(numbers)) < len(ordered):
         numbers = list(range(len(ordered)))
     return dict(zip(ordered, numbers))
+
+
+register_dataset(DatasetSpec(name=NAME, scan=scan_folder, marks=("train",)))

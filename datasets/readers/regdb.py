@@ -9,12 +9,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from .errors import DatasetError
-from .folder_scan import Problems, Scan, unique_key
-from .image_folder import image_track
-from .image_list import ListedImage, compare_labels, numbered_apart, read_image_list
-from .layouts import check_layout
-from .track import Modality, Track
+from ..folder_scan import Problems, Scan, unique_key
+from ..image_folder import image_track
+from ..image_list import ListedImage, compare_labels, numbered_apart, read_image_list
+from ..layouts import check_layout
+from ..registry import register_dataset
+from ..spec import Counts, DatasetSpec, ProtocolRecipe, PublishedResult, Trials
+from ..track import Modality, Track
 
 NAME = "regdb"
 TRIALS = 10
@@ -37,13 +38,7 @@ def scan_regdb(root: Path, problems: Problems, *, trial: int = 1) -> Scan:
         the other direction swaps the two), in the order of the lists. The visible camera is 1, the
         thermal one 2.
 
-    Raises:
-        DatasetError: if there is no such trial.
     """
-    if trial not in range(1, TRIALS + 1):
-        raise DatasetError(
-            f"RegDB has trials 1 to {TRIALS}; got {trial!r}. Give one of them (--trial)"
-        )
     scan = Scan()
     files = {(s, m): f"idx/{s}_{WORDS[m]}_{trial}.txt" for s in SPLITS for m in Modality}
     if not check_layout(root, NAME, (*FOLDERS.values(), *files.values()), problems):
@@ -102,3 +97,25 @@ def _tracks(
         scan.origins[key] = (name, row.line, 0)
         tracks.append(Track(track.frames, modality, track.camera, track.identity, key))
     return tracks
+
+
+I, V = Modality.INFRARED, Modality.VISIBLE  # noqa: E741
+
+register_dataset(
+    DatasetSpec(
+        name=NAME,
+        scan=scan_regdb,
+        title="RegDB",
+        marks=("idx/train_visible_1.txt|Thermal",),
+        images=True,
+        counts={
+            ("train", V, False): Counts.of_images(2_060, 206),
+            ("train", I, False): Counts.of_images(2_060, 206),
+            ("query", V, False): Counts.of_images(2_060, 206),
+            ("gallery", I, False): Counts.of_images(2_060, 206),
+        },
+        protocols=(ProtocolRecipe("v2t", "all"), ProtocolRecipe("t2v", "all")),
+        trials=Trials(TRIALS, "about half"),
+        results=(PublishedResult("MMM", "unsupervised", "V2I", (89.7, 80.5), "I2V", (85.8, 77.0)),),
+    )
+)

@@ -1,34 +1,36 @@
-"""RegDB's rule that a model is tested on the split that it was trained on, and on no other."""
+"""A model of one numbered split is tested on that split and on no other."""
 
 from __future__ import annotations
 
 from pathlib import Path
 from typing import Any
 
-from ..datasets.errors import DatasetError
-from ..datasets.registry import resolve_name
+from ..datasets.registry import known_spec
 from ..errors import UserError
 from ..evaluation.protocol_names import trial_of
 
 
-def trial_of_model(meta: dict[str, Any]) -> int | None:
-    """The RegDB trial on which a network was trained, None if it was trained on something else."""
-    return int(meta.get("trial", 1)) if _is_regdb(str(meta.get("dataset"))) else None
+def trial_of_model(meta: dict[str, Any], dataset: str) -> int | None:
+    """The trial of a data set on which a network was trained.
 
+    Args:
+        meta: what its checkpoint says.
+        dataset: data set at hand.
 
-def _is_regdb(name: str) -> bool:
-    """Whether a data set's name means RegDB; what a checkpoint says may be no name at all."""
-    try:
-        return resolve_name(name) == "regdb"
-    except DatasetError:
-        return False
+    Returns:
+        None if it was trained on another data set, or this one has no numbered splits.
+    """
+    spec = known_spec(dataset)
+    if spec is None or not spec.trials or spec is not known_spec(str(meta.get("dataset"))):
+        return None
+    return int(meta.get("trial", 1))
 
 
 def require_same_trial(file: Path, meta: dict[str, Any], dataset: str, trial: int) -> None:
     """Refuses a network that has seen people of the split on which it is to be used.
 
-    RegDB's ten splits divide the same 412 people, so about half of another trial's test people are
-    training people of this one.
+    Numbered splits divide the same people: RegDB's ten its 412, so about half of another trial's
+    test people are training people of this one.
 
     Args:
         file: where the network comes from, for the message.
@@ -37,15 +39,15 @@ def require_same_trial(file: Path, meta: dict[str, Any], dataset: str, trial: in
         trial: split at hand.
 
     Raises:
-        UserError: both are RegDB, of different trials.
+        UserError: it was trained on another trial of the data set.
     """
-    trained = trial_of_model(meta)
-    if trained is not None and _is_regdb(dataset) and trained != trial:
+    spec, trained = known_spec(dataset), trial_of_model(meta, dataset)
+    if spec and spec.trials and trained not in (None, trial):
         raise UserError(
-            f"{file} was trained on trial {trained} of RegDB, but trial {trial} is asked for: it "
-            f"has seen about half of that trial's test people. Give --trial {trained}, or the "
-            f"network of trial {trial}. The mean over trials comes from one run for each "
-            "(`vireid average RUN RUN ...`)."
+            f"{file} was trained on trial {trained} of {spec.title}, but trial {trial} is asked "
+            f"for: it has seen {spec.trials.seen} of that trial's test people. Give --trial "
+            f"{trained}, or the network of trial {trial}. The mean over trials comes from one run "
+            "for each (`vireid average RUN RUN ...`)."
         )
 
 
@@ -74,6 +76,6 @@ def choose_trial(
     if None not in (trial, named) and trial != named:
         raise UserError(f"--trial {trial} contradicts --protocol {protocol}; give one of the two")
     asked = named if trial is None else trial
-    chosen = (trial_of_model(meta) or 1) if asked is None else asked
+    chosen = (trial_of_model(meta, dataset) or 1) if asked is None else asked
     require_same_trial(file, meta, dataset, chosen)
     return chosen
