@@ -13,6 +13,15 @@ from typing import Any, ClassVar, Literal, TypeVar
 
 import yaml
 
+# Types of plain values, for the person at the keyboard.
+WORDS = {
+    bool: "true or false",
+    int: "a whole number",
+    float: "a number",
+    str: "text",
+    Path: "a path",
+    type(None): "nothing",
+}
 Kind = TypeVar("Kind", bound="Options")
 
 
@@ -193,14 +202,7 @@ def _worded(hint: Any) -> str:
         return " or ".join(_worded(one) for one in inner)
     if origin is tuple:
         return f"a list of {_worded(inner[0])}"
-    words = {int: "a whole number", Path: "a path"}
-    return {
-        **words,
-        type(None): "nothing",
-        bool: "true or false",
-        str: "text",
-        float: "a number",
-    }.get(hint, hint.__name__)
+    return WORDS.get(hint, getattr(hint, "__name__", str(hint)))
 
 
 def to_yaml(options: Any) -> str:
