@@ -20,6 +20,9 @@ UNMATCHED = -1
 BLOCK_VALUES = 1 << 23
 # A median over fewer costs says nothing of what strangers cost.
 FEWEST_STRANGERS = 3
+# How far out a match must lie, in units of the lowest cost that chance gives. 1 lets next to no
+# pair of strangers pass; this lets pass a few in a hundred and loses fewer true pairs.
+THRESHOLD = 0.8
 MAD_TO_SIGMA = 1.4826  # standard deviation of a Gaussian by its median absolute deviation
 
 
@@ -108,7 +111,7 @@ def check_method(method: str) -> None:
         raise ValueError(f"method: expected one of {known}, found {method!r}")
 
 
-def match(cost: Tensor | ArrayLike, method: str = "nearest", *, threshold: float = 0.8) -> Tensor:
+def match(cost: Tensor | ArrayLike, method: str = "nearest") -> Tensor:
     """Finds for each visible cluster the infrared cluster that it is matched with.
 
     ``nearest``: the cheapest one; several visible clusters may share it (the first of equals).
@@ -118,24 +121,21 @@ def match(cost: Tensor | ArrayLike, method: str = "nearest", *, threshold: float
     chance gives: from each cost the median of its row and of its column is taken (a cluster
     near or far from all says nothing of a pair), and σ is the robust deviation of what is left. Of
     n Gaussian costs the lowest lies about √(2 ln n)·σ below the middle. A pair is worth by how much
-    its cost lies lower than ``threshold`` times that, n being V·I; the assignment of greatest total
-    worth is taken, and pairs worth nothing stay alone. With fewer than three clusters on both sides
-    there is nothing to compare with, and it is the one-to-one match. Other names are rules of
+    its cost lies lower than 0.8 times that, n being V·I; the assignment of greatest total worth is
+    taken, and pairs worth nothing stay alone. With fewer than three clusters on both sides there is
+    nothing to compare with, and it is the one-to-one match. Other names are rules of
     ``register_matcher``.
 
     Args:
         cost: ``[V, I]`` finite costs; V or I may be 0.
         method: which rule.
-        threshold: for ``partial``: how far out a match must lie, in units of the lowest cost
-            that chance gives, at least 0; higher abstains more often. 1 lets next to no pair of
-            strangers pass; the default lets pass a few in a hundred and loses fewer true pairs.
 
     Returns:
         ``[V]`` int64 on the device of ``cost``: infrared cluster, −1 = unmatched.
 
     Raises:
-        ValueError: an unknown method, a cost that is no matrix or not finite, threshold < 0, or a
-            registered rule whose answer is no assignment.
+        ValueError: an unknown method, a cost that is no matrix or not finite, or a registered rule
+            whose answer is no assignment.
     """
     check_method(method)
     cost = torch.as_tensor(cost).detach()
@@ -144,8 +144,6 @@ def match(cost: Tensor | ArrayLike, method: str = "nearest", *, threshold: float
     if not torch.isfinite(cost).all():
         row, column = (~torch.isfinite(cost)).nonzero()[0].tolist()
         raise ValueError(f"cost: entry ({row}, {column}) is NaN or infinite")
-    if not threshold >= 0:
-        raise ValueError(f"threshold: expected at least 0, found {threshold}")
     if cost.numel() == 0:
         return torch.full((len(cost),), UNMATCHED, device=cost.device)
     if method in REGISTERED:
@@ -154,7 +152,7 @@ def match(cost: Tensor | ArrayLike, method: str = "nearest", *, threshold: float
         return cost.argmin(1)
     if method == "one-to-one" or max(cost.shape) < FEWEST_STRANGERS:
         return _assign(cost)
-    worth = _worth(cost.double(), threshold)
+    worth = _worth(cost.double())
     found = _assign(-worth.clamp_min(0))
     own = worth.gather(1, found.clamp_min(0)[:, None])[:, 0]
     return found.where(own > 0, UNMATCHED)
@@ -182,14 +180,14 @@ def _assign(cost: Tensor) -> Tensor:
     return found.to(cost.device)
 
 
-def _worth(cost: Tensor, threshold: float) -> Tensor:
+def _worth(cost: Tensor) -> Tensor:
     """How much lower each cost lies than chance would have it, ``[V, I]``; see ``match``."""
     left = cost
     for side in (1, 0, 1, 0):  # twice: medians of one side see the offsets of the other
         if cost.shape[side] >= FEWEST_STRANGERS:
             left = left - left.quantile(0.5, dim=side, keepdim=True)
     sigma = MAD_TO_SIGMA * left.abs().flatten().sort().values[left.numel() // 2]
-    return -left - threshold * math.sqrt(2 * math.log(cost.numel())) * sigma
+    return -left - THRESHOLD * math.sqrt(2 * math.log(cost.numel())) * sigma
 
 
 def transfer_labels(visible_labels: Tensor | ArrayLike, assignment: Tensor) -> Tensor:
