@@ -96,14 +96,6 @@ def test_form_of_the_input_does_not_matter():
     assert torch.equal(nearest_neighbours(half, 6)[1], nearest_neighbours(half.float(), 6)[1])
 
 
-@pytest.fixture
-def threads():
-    """Sets the number of threads until the test is over."""
-    before = torch.get_num_threads()
-    yield torch.set_num_threads
-    torch.set_num_threads(before)
-
-
 def test_the_number_of_threads_does_not_matter(threads):
     """Products of these rows are exact, so that no order of sums can hide or make a difference."""
     features = exact_ties(300, 0, kinds=100)
