@@ -22,7 +22,7 @@ PARTS = ("tests", "benchmarks", "supervised", "unsupervised")
 BENCHMARKS = ("train_step", "clustering", "ranking", "matching", "memory")
 NEEDED = (
     *("faiss", "jsonargparse", "numba", "scipy", "sklearn", "accelerate", "safetensors", "tqdm"),
-    *("torchvision", "matplotlib", "jinja2", "yaml", "PIL", "tensorboard", "pytest", "hypothesis"),
+    *("torchvision", "jinja2", "yaml", "PIL", "tensorboard", "pytest", "hypothesis"),
 )
 WORK = Path("runs/gpu_check")
 LIMIT = 570  # seconds of a part
@@ -141,14 +141,13 @@ def benchmarks(small: bool, until: float) -> int:
 
 
 def training(part: str, small: bool, until: float) -> int:
-    """Renders the set, trains, and writes figures and curves."""
+    """Renders the set, trains, and writes what came out."""
     preset = "tiny" if small else "bench"
     data = WORK / f"data-{preset}"
     code = run([sys.executable, "-m", "vireid", "synth", str(data), "--preset", preset], until)
     if code:
         return code
     lines: list[str] = []
-    curves: dict[str, list[dict[str, Any]]] = {}
     for command, flags in TRAININGS[part](small):
         output = Path(str(flags["output"]))
         if output.exists():
@@ -159,12 +158,10 @@ def training(part: str, small: bool, until: float) -> int:
         code = run(words, until)
         lines += ["", f"`vireid {' '.join(words[3:])}`", ""]
         lines += [f"Exit code {code} after {time.monotonic() - started:.0f} s."]
-        records = read_records(output / "metrics.jsonl")
-        lines += tabulate(records)
-        curves[command] = records
+        lines += tabulate(read_records(output / "metrics.jsonl"))
         if code:
             break
-    write(part, preset, lines, curves)
+    write(part, preset, lines)
     return code
 
 
@@ -198,42 +195,18 @@ def tabulate(records: Sequence[dict[str, Any]]) -> list[str]:
     return lines
 
 
-def write(
-    part: str, preset: str, lines: Sequence[str], curves: dict[str, list[dict[str, Any]]]
-) -> None:
-    """Writes ``training-<part>-<device>.md`` and its curves as a picture."""
-    import matplotlib
-
-    matplotlib.use("Agg")
-    from matplotlib import pyplot
-
+def write(part: str, preset: str, lines: Sequence[str]) -> None:
+    """Writes ``training-<part>-<device>.md``."""
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    name = f"training-{part}-{slug(device)}"
     RESULTS.mkdir(parents=True, exist_ok=True)
-    figure, axes = pyplot.subplots(1, 2, figsize=(9, 3), layout="constrained")
-    for command, records in curves.items():
-        trained = [one for one in records if one["kind"] == "train"]
-        axes[0].plot([r["step"] for r in trained], [r["loss"] for r in trained], label=command)
-        judged = [one for one in records if one["kind"] == "evaluation"]
-        for protocol in sorted({one["protocol"] for one in judged}):
-            own = [one for one in judged if one["protocol"] == protocol]
-            scores = [100 * one["mAP"] for one in own]
-            axes[1].plot([r["step"] for r in own], scores, "o-", label=f"{command}, {protocol}")
-    for axis, title in zip(axes, ("loss", "mAP (%)")):
-        axis.set(title=title, xlabel="step of the run")
-        if axis.lines:
-            axis.legend(fontsize="small")
-    figure.savefig(RESULTS / f"{name}.png", dpi=100)
-    pyplot.close(figure)
     head = [
         f"# {part} training on {describe(device)}",
         "",
         f"Synthetic set, preset {preset}, random weights; torch {torch.__version__}.",
-        "",
-        f"![loss and mAP]({name}.png)",
     ]
-    (RESULTS / f"{name}.md").write_text("\n".join([*head, *lines]) + "\n", encoding="utf-8")
-    print(f"written to {RESULTS / name}.md and .png", flush=True)
+    path = RESULTS / f"training-{part}-{slug(device)}.md"
+    path.write_text("\n".join([*head, *lines]) + "\n", encoding="utf-8")
+    print(f"written to {path}", flush=True)
 
 
 def main() -> int:

@@ -37,8 +37,6 @@ def _one(table: Table, prototypes: Tensor, features: Tensor, labels: Tensor, eac
     device = table.device
     memory = ClusterMemory(prototypes, momentum=MOMENTUM).to(device)
     there, targets = features.to(device), labels.to(device)
-    memory.update(there, targets)  # compiles
-    memory.prototypes.copy_(prototypes)
     memory.update(there, targets)
     rows = prototypes.numpy().copy()
     plain.update_memory(rows, features.numpy(), labels.numpy(), MOMENTUM)

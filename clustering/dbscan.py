@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 from scipy import sparse
 
@@ -13,7 +12,7 @@ NOISE = -1
 
 
 def dbscan(distance: sparse.csr_array, eps: float, min_samples: int = 4) -> NDArray[np.int64]:
-    """Clusters samples by density (Ester et al., KDD 1996), exactly as scikit-learn does.
+    """Clusters samples by density (Ester et al., KDD 1996), with scikit-learn.
 
     A sample with at least ``min_samples`` samples within ``eps`` (≤, itself counts) is a core
     sample. Clusters are numbered by their first core sample; a border sample within reach of
@@ -37,12 +36,18 @@ def dbscan(distance: sparse.csr_array, eps: float, min_samples: int = 4) -> NDAr
             f"eps: expected 0 ≤ eps < 1, found {eps}; pairs that the graph does not store are at "
             "distance 1, so a radius of 1 or more would join everything"
         )
-    indptr, indices, data = graph_arrays(distance, min_samples)
+    graph = _checked_graph(distance, min_samples)
+    if graph.shape[0] == 0:
+        return np.empty(0, np.int64)
+    from sklearn.cluster import DBSCAN  # takes seconds to import
+
+    # scikit-learn copies and sorts what it gets, and most pairs lie farther apart than eps.
     # Compared in the graph's precision, so that a stored 0.6 lies within 0.6.
-    radius = data.dtype.type(eps)
-    core = np.empty(len(indptr) - 1, np.bool_)
-    run_rows(_mark_core, len(core), indptr, indices, data, radius, min_samples, core)
-    return _grow(indptr, indices, data, radius, core)
+    kept = np.flatnonzero(graph.data <= graph.dtype.type(eps))
+    pointer = np.searchsorted(kept, graph.indptr)
+    near = sparse.csr_array((graph.data[kept], graph.indices[kept], pointer), shape=graph.shape)
+    found = DBSCAN(eps=1.0, min_samples=min_samples, metric="precomputed").fit_predict(near)
+    return found.astype(np.int64)
 
 
 def core_distances(distance: sparse.csr_array, min_samples: int = 4) -> NDArray[np.float32]:
@@ -59,27 +64,16 @@ def core_distances(distance: sparse.csr_array, min_samples: int = 4) -> NDArray[
     Raises:
         ValueError: min_samples < 1, or a matrix that is not square.
     """
-    indptr, indices, data = graph_arrays(distance, min_samples)
-    radius = np.empty(len(indptr) - 1, np.float32)
-    run_rows(_core_radius, len(radius), indptr, indices, data, min_samples, radius)
+    from . import kernels  # compiles
+
+    graph = _checked_graph(distance, min_samples)
+    radius = np.empty(graph.shape[0], np.float32)
+    arrays = (graph.indptr, graph.indices, graph.data)
+    run_rows(kernels.core_radius, len(radius), *arrays, min_samples, radius)
     return radius
 
 
-def graph_arrays(
-    distance: sparse.csr_array, min_samples: int
-) -> tuple[NDArray[np.integer], NDArray[np.integer], NDArray[np.floating]]:
-    """The three arrays of a checked distance graph.
-
-    Args:
-        distance: square sparse matrix.
-        min_samples: checked here as well, at least 1.
-
-    Returns:
-        ``indptr``, ``indices``, ``data`` of the CSR form.
-
-    Raises:
-        ValueError: min_samples < 1, or a matrix that is not sparse and square.
-    """
+def _checked_graph(distance: sparse.csr_array, min_samples: int) -> sparse.csr_array:
     if min_samples < 1:
         raise ValueError(f"min_samples: expected at least 1, found {min_samples}")
     if not sparse.issparse(distance) or distance.shape[0] != distance.shape[1]:
@@ -87,80 +81,4 @@ def graph_arrays(
             "distance: expected a square sparse matrix (the result of jaccard_distance), found "
             f"{type(distance).__name__} of shape {np.shape(distance)}"
         )
-    graph = distance.tocsr()
-    return graph.indptr, graph.indices, graph.data
-
-
-@njit(cache=True, nogil=True)
-def _mark_core(
-    start: int,
-    stop: int,
-    indptr: NDArray[np.integer],
-    indices: NDArray[np.integer],
-    data: NDArray[np.floating],
-    eps: float,
-    min_samples: int,
-    core: NDArray[np.bool_],
-) -> None:
-    for i in range(start, stop):
-        within = 1
-        for e in range(indptr[i], indptr[i + 1]):
-            within += data[e] <= eps and indices[e] != i
-        core[i] = within >= min_samples
-
-
-@njit(cache=True, nogil=True)
-def _grow(
-    indptr: NDArray[np.integer],
-    indices: NDArray[np.integer],
-    data: NDArray[np.floating],
-    eps: float,
-    core: NDArray[np.bool_],
-) -> NDArray[np.int64]:
-    """Floods each cluster from its first core sample; border samples do not pass it on."""
-    labels = np.full(len(core), NOISE, np.int64)
-    waiting = np.empty(len(core), np.int64)
-    clusters = 0
-    for first in range(len(core)):
-        if labels[first] != NOISE or not core[first]:
-            continue
-        labels[first] = clusters
-        waiting[0] = first
-        size = 1
-        while size > 0:
-            size -= 1
-            i = waiting[size]
-            for e in range(indptr[i], indptr[i + 1]):
-                j = indices[e]
-                if data[e] <= eps and labels[j] == NOISE:
-                    labels[j] = clusters
-                    if core[j]:
-                        waiting[size] = j
-                        size += 1
-        clusters += 1
-    return labels
-
-
-@njit(cache=True, nogil=True)
-def _core_radius(
-    start: int,
-    stop: int,
-    indptr: NDArray[np.integer],
-    indices: NDArray[np.integer],
-    data: NDArray[np.floating],
-    min_samples: int,
-    radius: NDArray[np.float32],
-) -> None:
-    nearest = np.empty(min_samples, np.float32)
-    for i in range(start, stop):
-        nearest[:] = 1.0
-        nearest[0] = 0.0
-        for e in range(indptr[i], indptr[i + 1]):
-            if indices[e] == i or data[e] >= nearest[-1]:
-                continue
-            place = min_samples - 1
-            while place > 0 and nearest[place - 1] > data[e]:
-                nearest[place] = nearest[place - 1]
-                place -= 1
-            nearest[place] = data[e]
-        radius[i] = nearest[-1]
+    return distance.tocsr()

@@ -9,7 +9,6 @@ import numpy as np
 import torch
 from numpy.typing import ArrayLike, NDArray
 from scipy import sparse
-from sklearn.metrics import adjusted_rand_score
 
 from .dbscan import NOISE, core_distances, dbscan
 
@@ -71,6 +70,8 @@ def _row(labels: NDArray[np.int64], eps: float, truth: NDArray[np.generic] | Non
     clusters, noise_share, largest = cluster_counts(labels)
     ari = None
     if truth is not None:
+        from sklearn.metrics import adjusted_rand_score  # takes seconds to import
+
         noise = labels == NOISE
         single = np.where(noise, clusters + np.cumsum(noise), labels)
         ari = float(adjusted_rand_score(truth, single))

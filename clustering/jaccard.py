@@ -7,13 +7,8 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import sparse
 from torch import Tensor
 
-from . import jaccard_kernels as kernels
 from .feature_check import unit_rows
 from .neighbours import nearest_neighbours
-from .reciprocal import entries, reciprocal_weights
-from .threads import run_rows
-
-BLOCK_ENTRIES = 1 << 22
 
 
 def jaccard_distance(
@@ -102,8 +97,12 @@ def _distance(
     k2: int,
     group: NDArray[np.int32] | None,
 ) -> sparse.csr_array:
+    # Imported when used: compiled loops are slow to load.
+    from .jaccard_graph import graph_of_weights
+    from .reciprocal import reciprocal_weights
+
     half = round(k1 / 2) + 1  # Python rounds ties to even, as wanted
-    return _distances(*reciprocal_weights(unit, similarity, index, k1, half, k2, group=group))
+    return graph_of_weights(*reciprocal_weights(unit, similarity, index, k1, half, k2, group=group))
 
 
 def _groups(modality: Tensor | ArrayLike | None, count: int) -> NDArray[np.int32] | None:
@@ -116,72 +115,3 @@ def _groups(modality: Tensor | ArrayLike | None, count: int) -> NDArray[np.int32
             f"modality: expected one code for each of the {count} rows, found shape {codes.shape}"
         )
     return np.unique(codes, return_inverse=True)[1].astype(np.int32)
-
-
-def _distances(
-    pointer: NDArray[np.int64], column: NDArray[np.int32], value: NDArray[np.float32]
-) -> sparse.csr_array:
-    """Distances of all rows that share a column of the weights.
-
-    Each pair is computed once, for i < j, block of rows by block of rows. Written by rising i into
-    row j, the lower triangle comes out sorted, and so does the upper one when it is mirrored.
-    """
-    count = len(pointer) - 1
-    column_pointer = np.zeros(count + 1, np.int64)
-    row, weight = entries(pointer[-1])
-    place = np.empty(pointer[-1], np.int64)
-    work = np.zeros(count + 1, np.int64)
-    kernels.invert(pointer, column, value, column_pointer, row, weight, place, work)
-    del value
-    # A row has at most as many partners as rows follow it, however many columns it shares.
-    room = np.minimum(work, np.arange(count, -1, -1))
-    np.cumsum(work, out=work)
-    np.cumsum(room, out=room)
-    counts, smaller = np.zeros(count, np.int64), np.zeros(count, np.int64)
-    blocks = []
-    first = 0
-    while first < count:
-        last = int(np.searchsorted(room, room[first] + BLOCK_ENTRIES, side="right")) - 1
-        last = min(max(last, first + 1), count)
-        other, distance = entries(room[last] - room[first])
-        weights = (pointer, column, place, column_pointer, row, weight)
-        run_rows(
-            kernels.overlap,
-            last - first,
-            first,
-            *weights,
-            room,
-            other,
-            distance,
-            counts,
-            work=work[first : last + 1],
-        )
-        own = counts[first:last]
-        packed = entries(own.sum())
-        kernels.pack(room, first, own, other, distance, *packed, smaller)
-        blocks.append((first, own, *packed))
-        first = last
-    del column, place, row, weight
-    return _assemble(counts, smaller, blocks)
-
-
-def _assemble(
-    counts: NDArray[np.int64],
-    smaller: NDArray[np.int64],
-    blocks: list[tuple[int, NDArray[np.int64], NDArray[np.int32], NDArray[np.float32]]],
-) -> sparse.csr_array:
-    """Joins the blocks of the upper triangle to the whole symmetric matrix; empties ``blocks``."""
-    count = len(counts)
-    indptr = np.zeros(count + 1, np.int64)
-    np.cumsum(counts + 1 + smaller, out=indptr[1:])
-    indices, data = entries(indptr[-1])
-    following = indptr[:-1].copy()
-    blocks.reverse()
-    while blocks:
-        kernels.place_lower(*blocks.pop(), following, indices, data)
-    kernels.place_upper(indptr, following, indices, data)
-    if indptr[-1] <= np.iinfo(np.int32).max:
-        indptr = indptr.astype(np.int32)
-    distance = sparse.csr_array((data, indices, indptr), shape=(count, count))
-    distance.has_sorted_indices = True
-    return distance

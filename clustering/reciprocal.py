@@ -7,7 +7,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from . import jaccard_kernels as kernels
+from . import kernels
 from .feature_check import exact_matmul
 from .threads import run_rows
 

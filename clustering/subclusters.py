@@ -7,8 +7,6 @@ from collections.abc import Iterator
 
 import torch
 from numpy.typing import ArrayLike
-from sklearn.cluster import KMeans
-from sklearn.exceptions import ConvergenceWarning
 from torch import Tensor
 
 from .feature_check import as_matrix, exact_matmul
@@ -91,6 +89,9 @@ def _split(points: Tensor, mask: Tensor, k: int, seed: int) -> Tensor:
     if largest <= LARGEST_GRAM:
         part = gram_kmeans(points, mask, k, seed)
     else:  # buckets this large hold one cluster, without padding
+        from sklearn.cluster import KMeans  # takes seconds to import
+        from sklearn.exceptions import ConvergenceWarning
+
         with warnings.catch_warnings():  # fewer than k different samples are dealt with here
             warnings.simplefilter("ignore", ConvergenceWarning)
             means = KMeans(k, n_init=RESTARTS, random_state=seed)

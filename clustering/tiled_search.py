@@ -124,8 +124,7 @@ def tiled_neighbours(features: Tensor, k: int) -> tuple[Tensor, Tensor]:
     pair is one number wherever it shows up. Equal similarities go to the lower index.
 
     Args:
-        features: unit rows ``[N, D]``, contiguous, on the CPU; float32, or bfloat16 for products
-            in bfloat16.
+        features: unit rows ``[N, D]``, float32, contiguous, on the CPU.
         k: list length with the row itself, 2 ≤ k ≤ N.
 
     Returns:
@@ -140,10 +139,7 @@ def tiled_neighbours(features: Tensor, k: int) -> tuple[Tensor, Tensor]:
         for column0 in range(row0, count, TILE):
             right = features[column0 : column0 + TILE]
             tile = buffer[: len(left) * len(right)].view(len(left), len(right))
-            if features.dtype == torch.float32:
-                torch.mm(left, right.T, out=tile)
-            else:
-                tile.copy_(left @ right.T)
+            torch.mm(left, right.T, out=tile)
             place = (tile.numpy(), row0, column0, similarity, index)
             run_rows(_scan_rows, len(left), *place)
             run_rows(_scan_columns, len(right), *place)

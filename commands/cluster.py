@@ -6,7 +6,7 @@ import csv
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import torch
@@ -48,8 +48,8 @@ class ClusterSettings(Options):
     min_samples: int | None = option(
         "tracks around a core track; unset: the run's recipe", None, at_least=1
     )
-    backend: Literal["auto", "tiled", "bf16", "torch", "faiss", "ivf"] = option(
-        "neighbour search; ivf is approximate, for more than a million rows", "auto"
+    approximate: bool = option(
+        "search neighbours in FAISS's inverted lists, for more than a million rows", False
     )
 
     def __post_init__(self) -> None:
@@ -92,7 +92,7 @@ def run_cluster(config: ClusterSettings) -> dict[str, list[ScanRow]]:
     problems: list[DegenerateClustering] = []
     for chosen in _feature_sets(config.input, recipe["camera_mean"]):
         try:
-            graph = _graph(chosen, recipe, config.backend)
+            graph = _graph(chosen, recipe, config.approximate)
         except (ValueError, TypeError) as error:
             raise UserError(f"{config.input}: {chosen.name}: {error}") from error
         wanted = {recipe["eps"]}
@@ -167,8 +167,8 @@ def _numbers(values: list[str]) -> Tensor:
     return torch.from_numpy(np.unique(values, return_inverse=True)[1].astype(np.int64))
 
 
-def _graph(chosen: FeatureSet, recipe: dict[str, Any], backend: Any) -> Any:
-    lists = nearest_neighbours(chosen.features, recipe["k1"], backend=backend)
+def _graph(chosen: FeatureSet, recipe: dict[str, Any], approximate: bool) -> Any:
+    lists = nearest_neighbours(chosen.features, recipe["k1"], approximate=approximate)
     return jaccard_of_neighbours(chosen.features, *lists, recipe["k1"], recipe["k2"])
 
 

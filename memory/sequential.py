@@ -1,14 +1,10 @@
-"""Moves rows sample by sample, in batch order, without a Python loop over the samples."""
+"""Moves rows sample by sample, in batch order, without a loop over the samples."""
 
 from __future__ import annotations
 
-import numpy as np
-from numba import njit
-from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
-from .cuda_writer import cuda_writer
 from .validation import NOISE
 
 SHORTEST = 1e-12  # a row is divided by its length or by this, as torch's normalize does
@@ -17,10 +13,8 @@ SHORTEST = 1e-12  # a row is divided by its length or by this, as torch's normal
 def write_samples(rows: Tensor, samples: Tensor, targets: Tensor, momentum: float) -> None:
     """Applies row ← normalise(momentum·row + (1 − momentum)·sample) for each sample in turn.
 
-    The rule is sequential through the lengths, but only among the samples of one row. On the
-    CPU a compiled loop walks through the batch; on CUDA one kernel gives every row a program of its
-    own, and nothing waits for the device. Elsewhere, and where CUDA has no kernel compiler,
-    ``write_in_rounds`` does the same with plain tensor operations.
+    The rule is sequential through the lengths, but samples of different rows do not meet: all
+    first samples of their row go at once, then all second ones, and so on.
 
     Args:
         rows: ``[C, D]``, changed in place.
@@ -30,62 +24,44 @@ def write_samples(rows: Tensor, samples: Tensor, targets: Tensor, momentum: floa
     """
     if len(targets) == 0:
         return
-    work = rows if rows.dtype == samples.dtype else rows.to(samples.dtype)
-    writer = cuda_writer() if rows.is_cuda else None
-    if rows.device.type == "cpu":
-        _write(work.numpy(), samples.numpy(), targets.numpy(), momentum)
-    elif writer is not None:
-        writer(work, samples, targets, momentum)
-    else:
-        write_in_rounds(work, samples, targets, momentum)
+    work = rows.to(samples.dtype)
+    writes = targets != NOISE
+    # A sample that writes nothing looks at row 0, so that no shape depends on the values.
+    slot = targets.clamp_min(0)
+    mine = (slot[:, None] == slot) & writes
+    write = _write_in_turn if rows.device.type == "cpu" else _write_without_waiting
+    write(work, samples, slot, mine, momentum)
     if work is not rows:
         rows.copy_(work)
 
 
-def write_in_rounds(rows: Tensor, samples: Tensor, targets: Tensor, momentum: float) -> None:
-    """``write_samples`` by tensor operations alone, on any device, without waiting for it.
+def _write_in_turn(
+    rows: Tensor, samples: Tensor, slot: Tensor, mine: Tensor, momentum: float
+) -> None:
+    """As many rounds as the fullest row has samples, each on the samples whose turn it is."""
+    turn = (mine.tril().sum(1) * mine.diagonal()).tolist()
+    for number in range(1, max(turn) + 1):
+        now = [sample for sample, place in enumerate(turn) if place == number]
+        rows[slot[now]] = _moved(rows[slot[now]], samples[now], momentum)
 
-    Samples of different rows do not meet, so all first samples of their row go at once, then
-    all second ones, and so on. How many rounds it takes is known to the device only, so there are
-    as many as the worst batch needs.
 
-    Args:
-        rows: ``[C, D]``, changed in place, in the samples' dtype.
-        samples: as for ``write_samples``, as are the others.
-        targets: ``[B]``.
-        momentum: share of the old row.
+def _write_without_waiting(
+    rows: Tensor, samples: Tensor, slot: Tensor, mine: Tensor, momentum: float
+) -> None:
+    """Nothing waits for the device.
+
+    How many rounds it takes is known to the device only, so there are as many as the worst batch
+    needs, and every sample carries its row's state along.
     """
-    writes = targets != NOISE
-    # A sample that writes nothing follows row 0 along, so that no shape depends on the values.
-    slot = targets.clamp_min(0)
-    mine = (slot[:, None] == slot) & writes
     turn = mine.cumsum(1)
     state = rows[slot]
-    for number in range(1, len(targets) + 1):
+    for number in range(1, len(slot) + 1):
         now = mine & (turn == number)
-        moved = momentum * state + (1 - momentum) * samples[now.int().argmax(1)]
-        moved = functional.normalize(moved, dim=1, eps=SHORTEST)
+        moved = _moved(state, samples[now.int().argmax(1)], momentum)
         state = moved.where(now.any(1, keepdim=True), state)
     # All samples of a row carry the same state: whichever is written last, it is this one.
     rows[slot] = state
 
 
-@njit(cache=True, nogil=True, fastmath={"reassoc", "contract"})
-def _write(
-    rows: NDArray[np.floating],
-    samples: NDArray[np.floating],
-    targets: NDArray[np.int64],
-    momentum: float,
-) -> None:
-    keep, take = rows.dtype.type(momentum), rows.dtype.type(1 - momentum)
-    for i in range(len(targets)):
-        if targets[i] < 0:
-            continue
-        row, sample = rows[targets[i]], samples[i]
-        square = rows.dtype.type(0)
-        for d in range(len(row)):
-            row[d] = keep * row[d] + take * sample[d]
-            square += row[d] * row[d]
-        length = rows.dtype.type(max(np.sqrt(square), SHORTEST))
-        for d in range(len(row)):
-            row[d] /= length
+def _moved(rows: Tensor, samples: Tensor, momentum: float) -> Tensor:
+    return functional.normalize(momentum * rows + (1 - momentum) * samples, dim=1, eps=SHORTEST)

@@ -4,7 +4,7 @@
 #   bash scripts/gpu_check.sh [--small] tests|benchmarks|supervised|unsupervised|all [RESULTS]
 #
 # tests: the tests marked gpu. benchmarks: tables of time and memory. supervised, unsupervised:
-# trainings on the synthetic bench set with ResNet-50 from random weights. Figures and curves go to
+# trainings on the synthetic bench set with ResNet-50 from random weights. Tables go to
 # RESULTS (benchmarks/results), named after the device. --small tries the script anywhere, at a
 # tiny size. PYTHON names the interpreter; neither an environment nor an installation is needed,
 # only the libraries. Scratch files lie in runs/gpu_check.

@@ -13,7 +13,22 @@ from vireid.synthetic import render_dataset
 @pytest.fixture(scope="session", autouse=True)
 def _few_threads():
     """Two runs must agree to the bit, so nothing may depend on how many cores are free."""
-    torch.set_num_threads(min(2, torch.get_num_threads()))
+    if "OMP_NUM_THREADS" not in os.environ:
+        torch.set_num_threads(min(2, torch.get_num_threads()))
+
+
+@pytest.fixture(autouse=True)
+def _seeded():
+    """Every test draws the same numbers, whichever ran before it."""
+    torch.manual_seed(0)
+
+
+@pytest.fixture
+def threads():
+    """Sets torch's number of threads until the test is over."""
+    before = torch.get_num_threads()
+    yield torch.set_num_threads
+    torch.set_num_threads(before)
 
 
 @pytest.fixture(scope="session")

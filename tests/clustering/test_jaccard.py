@@ -8,7 +8,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.cluster import DBSCAN
-from vireid.clustering import jaccard
+from vireid.clustering import jaccard_graph
 from vireid.clustering.dbscan import dbscan
 from vireid.clustering.jaccard import jaccard_distance
 from vireid.clustering.neighbours import nearest_neighbours
@@ -135,7 +135,7 @@ def test_exact_duplicates_are_stored_zeros_and_cluster():
 def test_blocks_of_rows_do_not_show(monkeypatch):
     features = unit_rows(80, 12, 3)
     whole = jaccard_distance(features, 12, 4)
-    monkeypatch.setattr(jaccard, "BLOCK_ENTRIES", 50)
+    monkeypatch.setattr(jaccard_graph, "BLOCK_ENTRIES", 50)
     blocks = jaccard_distance(features, 12, 4)
     for name in ("indptr", "indices", "data"):
         np.testing.assert_array_equal(getattr(whole, name), getattr(blocks, name))

@@ -31,7 +31,7 @@ def test_a_machine_alone_is_sound(capsys):
     found = lines(capsys)
     assert {"versions", "cpu", "neighbour search", "disk", "memory"} <= found.keys()
     assert "torch" in found["versions"]
-    assert "automatic choice: works" in found["neighbour search"]
+    assert "exact: works; FAISS: works" in found["neighbour search"]
 
 
 def test_a_recipe_and_its_data(data, tmp_path, capsys):
@@ -70,9 +70,9 @@ def test_a_search_that_gives_other_neighbours_is_bad(capsys, monkeypatch):
 
     real = neighbours.nearest_neighbours
 
-    def wrong(features, k, *, backend="auto"):
-        similarity, index = real(features, k, backend=backend)
-        return similarity, index if backend == "torch" else index.flip(1)
+    def wrong(features, k, *, approximate=False):
+        similarity, index = real(features, k, approximate=approximate)
+        return similarity, index.flip(1)
 
     monkeypatch.setattr(neighbours, "nearest_neighbours", wrong)
     assert main(["doctor"]) == 2

@@ -254,11 +254,11 @@ def build(tracks, folder, answers):
     answers.put(everything(reader(tracks, folder)).numpy())
 
 
-def test_two_processes_at_once(tracks, tmp_path):
+def test_two_processes_at_once(tracks, tmp_path, threads):
     context = multiprocessing.get_context("fork")
     answers = context.Queue()
     arguments = (tracks, tmp_path / "cache", answers)
-    torch.set_num_threads(1)
+    threads(1)
     processes = [context.Process(target=build, args=arguments) for _ in range(2)]
     for process in processes:
         process.start()

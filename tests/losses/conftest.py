@@ -11,12 +11,6 @@ from torch import Tensor
 CONFORMANCE = Path(__file__).parents[1] / "conformance"
 
 
-@pytest.fixture(autouse=True)
-def seeded() -> None:
-    """Gives every test the same random numbers in every run."""
-    torch.manual_seed(0)
-
-
 @pytest.fixture
 def vectors() -> Callable[[str], dict[str, np.ndarray]]:
     """Reads a conformance file by its name without the suffix."""

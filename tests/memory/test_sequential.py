@@ -1,18 +1,13 @@
-"""All ways to write a batch into a memory follow the sequential rule."""
-
-import importlib.util
-import os
-import subprocess
-import sys
+"""Writing a batch into a memory follows the sequential rule, with and without looking at it."""
 
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from torch.nn import functional
-from vireid.memory import cuda_writer
+from vireid.memory import sequential
 from vireid.memory.multi import MultiMemory
-from vireid.memory.sequential import write_in_rounds, write_samples
+from vireid.memory.sequential import write_samples
 
 
 def case(batch, clusters, width, seed, dtype=torch.float64):
@@ -31,8 +26,17 @@ def one_by_one(rows, samples, targets, momentum):
     return rows
 
 
-@pytest.mark.parametrize("write", [write_samples, write_in_rounds])
-@settings(max_examples=40, deadline=None)
+@pytest.fixture(params=["cpu", "any device"])
+def write(request, monkeypatch):
+    """The update as the CPU does it, and as a GPU does it, which is never waited for."""
+    if request.param == "any device":
+        monkeypatch.setattr(sequential, "_write_in_turn", sequential._write_without_waiting)
+    return write_samples
+
+
+@settings(
+    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 @given(
     batch=st.integers(1, 30),
     clusters=st.integers(1, 8),
@@ -54,7 +58,6 @@ def test_a_large_batch_in_float32_stays_within_a_millionth(momentum):
     torch.testing.assert_close(rows.double(), wanted, atol=1e-6, rtol=0)
 
 
-@pytest.mark.parametrize("write", [write_samples, write_in_rounds])
 def test_a_row_that_cancels_out_stays_finite(write):
     rows = torch.tensor([[1.0, 0.0], [0.0, 1.0]])
     write(rows, torch.tensor([[-1.0, 0.0]]), torch.tensor([0]), 0.5)
@@ -70,55 +73,15 @@ def test_rows_of_another_precision_are_written_in_place():
         torch.testing.assert_close(narrow.double(), wanted, atol=tolerance, rtol=0)
 
 
-INTERPRETED = """
-import torch
-from vireid.memory.triton_writer import write
-state = torch.load("case.pt", weights_only=True)
-for momentum in (0.0, 0.1, 0.9):
-    rows = state["rows"].clone()
-    write(rows, state["samples"], state["targets"], momentum)
-    torch.testing.assert_close(rows, state[str(momentum)], atol=1e-12, rtol=0)
-print("same")
-"""
-
-
-@pytest.mark.skipif(importlib.util.find_spec("triton") is None, reason="needs Triton")
-def test_the_cuda_kernel_follows_the_rule_in_tritons_interpreter(tmp_path):
-    rows, samples, targets = case(20, 4, 7, 2)
-    wanted = {str(m): one_by_one(rows, samples, targets, m) for m in (0.0, 0.1, 0.9)}
-    torch.save(
-        {"rows": rows, "samples": samples, "targets": targets} | wanted, tmp_path / "case.pt"
-    )
-    done = subprocess.run(
-        [sys.executable, "-c", INTERPRETED],
-        cwd=tmp_path,
-        env=os.environ | {"TRITON_INTERPRET": "1"},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.stdout.strip() == "same", done.stderr
-
-
-def test_without_a_kernel_one_line_says_so(caplog, monkeypatch):
-    monkeypatch.setitem(sys.modules, "vireid.memory.triton_writer", None)
-    assert cuda_writer.cuda_writer.__wrapped__() is None
-    assert len(caplog.records) == 1
-    assert "updates run in rounds" in caplog.text
-
-
 @pytest.mark.gpu
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
-@pytest.mark.parametrize("write", [write_samples, write_in_rounds])
-def test_cuda_writes_the_same_and_never_waits(write):
+def test_cuda_writes_the_same_and_never_waits():
     rows, samples, targets = case(256, 20, 2048, 3, torch.float32)
     wanted = one_by_one(rows, samples, targets, 0.1)
-    cuda_writer.cuda_writer()
     there = [tensor.cuda() for tensor in (rows, samples, targets)]
-    write(*(tensor.clone() for tensor in there), 0.1)  # compiles
     torch.cuda.set_sync_debug_mode("error")
     try:
-        write(*there, 0.1)
+        write_samples(*there, 0.1)
     finally:
         torch.cuda.set_sync_debug_mode("default")
     torch.testing.assert_close(there[0].cpu(), wanted, atol=1e-6, rtol=0)

@@ -14,12 +14,6 @@ from torch import Tensor
 CONFORMANCE = Path(__file__).parents[1] / "conformance"
 
 
-@pytest.fixture(autouse=True)
-def seeded() -> None:
-    """Gives every test the same random numbers in every run."""
-    torch.manual_seed(0)
-
-
 @pytest.fixture(scope="session")
 def vectors() -> Callable[[str], Any]:
     """Reads a conformance file by its name."""

@@ -1,4 +1,4 @@
-"""The compiled loops of the sparse k-reciprocal Jaccard distance.
+"""The compiled loops of the sparse k-reciprocal Jaccard distance and over its graph.
 
 Each works on a range of rows and touches nothing else, so threads may share the arrays. Those with
 ``fill`` run twice: first they count the entries of each row (into ``pointer[row + 1]``), then,
@@ -328,3 +328,29 @@ def place_upper(
             following[i] = p + 1
             indices[p] = j
             data[p] = data[e]
+
+
+@njit(cache=True, nogil=True)
+def core_radius(
+    start: int,
+    stop: int,
+    indptr: NDArray[np.integer],
+    indices: NDArray[np.integer],
+    data: NDArray[np.floating],
+    min_samples: int,
+    radius: NDArray[np.float32],
+) -> None:
+    """Distance of the sample of rank ``min_samples`` from each row, itself the first; 1 if none."""
+    nearest = np.empty(min_samples, np.float32)
+    for i in range(start, stop):
+        nearest[:] = 1.0
+        nearest[0] = 0.0
+        for e in range(indptr[i], indptr[i + 1]):
+            if indices[e] == i or data[e] >= nearest[-1]:
+                continue
+            place = min_samples - 1
+            while place > 0 and nearest[place - 1] > data[e]:
+                nearest[place] = nearest[place - 1]
+                place -= 1
+            nearest[place] = data[e]
+        radius[i] = nearest[-1]
