@@ -65,6 +65,8 @@ setup(
         "dev": [
             "pytest>=8",
             "hypothesis>=6.100",
+            "mkdocs-material>=9.7",
+            "mkdocstrings[python]>=1.0",
             "ruff>=0.6",
             "mypy>=1.11",
             "types-PyYAML",

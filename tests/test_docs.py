@@ -9,7 +9,7 @@ from vireid.cli import COMMANDS, _named
 from vireid.commands.command_line import ALIASES
 
 ROOT = Path(__file__).parents[1]
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 # Of other programs, or of every command.
 FOREIGN = {"--nproc-per-node", "--logdir", "--help", "--config", "--print-config", "--version"}
 
