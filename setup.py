@@ -2,29 +2,11 @@
 
 from pathlib import Path
 
-from setuptools import setup
+from setuptools import find_packages, setup
 
 ROOT = Path(__file__).parent
-PACKAGES = [
-    "ablation",
-    "baselines",
-    "clustering",
-    "commands",
-    "datasets",
-    "datasets.samplers",
-    "datasets.transforms",
-    "distributed",
-    "engine",
-    "evaluation",
-    "losses",
-    "memory",
-    "mmm",
-    "models",
-    "pseudo_labels",
-    "reporting",
-    "supervised",
-    "synthetic",
-]
+# The root is the package; what else lies there with an `__init__.py` and is not shipped.
+ROOMS = find_packages(str(ROOT), exclude=["benchmarks", "benchmarks.*", "tests", "tests.*"])
 
 setup(
     name="vireid",
@@ -35,7 +17,7 @@ setup(
     license="MIT",
     python_requires=">=3.10",
     package_dir={"vireid": "."},
-    packages=["vireid", "vireid.configs", *(f"vireid.{name}" for name in PACKAGES)],
+    packages=["vireid", *(f"vireid.{name}" for name in ROOMS)],
     package_data={
         "vireid": ["py.typed"],
         "vireid.configs": ["*.yaml"],
@@ -65,6 +47,8 @@ setup(
             "pytest-random-order>=1.1",
             "pytest-xdist>=3.5",
             "hypothesis>=6.100",
+            "mkdocs-material>=9.7",
+            "mkdocstrings[python]>=1.0",
             "ruff==0.17.6",
             "mypy==2.4.1",
             "types-PyYAML",

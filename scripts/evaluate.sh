@@ -10,8 +10,5 @@ if [ $# -lt 3 ]; then
     sed -n '2,7s/^# \{0,1\}//p' "$0" >&2
     exit 2
 fi
-dataset="$1" data="$(realpath "$2")" model="$(realpath "$3")"
-shift 3
-cd "$(dirname "${BASH_SOURCE[0]}")/.."
-. scripts/environment.sh
-vireid evaluate --dataset "$dataset" --data-dir "$data" --checkpoint "$model" "$@"
+. "$(dirname "${BASH_SOURCE[0]}")/environment.sh"
+vireid evaluate --dataset "$1" --data-dir "$2" --checkpoint "$3" "${@:4}"

@@ -9,11 +9,10 @@ if [ $# -lt 3 ]; then
     sed -n '2,6s/^# \{0,1\}//p' "$0" >&2
     exit 2
 fi
-dataset="$1" data="$(realpath "$2")" out="$(realpath -m "$3")"
+. "$(dirname "${BASH_SOURCE[0]}")/environment.sh"
+dataset="$1" data="$2" out="$3"
 shift 3
-cd "$(dirname "${BASH_SOURCE[0]}")/.."
-. scripts/environment.sh
-recipe="configs/m3reid_${dataset//-/_}.yaml"
+recipe="$root/configs/m3reid_${dataset//-/_}.yaml"
 if [ -e "$recipe" ]; then set -- --config "$recipe" "$@"; fi
 vireid mmm "$@" --supervised --dataset "$dataset" --data-dir "$data" --output "$out"
 vireid report "$out"

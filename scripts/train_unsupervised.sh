@@ -10,18 +10,11 @@ if [ $# -ne 3 ]; then
     sed -n '2,7s/^# \{0,1\}//p' "$0" >&2
     exit 2
 fi
-dataset="$1" data="$(realpath "$2")" out="$(realpath -m "$3")"
-cd "$(dirname "${BASH_SOURCE[0]}")/.."
-. scripts/environment.sh
-
-settings() {
-    if [ -n "$2" ]; then printf -- '--config\0%s\0' "$2"; fi
-    if [ -e "$1/metrics.jsonl" ]; then printf -- '--resume\0'; fi
-}
-
-mapfile -d '' more < <(settings "$out/baseline" "${BASELINE_CONFIG:-}")
-vireid baseline "${more[@]}" --dataset "$dataset" --data-dir "$data" --output "$out/baseline"
-mapfile -d '' more < <(settings "$out/mmm" "${MMM_CONFIG:-}")
-vireid mmm "${more[@]}" --dataset "$dataset" --data-dir "$data" --baseline "$out/baseline" \
-    --output "$out/mmm"
-vireid report "$out/mmm"
+. "$(dirname "${BASH_SOURCE[0]}")/environment.sh"
+# shellcheck disable=SC2046
+vireid baseline ${BASELINE_CONFIG:+--config "$BASELINE_CONFIG"} --dataset "$1" --data-dir "$2" \
+    --output "$3/baseline" $(go_on "$3/baseline")
+# shellcheck disable=SC2046
+vireid mmm ${MMM_CONFIG:+--config "$MMM_CONFIG"} --dataset "$1" --data-dir "$2" \
+    --baseline "$3/baseline" --output "$3/mmm" $(go_on "$3/mmm")
+vireid report "$3/mmm"

@@ -1,6 +1,7 @@
 """What README and docs/ point at is there: links, headings, commands, flags."""
 
 import dataclasses
+import pkgutil
 import re
 from pathlib import Path
 
@@ -9,7 +10,7 @@ from vireid.cli import COMMANDS, _named
 from vireid.commands.command_line import ALIASES
 
 ROOT = Path(__file__).parents[1]
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 # Of other programs, or of every command.
 FOREIGN = {"--nproc-per-node", "--logdir", "--help", "--config", "--print-config", "--version"}
 
@@ -56,3 +57,13 @@ def test_every_recipe_and_script_that_is_named_exists():
         text = page.read_text(encoding="utf-8")
         for name in re.findall(r"\b(?:configs|scripts)/\w+\.(?:yaml|sh)\b", text):
             assert (ROOT / name).is_file(), f"{page.name}: {name}"
+
+
+def test_every_module_that_is_named_exists():
+    """As a file, ``mmm/matching.py``, or as Python writes it, ``vireid.mmm.matching``."""
+    for page in PAGES:
+        text = page.read_text(encoding="utf-8")
+        for name in re.findall(r"(?<![\w/<.-])[a-z_]+/[a-z_/]+\.py\b", text):
+            assert (ROOT / name).is_file(), f"{page.name}: {name}"
+        for name in re.findall(r"\bvireid(?:\.[A-Za-z_]\w*)+", text):
+            assert pkgutil.resolve_name(name) is not None, f"{page.name}: {name}"
