@@ -1,0 +1,105 @@
+"""What stage one draws, reads and writes, step by step."""
+
+import numpy as np
+import pytest
+import torch
+from tiny_settings import SHORTEST_STAGE_ONE
+from vireid.baselines.cross_modality import CrossModality
+from vireid.baselines.intra_modality import IntraModality
+from vireid.baselines.pretraining import Pretraining
+from vireid.baselines.settings import BaselineSettings
+from vireid.datasets import Modality
+from vireid.engine.network import build_network
+from vireid.engine.run_folder import RunFolder
+from vireid.engine.session import Session
+from vireid.memory import cluster_means, joint_prototypes
+
+
+@pytest.fixture(scope="module")
+def world(tiny_set, tmp_path_factory):
+    """Settings, session and network of the smallest stage one."""
+    given = {**SHORTEST_STAGE_ONE, "p_num": 3, "k_num": 4, "steps": 3, "contrast_weight": 1.0}
+    settings = BaselineSettings(
+        dataset="hitsz-vcm", data_dir=tiny_set, output=tmp_path_factory.mktemp("run"), **given
+    )
+    run = RunFolder(settings.output, "seed: 0\n", resume=False, pictures=False)
+    session = Session(settings, "baseline", run, labelled=False)
+    yield settings, session, build_network(settings, session)
+    run.close()
+
+
+def step(stage, clips, index, number=0):
+    """Loss terms of a batch, with a backward pass."""
+    losses = stage.losses(clips, index, number)
+    sum(losses.values()).backward()
+    return losses
+
+
+def test_pretraining_shows_each_track_twice_among_tracks_of_one_camera(world):
+    settings, session, model = world
+    stage = Pretraining(session, settings, model)
+    for clips, index in stage.batches(0):
+        assert len(clips) == len(index) == 2 * len(set(index.tolist()))
+        for modality in Modality:
+            own = index[session.modalities[index] == modality]
+            assert len(set(session.cameras[own].tolist())) == 1
+        losses = step(stage, clips, index)
+        assert set(losses) == {"visible contrast", "infrared contrast"}
+
+
+def test_memories_of_1a_begin_as_means_and_are_written_after_the_step(world):
+    settings, session, model = world
+    stage = IntraModality(session, settings, model)
+    stage.begin_epoch(0, 0)
+    labels = torch.from_numpy(stage.labels)
+    features = session.training_features(model)
+    for modality in Modality:
+        chosen = torch.from_numpy(session.modalities == modality)
+        means = cluster_means(features[chosen], labels[chosen])
+        torch.testing.assert_close(stage.memories[modality].prototypes, means)
+    before = {m: stage.memories[m].prototypes.clone() for m in Modality}
+    clips, index = next(iter(stage.batches(0)))
+    assert [int((session.modalities[index] == m).sum()) for m in Modality] == [len(index) // 2] * 2
+    losses = step(stage, clips, index)
+    assert set(losses) == {"visible memory", "infrared memory", "contrast"}
+    for modality in Modality:
+        assert torch.equal(stage.memories[modality].prototypes, before[modality])
+    stage.after_step()
+    for modality in Modality:
+        moved = (stage.memories[modality].prototypes != before[modality]).any(1)
+        drawn = labels[index[session.modalities[index] == modality]].unique()
+        assert moved.nonzero()[:, 0].tolist() == drawn.tolist()
+
+
+def test_1b_takes_turns_and_its_joint_memory_holds_clusters_of_both_modalities(world):
+    settings, session, model = world
+    stage = CrossModality(session, settings, model)
+    stage.begin_epoch(0, 0)
+    # Clusters that the untrained network would not find: one track in three, over both modalities.
+    stage.joint = np.arange(len(session.tracks)) % 3
+    labels, modalities = torch.from_numpy(stage.joint), torch.from_numpy(session.modalities)
+    prototypes = joint_prototypes(session.training_features(model), labels, modalities)
+    stage.joint_memory = stage._memory(prototypes)
+    terms = []
+    for clips, index in stage.batches(0):
+        losses = step(stage, clips, index)
+        terms.append("joint memory" in losses)
+        stage.after_step()
+        if terms[-1]:
+            assert set(losses) == {"joint memory", "joint contrast"}
+            for label in set(stage.joint[index]):
+                seen = session.modalities[index[stage.joint[index] == label]]
+                assert (seen == Modality.VISIBLE).sum() == (seen == Modality.INFRARED).sum()
+    assert terms == [False, True] * settings.steps
+    assert not torch.equal(stage.joint_memory.prototypes, prototypes)
+
+
+def test_without_a_joint_cluster_1b_goes_on_as_1a(world):
+    settings, session, model = world
+    stage = CrossModality(session, settings, model)
+    stage.begin_epoch(0, 0)
+    stage.joint_memory = None
+    batches = list(stage.batches(0))
+    assert len(batches) == stage.steps == 2 * settings.steps
+    for clips, index in batches:
+        assert "visible memory" in step(stage, clips, index)
