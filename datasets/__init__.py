@@ -5,7 +5,7 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from . import readers  # registers them
+from . import readers  # noqa: F401 - registers them
 from .errors import CorruptFrames, DatasetError
 from .folder_scan import Problems, Scan
 from .load import load_dataset
@@ -32,7 +32,6 @@ __all__ = [
     "Track",
     "dataset_spec",
     "load_dataset",
-    "readers",
     "register_dataset",
     "verify_dataset",
 ]
