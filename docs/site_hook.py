@@ -6,6 +6,7 @@ which the reference would walk through; so the rooms are linked one by one.
 
 from __future__ import annotations
 
+import re
 import shutil
 import tempfile
 from pathlib import Path
@@ -28,6 +29,11 @@ def on_config(config: Any) -> None:
         if not link.exists():
             link.symlink_to(source)
     config.plugins["mkdocstrings"].config.handlers["python"]["paths"] = [str(PARENT)]
+
+
+def on_page_content(html: str, **_: Any) -> str:
+    """Leaves out the roles of Sphinx, ``:func:`` before a name, which Markdown does not know."""
+    return re.sub(r":(?:attr|class|func|meth|mod):(?=<code>)", "", html)
 
 
 def on_shutdown() -> None:
