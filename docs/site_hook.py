@@ -1,7 +1,7 @@
 """Shows the reference the sources under their import name, whatever the clone's folder is called.
 
-The repository root is the package. A link to it would do, were there no ``.venv`` and no data in it,
-which the reference would walk through; so the rooms are linked one by one.
+The repository root is the package. A link to it would do, were there no ``.venv`` and no data in it
+for the reference to walk through; so the rooms are linked one by one.
 """
 
 from __future__ import annotations
