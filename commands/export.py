@@ -1,4 +1,4 @@
-"""Writes a network as the published code stores it, or a published checkpoint as ours."""
+"""Writes a network as the released code stores it, or a published checkpoint as ours."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class ExportSettings(Options):
     input: Path = option("finished run folder, its .safetensors file, or a published checkpoint")
     output: Path = option("file to write; .safetensors for the format of that name")
     format: Literal["published", "safetensors"] = option(
-        "published: the state_dict of the published code, plain tensors for torch.load; "
+        "published: the state_dict of the released code, plain tensors for torch.load; "
         "safetensors: ours, for --checkpoint of `evaluate` and --weights of training",
         "published",
     )
@@ -160,7 +160,7 @@ def write_published(path: Path, model: Network) -> None:
         model: with the ResNet-50 backbone.
 
     Raises:
-        UserError: the published code has no such network.
+        UserError: the released code has no such network.
     """
     layout = PUBLISHED.get(type(model))
     if layout is None:
@@ -170,7 +170,7 @@ def write_published(path: Path, model: Network) -> None:
         )
     if model.backbone_name != "resnet50":
         raise UserError(
-            f"--format published: the published {layout.code} code has a resnet50; this network "
+            f"--format published: the released {layout.code} code has a resnet50; this network "
             f"has the backbone {model.backbone_name}. --format safetensors takes any"
         )
     # Row-major and on the CPU, as published files are; tensors that share memory go on sharing it.

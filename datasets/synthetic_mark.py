@@ -10,6 +10,7 @@ from .spec import Counts, Part
 from .track import Modality
 
 MARKER = "vireid-synthetic.json"
+"""Name of that file, beside the data."""
 
 
 def synthetic_counts(

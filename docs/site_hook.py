@@ -1,11 +1,12 @@
 """Shows the reference the sources under their import name, whatever the clone's folder is called.
 
-The repository root is the package. A link to it would do, were there no ``.venv`` and no data in
-it, which the reference would walk through; so the rooms are linked one by one.
+The repository root is the package. A link to it would do, were there no ``.venv`` and no data in it
+for the reference to walk through; so the rooms are linked one by one.
 """
 
 from __future__ import annotations
 
+import re
 import shutil
 import tempfile
 from pathlib import Path
@@ -28,6 +29,11 @@ def on_config(config: Any) -> None:
         if not link.exists():
             link.symlink_to(source)
     config.plugins["mkdocstrings"].config.handlers["python"]["paths"] = [str(PARENT)]
+
+
+def on_page_content(html: str, **_: Any) -> str:
+    """Leaves out the roles of Sphinx, ``:func:`` before a name, which Markdown does not know."""
+    return re.sub(r":(?:attr|class|func|meth|mod):(?=<code>)", "", html)
 
 
 def on_shutdown() -> None:

@@ -154,8 +154,8 @@ def partial(cost: Tensor, threshold: float = 0.8) -> Tensor:
     Args:
         cost: ``[V, I]``, finite.
         threshold: how far out a match must lie, in units of the lowest cost that chance gives, at
-            least 0; higher abstains more often. 1 lets next to no pair of strangers pass; the
-            default lets pass a few in a hundred and loses fewer true pairs.
+            least 0; a higher one leaves more clusters alone. 1 lets next to no pair of strangers
+            pass; the default lets pass a few in a hundred and loses fewer true pairs.
 
     Raises:
         ValueError: threshold < 0.

@@ -172,6 +172,7 @@ class GroupedBatchNorm(nn.modules.batchnorm._BatchNorm):
         """Takes any; torch's layers differ in nothing else."""
 
     def forward(self, input: Tensor) -> Tensor:
+        """Normalises each group by itself in training, by the running statistics in evaluation."""
         groups = self.groups
         if not self.training or groups.groups is None:
             return super().forward(input)

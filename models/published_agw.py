@@ -1,4 +1,4 @@
-"""Reads and writes the checkpoint layout of the published MMM code: AGW with two streams."""
+"""Reads and writes the checkpoint layout of published MMM: AGW with two streams."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ def to_published_agw(model: AGW) -> dict[str, Tensor]:
     that it never uses hold our stem, stages and neck once more, so that its strict loading works.
 
     Args:
-        model: any AGW; the published code reads those with the ResNet-50 backbone, under ``net``.
+        model: any AGW; the released code reads those with the ResNet-50 backbone, under ``net``.
 
     Returns:
         Names and tensors (sharing memory with the network), without the classifier if it has none.

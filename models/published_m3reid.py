@@ -1,4 +1,4 @@
-"""Reads and writes the checkpoint layout of the published M3-ReID code."""
+"""Reads and writes the checkpoint layout of published M3-ReID."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def to_published_m3reid(model: M3ReID) -> dict[str, Tensor]:
     """Gives the state of a network under the published names and shapes.
 
     Args:
-        model: any M3-ReID; the published code reads those with the ResNet-50 backbone.
+        model: any M3-ReID; the released code reads those with the ResNet-50 backbone.
 
     Returns:
         Names and tensors (sharing memory with the network), without classifiers if it has none.

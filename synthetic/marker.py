@@ -18,6 +18,7 @@ VERSION = 1  # raised whenever the same seed gives other files
 
 
 def identities_of(layout: Layout, sizes: Preset) -> dict[str, int]:
+    """Number of people in each part of a set."""
     people = {"train": sizes.train_identities, "test": sizes.test_identities}
     if isinstance(layout, BuptCampus):
         people["auxiliary"] = sizes.auxiliary_identities

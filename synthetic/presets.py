@@ -42,6 +42,7 @@ PRESETS: Mapping[str, Preset] = MappingProxyType(
         "bench": Preset(200, 200, 50, 4, (2, 4), (2, 4), (12, 40), 0.04),
     }
 )
+"""Sizes of the tracklet layouts by the name of the preset."""
 
 _IMAGE = (1, 1)
 SYSU_PRESETS: Mapping[str, Preset] = MappingProxyType(

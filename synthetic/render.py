@@ -33,6 +33,7 @@ from .wardrobe import draw_person
 LAYOUTS: dict[str, Layout] = {
     layout.name: layout for layout in (HitszVcm(), BuptCampus(), SysuMM01(), RegDB(), Llcm())
 }
+"""Layouts by the name of the data set whose they are."""
 _IMAGE_STRIDE = 5  # frames of a walk between two images
 _PASSERS_BY = 1_000_000  # numbers of people who only walk through the picture
 

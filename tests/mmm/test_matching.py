@@ -154,7 +154,7 @@ def identities(partners, count=60, seed=0):
 
 
 @pytest.mark.parametrize("partners", [0, 15, 30, 60])
-def test_abstaining_leaves_clusters_without_a_partner_alone(partners):
+def test_partial_matching_leaves_clusters_without_a_partner_alone(partners):
     cost = matching_cost(*identities(partners), variant="symmetric")
     found = match(cost, "partial")
     right = found[:partners] == torch.arange(partners)
@@ -163,14 +163,14 @@ def test_abstaining_leaves_clusters_without_a_partner_alone(partners):
     assert (match(cost, "one-to-one") >= 0).all(), "which the plain assignment cannot do"
 
 
-def test_a_higher_threshold_abstains_more_often():
+def test_a_higher_threshold_leaves_more_clusters_alone():
     cost = torch.randn(30, 30, generator=torch.Generator().manual_seed(5))
     matched = [(partial(cost, t) >= 0).sum() for t in (0.0, 0.3, 0.5, 2.0)]
     assert matched == sorted(matched, reverse=True)
     assert matched[0] == 30 and 0 < matched[2] < 30 and matched[3] == 0
 
 
-def test_abstaining_forgives_a_cluster_that_is_far_from_all():
+def test_partial_matching_forgives_a_cluster_that_is_far_from_all():
     cost = torch.rand(20, 20, generator=torch.Generator().manual_seed(6))
     cost.fill_diagonal_(-1.0)
     offset = torch.arange(20.0)
@@ -186,7 +186,7 @@ def test_too_few_clusters_to_tell_are_matched(shape):
 
 
 @pytest.mark.parametrize("shape", [(1, 8), (2, 8), (8, 1), (8, 2)])
-def test_abstaining_with_few_clusters_on_one_side(shape):
+def test_partial_matching_with_few_clusters_on_one_side(shape):
     cost = torch.rand(shape, generator=torch.Generator().manual_seed(8))
     cost[0, 0] = -5.0
     assert match(cost, "partial")[0] == 0
