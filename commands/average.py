@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from ..errors import UserError
 from ..files import write_whole
@@ -21,7 +23,7 @@ class AverageSettings(Options):
 
 def run_average(config: AverageSettings) -> int:
     """Prints the table of means."""
-    from ..reporting.average import average_runs, average_table
+    from ..reporting import average_runs
 
     try:
         averages = average_runs(config.runs)
@@ -31,3 +33,49 @@ def run_average(config: AverageSettings) -> int:
     if config.output is not None:
         write_whole(config.output, json.dumps(averages, indent=1) + "\n")
     return 0
+
+
+def average_table(averages: Sequence[Mapping[str, Any]]) -> str:
+    """What ``average_runs`` found as text: a line for each run, and the mean ± standard deviation.
+
+    Args:
+        averages: its result.
+
+    Returns:
+        Lines of at most 100 characters, scores in per cent.
+    """
+    from ..evaluation.results import (
+        HEADS,
+        TABLE_SCORES,
+        WIDTH,
+        conditions,
+        percent,
+        score_text,
+        stage_name,
+    )
+    from ..reporting.average import TRIAL
+
+    lines: list[str] = []
+    for average in averages:
+        runs = average["runs"]
+        one_ranking = {**runs[0], "trials": runs[0].get("trials", 1)}
+        lines += [
+            f"{average['protocol']}: {stage_name(average['stage'])}, {len(runs)} runs",
+            f"{average['query']} x {average['gallery']}, rule {average['rule']}, "
+            f"each run {conditions(one_ranking)}",
+        ]
+        label_width = WIDTH - 13 * len(TABLE_SCORES)
+        lines.append(f"{'run':<{label_width}}" + "".join(f"{HEADS[s]:>13}" for s in TABLE_SCORES))
+        lines.append("-" * len(lines[-1]))
+        for run in runs:
+            number = TRIAL.search(run["protocol"])
+            prefix, folder = f"trial {number[0]}: " if number else "", run["run"]
+            room = label_width - len(prefix) - 1
+            if len(folder) > room:  # its end tells runs apart
+                folder = "..." + folder[len(folder) - room + 3 :]
+            label = prefix + folder
+            cells = "".join(f"{percent(run.get(s)):>13}" for s in TABLE_SCORES)
+            lines.append(f"{label:<{label_width}}{cells}")
+        cells = "".join(f"{score_text(average, s):>13}" for s in TABLE_SCORES)
+        lines += [f"{'mean±std':<{label_width}}{cells}", ""]
+    return "\n".join(lines).rstrip()

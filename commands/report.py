@@ -22,7 +22,7 @@ class ReportSettings(Options):
 
 def run_report(config: ReportSettings) -> int:
     """Writes the page and prints where it is."""
-    from ..reporting.report import write_report
+    from ..reporting import write_report
 
     try:
         print(write_report(config.runs, config.output))

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
 import yaml
 
 from ..errors import UserError, shorten
+from ..run_format import require_readable, version_of
 
 # Where the run lies, how it is computed, what is said about it: none of it changes what is learned,
 # or something else watches over it (the training tracks are compared with the checkpoint's).
@@ -30,8 +32,10 @@ def check_same_settings(written: Path, config: str) -> None:
         config: resolved settings as YAML.
 
     Raises:
-        UserError: ``written`` is missing or damaged, or a setting outside ``FREE`` differs.
+        UserError: an earlier version started the run, ``written`` is missing or damaged, or a
+            setting outside ``FREE`` differs.
     """
+    _check_version(written.parent)
     before, now = _read(written), yaml.safe_load(config)
     if before.keys() != now.keys():
         raise UserError(
@@ -55,6 +59,16 @@ def check_same_settings(written: Path, config: str) -> None:
         "Give those of the start (`--config` with its config.yaml does), or choose another "
         f"--output. These may change: {free}."
     )
+
+
+def _check_version(folder: Path) -> None:
+    """By the record with which every run begins; a run that lost its records is not judged."""
+    try:
+        with (folder / "metrics.jsonl").open(encoding="utf-8") as file:
+            started = json.loads(file.readline())
+    except (OSError, ValueError):
+        return
+    require_readable(version_of(started), folder)
 
 
 def _said(value: Any) -> str:

@@ -13,6 +13,7 @@ import numpy as np
 import torch
 from accelerate import Accelerator, InitProcessGroupKwargs
 
+from .. import __version__
 from ..distributed import ranks
 from ..errors import UserError
 
@@ -112,12 +113,13 @@ class Runtime:
 
 
 def versions() -> dict[str, str]:
-    """Versions of the libraries that decide a number."""
+    """Versions of this package and of the libraries that decide a number."""
     import scipy
     import sklearn
     import torchvision
 
     return {
+        "vireid": __version__,
         "python": platform.python_version(),
         "torch": torch.__version__,
         "torchvision": torchvision.__version__,

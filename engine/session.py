@@ -19,6 +19,7 @@ from ..datasets import load_dataset
 from ..datasets.clip_loader import ClipLoader, shares
 from ..datasets.registry import dataset_spec
 from ..datasets.track import Dataset, Modality, Track
+from ..datasets.track_table import track_table
 from ..datasets.verify import require_complete, verify_dataset
 from ..distributed import ranks
 from ..errors import UserError
@@ -31,7 +32,6 @@ from ..evaluation.trials import evaluate_trials
 from ..files import write_whole
 from ..models.network import Network
 from ..pseudo_labels.evaluator import PseudoLabelEvaluator
-from ..pseudo_labels.stored_clustering import track_table
 from ..reporting.tensorboard_pictures import show_embedding, show_matching, show_ranked_lists
 from .encoder import Encoder
 from .frame_source import FrameSource

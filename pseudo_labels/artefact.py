@@ -17,9 +17,11 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
+from .. import __version__
 from ..datasets.track import Modality, Track
 from ..errors import UserError
 from ..files import write_whole
+from ..run_format import require_readable
 
 COLUMNS = ("key", "modality", "camera", "pseudo_label", "identity")
 
@@ -78,7 +80,8 @@ def write_artefact(
     ordered = features.float().cpu()[index]
     parts = {"visible": ordered[:split].contiguous(), "infrared": ordered[split:].contiguous()}
     write_whole(folder / "features.safetensors", partial(save_file, parts))
-    write_whole(folder / "metrics.json", json.dumps(metrics, indent=2) + "\n")
+    facts = {"vireid": __version__, **metrics}
+    write_whole(folder / "metrics.json", json.dumps(facts, indent=2) + "\n")
     # Last, because its presence says that the artefact is complete.
     write_whole(folder / "tracks.csv", table.getvalue())
 
@@ -87,14 +90,16 @@ def read_artefact(folder: Path) -> Artefact:
     """Reads a stage-one artefact.
 
     Raises:
-        UserError: a part is missing, malformed, or the parts do not fit each other.
+        UserError: an earlier version wrote it, a part is missing or malformed, or the parts do not
+            fit each other.
     """
-    for name in ("tracks.csv", "features.safetensors", "encoder.safetensors"):
+    for name in ("tracks.csv", "features.safetensors", "encoder.safetensors", "metrics.json"):
         if not (folder / name).exists():
             raise UserError(
                 f"{folder} is no finished stage-one run: {name} is missing. "
                 "Run `vireid baseline --output` to that folder first (--resume goes on with it)."
             )
+    require_readable(_version(folder / "metrics.json"), folder)
     with (folder / "tracks.csv").open(newline="", encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
     if not rows or tuple(rows[0]) != COLUMNS:
@@ -121,6 +126,17 @@ def read_artefact(folder: Path) -> Artefact:
     return Artefact(
         folder, [r["key"] for r in rows], labels, tensors["visible"], tensors["infrared"]
     )
+
+
+def _version(metrics: Path) -> object:
+    try:
+        found = json.loads(metrics.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise UserError(
+            f"{metrics} is damaged ({error}); `vireid baseline --resume` on that folder writes it "
+            "again"
+        ) from error
+    return found.get("vireid") if isinstance(found, dict) else None
 
 
 def align(artefact: Artefact, tracks: Sequence[Track]) -> np.ndarray:

@@ -16,6 +16,7 @@ from ..datasets.track import Modality, Track
 from ..distributed import ranks
 from .artefact import write_artefact
 from .label_quality import label_quality, match_quality
+from .majority import majority_share
 from .stored_clustering import (
     LabelHistory,
     StoredClustering,
@@ -23,7 +24,6 @@ from .stored_clustering import (
     write_clustering,
 )
 from .unlabelled_quality import (
-    majority_share,
     matching_margins,
     shared_clusters,
     silhouettes,

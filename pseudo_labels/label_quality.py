@@ -10,7 +10,8 @@ from dataclasses import asdict, dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn import metrics as scores
-from sklearn.metrics.cluster import contingency_matrix
+
+from .majority import majorities, majority_share
 
 Integers = NDArray[np.int64]
 
@@ -96,16 +97,12 @@ def label_quality(labels: ArrayLike, identities: ArrayLike) -> LabelQuality:
     inner, inner_truth = found[clustered], truth[clustered]
     own = found.copy()
     own[~clustered] = found.max(initial=-1) + 1 + np.arange((~clustered).sum())
-    purity = math.nan
-    if len(inner):
-        table = contingency_matrix(inner_truth, inner, sparse=True)
-        purity = float(table.max(axis=0).sum() / len(inner))
     return LabelQuality(
         ari=_score(scores.adjusted_rand_score, inner_truth, inner),
         nmi=_score(scores.normalized_mutual_info_score, inner_truth, inner),
         ami=_score(scores.adjusted_mutual_info_score, inner_truth, inner),
         v_measure=_score(scores.v_measure_score, inner_truth, inner),
-        purity=purity,
+        purity=majority_share(found, truth),
         ari_all=_score(scores.adjusted_rand_score, truth, own),
         clusters=len(np.unique(inner)),
         identities=len(np.unique(truth)),
@@ -172,11 +169,7 @@ def _majorities(labels: ArrayLike, identities: ArrayLike, modality: str) -> Inte
             f"`{modality}_labels` must use every label from 0 up; got {len(clusters)} clusters "
             f"with the highest label {clusters[-1]}"
         )
-    if not len(found):
-        return np.zeros(0, dtype=np.int64)
-    table = contingency_matrix(truth, found, sparse=True)
-    rows = np.asarray(table.argmax(axis=0)).ravel()
-    return np.asarray(np.unique(truth)[rows], dtype=np.int64)
+    return majorities(found, truth).values
 
 
 def _score(function: Callable[..., float], truth: Integers, found: Integers) -> float:

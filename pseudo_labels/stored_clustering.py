@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -17,12 +14,11 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from ..datasets.track import Modality, Track
+from ..datasets.track_table import read_track_table, track_table
 from ..files import write_whole
-from ..reporting.run_record import TRACK_COLUMNS, RunRecord, track_of_row
+from .artefact import COLUMNS
 
 TRACKS, CLUSTERING = "train_tracks.csv", "last_clustering.safetensors"
-ARTEFACT_COLUMNS = ("key", "modality", "camera", "pseudo_label", "identity")
-SHOWN_FRAMES = 6
 
 
 @dataclass(frozen=True)
@@ -65,29 +61,6 @@ class StoredClustering:
     def of(self, modality: Modality) -> NDArray[np.int64]:
         """Rows of a modality."""
         return np.flatnonzero(self.modalities == int(modality))
-
-
-def track_table(tracks: Sequence[Track], splits: Sequence[str], root: Path) -> str:
-    """The text of ``train_tracks.csv`` or ``test_tracks.csv``.
-
-    Args:
-        tracks: tracks in the order of their features.
-        splits: split of each track.
-        root: data folder; frames below it are written relative to it.
-    """
-    table = io.StringIO()
-    rows = csv.writer(table, lineterminator="\n")
-    rows.writerow(TRACK_COLUMNS)
-    for index, (track, split) in enumerate(zip(tracks, splits)):
-        last = len(track.frames) - 1
-        picked = np.linspace(0, last, min(SHOWN_FRAMES, last + 1)).round().astype(int)
-        frames = [track.frames[i] for i in picked]
-        names = [(f.relative_to(root) if f.is_relative_to(root) else f).as_posix() for f in frames]
-        name = track.modality.name.lower()
-        rows.writerow(
-            (index, track.key, split, name, track.camera, track.identity, "|".join(names))
-        )
-    return table.getvalue()
 
 
 @dataclass(frozen=True)
@@ -158,21 +131,21 @@ def read_history(folder: Path) -> LabelHistory:
     return LabelHistory(**found, stage=about.get("stage", ""), epoch=int(about.get("epoch", 0)))
 
 
-def read_clustering(run: RunRecord) -> StoredClustering:
+def read_clustering(folder: Path, root: Path) -> StoredClustering:
     """The last clustering of a run; of a finished stage one without it, the artefact.
 
     Args:
-        run: a run whose data folder is known.
+        folder: run folder.
+        root: data folder, below which the frames lie.
 
     Raises:
         FileNotFoundError: the run keeps no clustering.
         ValueError: a file is malformed, or the files do not fit each other.
     """
-    root = Path(str(run.setting("data_dir") or ""))
-    kept, table = run.path / CLUSTERING, run.path / TRACKS
+    kept, table = folder / CLUSTERING, folder / TRACKS
     if kept.is_file() and table.is_file():
         tensors, about = _load(kept)
-        tracks = _tracks(table, TRACK_COLUMNS, root)[0]
+        tracks = read_track_table(table, root)[0]
         found = {
             name: tensors[name].numpy() if name in tensors else None
             for name in ("unified", "assignment", "cost")
@@ -190,11 +163,11 @@ def read_clustering(run: RunRecord) -> StoredClustering:
             ),
             kept,
         )
-    features, table = run.path / "features.safetensors", run.path / "tracks.csv"
+    features, table = folder / "features.safetensors", folder / "tracks.csv"
     if not features.is_file() or not table.is_file():
         raise FileNotFoundError(f"{CLUSTERING} is not in the run folder")
     tensors, _ = _load(features)
-    tracks, rows = _tracks(table, ARTEFACT_COLUMNS, root)
+    tracks, rows = read_track_table(table, root, COLUMNS)
     if not {"visible", "infrared"} <= tensors.keys():
         raise ValueError(f"{features}: expected tensors `visible` and `infrared`")
     return _checked(
@@ -215,23 +188,6 @@ def _load(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
         return load_file(path), about
     except SafetensorError as error:
         raise ValueError(f"{path} is damaged: {error}") from error
-
-
-def _tracks(
-    path: Path, columns: tuple[str, ...], root: Path
-) -> tuple[list[Track], list[dict[str, str]]]:
-    with path.open(newline="", encoding="utf-8") as file:
-        reader = csv.DictReader(file)
-        if tuple(reader.fieldnames or ()) != columns:
-            raise ValueError(f"{path}: the columns should be {', '.join(columns)}")
-        rows = list(reader)
-    tracks = []
-    for number, row in enumerate(rows, start=2):
-        try:
-            tracks.append(track_of_row({"frames": "", **row}, root))
-        except (KeyError, ValueError, TypeError, AttributeError) as error:
-            raise ValueError(f"{path}, line {number}: not a training track ({error})") from error
-    return tracks, rows
 
 
 def _checked(clustering: StoredClustering, path: Path) -> StoredClustering:

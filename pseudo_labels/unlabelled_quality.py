@@ -81,31 +81,6 @@ def silhouettes(features: ArrayLike, labels: ArrayLike) -> NDArray[np.float64]:
     return result
 
 
-def majority_share(labels: ArrayLike, values: ArrayLike) -> float:
-    """Share of clustered samples that have the most frequent value of their cluster.
-
-    With cameras as values it says whether clusters are cameras; with identities it is purity.
-
-    Args:
-        labels: [N] integers, -1 = noise.
-        values: [N] integers.
-
-    Returns:
-        0 to 1; NaN without a clustered sample.
-    """
-    found, given = np.asarray(labels), np.asarray(values)
-    kept = found >= 0
-    if not kept.any():
-        return math.nan
-    _, rows = np.unique(found[kept], return_inverse=True)
-    _, columns = np.unique(given[kept], return_inverse=True)
-    width = int(columns.max()) + 1
-    pairs, counts = np.unique(rows * width + columns, return_counts=True)
-    most = np.zeros(int(rows.max()) + 1, np.int64)
-    np.maximum.at(most, pairs // width, counts)
-    return float(most.sum() / kept.sum())
-
-
 def shared_clusters(labels: ArrayLike, modalities: ArrayLike) -> float:
     """Share of clusters that hold samples of more than one modality; NaN without a cluster."""
     found, given = np.asarray(labels), np.asarray(modalities)

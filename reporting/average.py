@@ -7,23 +7,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from ..evaluation.results import (
-    HEADS,
-    SCORES,
-    TABLE_SCORES,
-    WIDTH,
-    Record,
-    conditions,
-    last_of_stages,
-    percent,
-    score_text,
-    stage_name,
-)
+from ..evaluation.results import SCORES, last_of_stages
 from ..evaluation.spread import mean_and_std
 from .run_record import read_run
 
 SAME = ("stage", "rule", "flip", "rerank", "gallery_kind")
-_TRIAL = re.compile(r"(?<=/trial-)\d+(?=/)")  # of a data set with numbered splits
+TRIAL = re.compile(r"(?<=/trial-)\d+(?=/)")  # of a data set with numbered splits
 
 
 def average_runs(paths: Sequence[Path]) -> list[dict[str, Any]]:
@@ -56,7 +45,7 @@ def average_runs(paths: Sequence[Path]) -> list[dict[str, Any]]:
             raise ValueError(f"{path} holds no evaluation; an unfinished run has none yet")
         last = list(last_of_stages(records).values())[-1]
         for name, record in last.items():
-            groups.setdefault(_TRIAL.sub("*", name), []).append({**record, "run": str(path)})
+            groups.setdefault(TRIAL.sub("*", name), []).append({**record, "run": str(path)})
     return [_average(name, records, paths) for name, records in groups.items()]
 
 
@@ -94,38 +83,3 @@ def _average(name: str, records: Sequence[dict[str, Any]], paths: Sequence[Path]
         "std": {score: std for score, (_, std) in spread.items()},
         "runs": list(records),
     }
-
-
-def average_table(averages: Sequence[Record]) -> str:
-    """What ``average_runs`` found as text: a line for each run, and the mean ± standard deviation.
-
-    Args:
-        averages: its result.
-
-    Returns:
-        Lines of at most 100 characters, scores in per cent.
-    """
-    lines: list[str] = []
-    for average in averages:
-        runs = average["runs"]
-        one_ranking = {**runs[0], "trials": runs[0].get("trials", 1)}
-        lines += [
-            f"{average['protocol']}: {stage_name(average['stage'])}, {len(runs)} runs",
-            f"{average['query']} x {average['gallery']}, rule {average['rule']}, "
-            f"each run {conditions(one_ranking)}",
-        ]
-        label_width = WIDTH - 13 * len(TABLE_SCORES)
-        lines.append(f"{'run':<{label_width}}" + "".join(f"{HEADS[s]:>13}" for s in TABLE_SCORES))
-        lines.append("-" * len(lines[-1]))
-        for run in runs:
-            number = _TRIAL.search(run["protocol"])
-            prefix, folder = f"trial {number[0]}: " if number else "", run["run"]
-            room = label_width - len(prefix) - 1
-            if len(folder) > room:  # its end tells runs apart
-                folder = "..." + folder[len(folder) - room + 3 :]
-            label = prefix + folder
-            cells = "".join(f"{percent(run.get(s)):>13}" for s in TABLE_SCORES)
-            lines.append(f"{label:<{label_width}}{cells}")
-        cells = "".join(f"{score_text(average, s):>13}" for s in TABLE_SCORES)
-        lines += [f"{'mean±std':<{label_width}}{cells}", ""]
-    return "\n".join(lines).rstrip()

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..datasets.track import Modality
+from ..pseudo_labels.majority import majorities
 from ..pseudo_labels.stored_clustering import StoredClustering
 from ..pseudo_labels.unlabelled_quality import silhouettes
 
@@ -77,10 +78,11 @@ def cluster_groups(clustering: StoredClustering) -> list[ClusterGroup]:
         tight = float(inner.mean()) if len(inner) else float("nan")
         if clustering.identities is None:
             return ClusterGroup(title, visible, infrared, None, None, None, tight)
-        people, counts = np.unique(clustering.identities[rows], return_counts=True)
-        most = int(counts.argmax())
-        purity = float(counts[most] / len(rows))
-        return ClusterGroup(title, visible, infrared, len(people), int(people[most]), purity, tight)
+        people = clustering.identities[rows]
+        most = majorities(np.zeros(len(rows), np.int64), people)
+        majority, purity = int(most.values[0]), float(most.counts[0] / most.sizes[0])
+        count = len(np.unique(people))
+        return ClusterGroup(title, visible, infrared, count, majority, purity, tight)
 
     visible, infrared = (_members(clustering, modality) for modality in Modality)
     none = np.zeros(0, np.int64)

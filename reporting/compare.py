@@ -16,7 +16,6 @@ TIMES = frozenset(
     {"seconds", "clips_per_second", "memory_mib", "peak_memory_mib", "data_dir", "time"}
 )
 MISSING = "nothing"
-SHOWN = 20
 
 
 @dataclass(frozen=True)
@@ -32,10 +31,6 @@ class Difference:
     what: str
     first: Any
     second: Any
-
-    def text(self) -> str:
-        """One line for people."""
-        return f"{self.what}: {_shown(self.first)} | {_shown(self.second)}"
 
 
 @dataclass(frozen=True)
@@ -60,26 +55,6 @@ class Comparison:
     def same(self) -> bool:
         """Whether nothing at all differs."""
         return not (self.settings or self.setup or self.parting)
-
-    def text(self) -> str:
-        """All of it for the terminal, the first difference first."""
-        if self.same:
-            return f"the runs are the same: settings, data, and all {self.same_records} records"
-        first = next(itertools.chain(self.setup, self.settings, self.parting))
-        lines = [f"the runs part at {first.text()}"]
-        for head, found in (
-            ("data, versions and device", self.setup),
-            ("settings", self.settings),
-            (f"records (the first {self.same_records} are the same)", self.parting),
-            ("last evaluation", self.result),
-        ):
-            if found:
-                lines += ["", head, *(f"  {one.text()}" for one in found[:SHOWN])]
-                if len(found) > SHOWN:
-                    lines.append(f"  and {len(found) - SHOWN} more")
-            elif head == "settings":
-                lines += ["", "settings: the same"]
-        return "\n".join(lines)
 
 
 def compare_runs(first: RunRecord, second: RunRecord, tolerance: float = 0.0) -> Comparison:
@@ -183,11 +158,3 @@ def _equal(a: Any, b: Any, tolerance: float) -> bool:
         both_nan = math.isnan(a) and math.isnan(b)
         return both_nan or math.isclose(a, b, rel_tol=tolerance, abs_tol=0.0)
     return bool(a == b)
-
-
-def _shown(value: Any) -> str:
-    if value is None:
-        return "unset"
-    if isinstance(value, float):
-        return f"{value:.6g}"
-    return " ".join(str(value).split())

@@ -86,7 +86,7 @@ def curves(run: RunRecord) -> Curves:
         return _series(timeline, name, records, value, joined)
 
     def chart(title: str, series: list[Series], unit: str) -> Markup:
-        return line_chart(series, title=title, y_label=unit, bands=timeline.bands())
+        return line_chart(series, title=title, unit=unit, bands=timeline.bands())
 
     def by_modality(score: str, scale: float = 1.0) -> list[Series]:
         return [
@@ -110,10 +110,8 @@ def curves(run: RunRecord) -> Curves:
         for m in MODALITIES
     ]
     # Each modality usually shows the same people; one line then says it for all.
-    distinct = {tuple(y for _, y in s.points): s for s in people if s.points}
-    if len({y for values in distinct for y in values}) == 1:
-        longest = max(people, key=lambda s: len(s.points))
-        people = [Series("true identities", longest.pieces)]
+    if len({y for one in people for _, y in one.points if y is not None}) == 1:
+        people = [Series("true identities", max((one.points for one in people), key=len))]
     shares = all((r.get("noise") or 0) <= 1 for r in labels)
     charts = [
         chart("mAP and Rank-1 on the test split", ranking, "%"),
@@ -175,10 +173,12 @@ def _series(
         if x is not None and isinstance(y, (int, float)) and math.isfinite(y):
             piece = stages.setdefault(str(record["stage"]), {})
             piece.setdefault(x, []).append(float(y))
-    pieces = [
-        [(x, sum(ys) / len(ys)) for x, ys in sorted(piece.items())] for piece in stages.values()
-    ]
-    return Series(name, [[point for piece in pieces for point in piece]] if joined else pieces)
+    points: list[tuple[float, float | None]] = []
+    for piece in stages.values():
+        if points and not joined:
+            points.append((points[-1][0], None))
+        points += [(x, sum(ys) / len(ys)) for x, ys in sorted(piece.items())]
+    return Series(name, points)
 
 
 def _value(name: str, scale: float = 1.0) -> Callable[[Record], Any]:

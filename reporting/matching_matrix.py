@@ -13,11 +13,19 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from ..datasets.track import Modality
+from ..pseudo_labels.majority import majorities
 from ..pseudo_labels.stored_clustering import StoredClustering
+from .charts import Series, scatter_chart
 
 Integers = NDArray[np.int64]
-SIDE, EDGE = 640, 30  # the drawing's longer side and the room for labels
+Pair = tuple[int, int]  # visible and infrared cluster
 INK = (31, 95, 191)
+MARKS = {  # name, shape and colour of the page's style
+    "pair": ("pair", "circle", "accent"),
+    "right": ("right pair", "circle", "right"),
+    "wrong": ("wrong pair", "crossRot", "wrong"),
+    "missed": ("right, not made", "rect", "ignored"),
+}
 
 
 @dataclass(frozen=True)
@@ -25,14 +33,14 @@ class MatchingMatrix:
     """The picture with what it counts.
 
     Attributes:
-        drawing: an SVG element.
+        chart: the picture.
         visible: number of visible clusters.
         infrared: number of infrared clusters.
         matched: visible clusters with a partner.
         right: of these, pairs with the same majority identity; None where identities are unknown.
     """
 
-    drawing: Markup
+    chart: Markup
     visible: int
     infrared: int
     matched: int
@@ -107,85 +115,55 @@ def matching_matrix(clustering: StoredClustering) -> MatchingMatrix | None:
     order = arrange(clustering)
     if partner is None or order is None:
         return None
-    rows_order, columns_order, visible_people, infrared_people, known = order
-    columns = len(columns_order)
-    row_at, column_at = np.argsort(rows_order), np.argsort(columns_order)
-    cell = min(36.0, SIDE / max(len(partner), columns))
-    width, height = cell * columns, cell * len(partner)
-    body = [
-        Markup('<rect class="board" x="{0}" y="{0}" width="{1:.1f}" height="{2:.1f}"/>').format(
-            EDGE, width, height
-        )
-    ]
-    if clustering.cost is not None and clustering.cost.shape == (len(partner), columns):
-        body.append(_heat(clustering.cost[rows_order][:, columns_order], width, height))
-    right = 0
-    for number in row_at.argsort().tolist():
-        y = EDGE + (row_at[number] + 0.5) * cell
-        if known:
-            for column in np.flatnonzero(infrared_people == visible_people[number]).tolist():
-                if column != partner[number]:
-                    body.append(_mark("missed", EDGE + (column_at[column] + 0.5) * cell, y, cell))
-        if partner[number] < 0:
-            continue
-        column = int(partner[number])
-        good = bool(visible_people[number] == infrared_people[column]) if known else None
-        right += bool(good)
-        kind = "pair" if good is None else "right" if good else "wrong"
-        text = f"visible {number}, infrared {column}"
-        if known:
-            text += f": persons {visible_people[number]} and {infrared_people[column]}"
-        body.append(_mark(kind, EDGE + (column_at[column] + 0.5) * cell, y, cell, text))
-    labels = Markup(
-        '<text class="tick" x="{:.1f}" y="{}" text-anchor="middle">infrared clusters</text>'
-        '<text class="tick" transform="translate({},{:.1f}) rotate(-90)" text-anchor="middle">'
-        "visible clusters</text>"
-    ).format(EDGE + width / 2, EDGE - 10, EDGE - 10, EDGE + height / 2)
-    drawing = Markup(
-        '<svg class="matrix" viewBox="0 0 {0:.0f} {1:.0f}" style="max-width:{2:.0f}px" role="img" '
-        'aria-label="Matching matrix">{3}{4}</svg>'
-    ).format(
-        EDGE + width + 4,
-        EDGE + height + 4,
-        EDGE + width + 4,
-        Markup("").join(body),
-        labels,
+    shape = (len(order.rows), len(order.columns))
+    row_at, column_at = np.argsort(order.rows), np.argsort(order.columns)
+    people = order.visible_people[:, None]
+    same = (people == order.infrared_people[None, :]) & (people >= 0)
+    pairs: dict[str, list[Pair]] = {kind: [] for kind in MARKS}
+    for visible, infrared in enumerate(partner.tolist()):
+        if infrared >= 0:
+            kind = "pair" if not order.known else "right" if same[visible, infrared] else "wrong"
+            pairs[kind].append((visible, infrared))
+        if order.known:
+            missed = [int(n) for n in np.flatnonzero(same[visible]) if n != infrared]
+            pairs["missed"] += [(visible, number) for number in missed]
+    series = []
+    for kind, (name, mark, colour) in MARKS.items():
+        texts = [f"{name}: visible {row}, infrared {column}" for row, column in pairs[kind]]
+        if order.known:
+            texts = [
+                f"{text}, persons {order.visible_people[row]} and {order.infrared_people[column]}"
+                for text, (row, column) in zip(texts, pairs[kind])
+            ]
+        points = [(int(column_at[c]), int(row_at[r])) for r, c in pairs[kind]]
+        series.append(Series(name, points, texts, colour, mark))
+    cost = clustering.cost
+    if cost is None or cost.shape != shape:
+        shares = np.zeros(shape)
+    else:
+        shares = cost_shares(cost)[order.rows][:, order.columns]
+    chart = scatter_chart(
+        series,
+        title="Matching matrix",
+        x_label="infrared clusters",
+        y_label="visible clusters",
+        heat=(_heat(shares), shape[1], shape[0]),
+        radius=min(7.0, max(1.6, 150 / max(shape))),
     )
     matched = int((partner >= 0).sum())
-    return MatchingMatrix(drawing, len(partner), columns, matched, right if known else None)
+    right = len(pairs["right"]) if order.known else None
+    return MatchingMatrix(chart, *shape, matched, right)
 
 
-def _mark(kind: str, x: float, y: float, cell: float, text: str = "") -> Markup:
-    """A disc for right, a cross for wrong, an open square for a right pair that was not made."""
-    r = min(9.0, max(1.6, 0.36 * cell))
-    title = Markup("<title>{}</title>").format(text) if text else Markup("")
-    if kind in ("right", "pair"):
-        return Markup('<circle class="m {}" cx="{:.1f}" cy="{:.1f}" r="{:.1f}">{}</circle>').format(
-            kind, x, y, r, title
-        )
-    if kind == "wrong":
-        return Markup(
-            '<path class="m wrong" d="M{0:.1f} {1:.1f}L{2:.1f} {3:.1f}M{0:.1f} {3:.1f}L{2:.1f} '
-            '{1:.1f}">{4}</path>'
-        ).format(x - r, y - r, x + r, y + r, title)
-    return Markup(
-        '<rect class="m missed" x="{:.1f}" y="{:.1f}" width="{:.1f}" height="{:.1f}"/>'
-    ).format(x - r, y - r, 2 * r, 2 * r)
-
-
-def _heat(cost: NDArray[np.float32], width: float, height: float) -> Markup:
+def _heat(shares: NDArray[np.float64]) -> str:
     """Low cost as ink over the board, so that it fits light and dark pages."""
-    share = cost_shares(cost)
-    picture = np.zeros((*share.shape, 4), np.uint8)
+    picture = np.zeros((*shares.shape, 4), np.uint8)
     picture[..., :3] = INK
-    picture[..., 3] = (share * 170).astype(np.uint8)
+    picture[..., 3] = (shares * 170).astype(np.uint8)
     buffer = io.BytesIO()
     Image.fromarray(picture).save(buffer, "PNG", optimize=True)
     data = base64.b64encode(buffer.getvalue()).decode("ascii")
-    return Markup(
-        '<image x="{0}" y="{0}" width="{1:.1f}" height="{2:.1f}" preserveAspectRatio="none" '
-        'style="image-rendering:pixelated" href="data:image/png;base64,{3}"/>'
-    ).format(EDGE, width, height, data)
+    return f"data:image/png;base64,{data}"
 
 
 def _clusters(clustering: StoredClustering, modality: Modality) -> int:
@@ -196,12 +174,9 @@ def _majorities(clustering: StoredClustering, modality: Modality) -> Integers | 
     if clustering.identities is None:
         return None
     rows = clustering.of(modality)
-    labels = clustering.labels[rows]
+    most = majorities(clustering.labels[rows], clustering.identities[rows])
     found = np.full(_clusters(clustering, modality), -1, np.int64)
-    for label in range(len(found)):
-        people, counts = np.unique(clustering.identities[rows[labels == label]], return_counts=True)
-        if len(people):
-            found[label] = people[counts.argmax()]
+    found[most.clusters] = most.values
     return found
 
 

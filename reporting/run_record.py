@@ -12,9 +12,9 @@ import yaml
 from safetensors.torch import load_file
 from torch import Tensor
 
-from ..datasets.track import Dataset, Modality, Track
-
-TRACK_COLUMNS = ("index", "key", "split", "modality", "camera", "identity", "frames")
+from ..datasets.track import Dataset, Track
+from ..datasets.track_table import read_track_table
+from ..run_format import require_readable, version_of
 
 
 @dataclass(frozen=True)
@@ -73,6 +73,7 @@ def read_run(path: Path) -> RunRecord:
 
     Raises:
         FileNotFoundError: there is no ``metrics.jsonl``.
+        UserError: an earlier version wrote the run, or its stage one.
         ValueError: a line before the last one is no JSON object, or ``config.yaml`` is malformed.
     """
     return _read_run(path, seen=frozenset())
@@ -87,6 +88,9 @@ def _read_run(path: Path, seen: frozenset[Path]) -> RunRecord:
         )
     notes: list[str] = []
     records = _read_lines(metrics, notes)
+    if records:  # one that was killed at once holds none, and nothing to misread
+        started = next((r for r in records if r.get("kind") == "run"), {})
+        require_readable(version_of(started), path)
     config = _read_config(path / "config.yaml", notes)
     baseline = None
     if config.get("baseline"):
@@ -161,41 +165,15 @@ def read_test_tracks(run: RunRecord) -> Dataset:
     if not name:
         raise ValueError("neither config.yaml nor metrics.jsonl names the data set")
     sides: dict[str, list[Track]] = {"query": [], "gallery": []}
-    with path.open(newline="", encoding="utf-8") as file:
-        reader = csv.DictReader(file)
-        if tuple(reader.fieldnames or ()) != TRACK_COLUMNS:
+    tracks, rows = read_track_table(path, root)
+    for number, (track, row) in enumerate(zip(tracks, rows), start=2):
+        if row["split"] not in sides:
             raise ValueError(
-                f"{path}: the columns should be {', '.join(TRACK_COLUMNS)}; "
-                f"found {', '.join(reader.fieldnames or ()) or 'none'}"
+                f"{path}, line {number}: not a test track (its split is {row['split']!r})"
             )
-        for number, row in enumerate(reader, start=2):
-            try:
-                sides[row["split"]].append(track_of_row(row, root))
-            except (KeyError, ValueError, TypeError, AttributeError) as error:
-                raise ValueError(
-                    f"{path}, line {number}: not a test track ({type(error).__name__}: {error})"
-                ) from error
+        sides[row["split"]].append(track)
     options: dict[str, object] = {"trial": int(run.setting("trial") or 1)}
     return Dataset(str(name), root, [], sides["query"], sides["gallery"], options)
-
-
-def track_of_row(row: dict[str, str], root: Path) -> Track:
-    """A track from a row with the columns of ``TRACK_COLUMNS``; index and split are not read.
-
-    Args:
-        row: values by column.
-        root: data folder, below which the frames lie.
-
-    Raises:
-        KeyError, ValueError, TypeError, AttributeError: the row is malformed.
-    """
-    return Track(
-        frames=tuple(root / frame for frame in row["frames"].split("|") if frame),
-        modality=Modality[row["modality"].upper()],
-        camera=int(row["camera"]),
-        identity=int(row["identity"]) if row["identity"] else None,
-        key=row["key"],
-    )
 
 
 def read_test_features(run: RunRecord) -> tuple[Tensor, list[str]]:

@@ -1,29 +1,28 @@
 """What TensorBoard shows beside numbers: matchings, ranked lists, the test features.
 
-Each function hands its drawing to :meth:`RunFolder.to_tensorboard`, so that nothing here can stop a
-run, only the main process draws, and ``--no-pictures`` leaves all of it out.
+Each function hands its drawing to :meth:`Board.to_tensorboard`, so nothing here can stop a run,
+only the main process draws, and ``--no-pictures`` leaves all of it out.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
+from typing import Protocol as Interface
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
-from sklearn.decomposition import PCA
 from torch import Tensor
 
 from ..datasets.track import Track
-from ..engine.run_folder import RunFolder
 from ..evaluation.protocols import Protocol
 from ..pseudo_labels.stored_clustering import StoredClustering
-from .embedding_map import COMPONENTS, pick_tracks
+from .feature_map import COMPONENTS, pick_tracks
 from .film_strip import TILE, film_image, middle_frame
 from .matching_matrix import INK, arrange, cost_shares
 from .ranked_lists import RankedList, ranked_lists, score_direction
-from .report_retrieval import one_each
+from .retrieval_section import one_each
 
 Pixels = NDArray[np.uint8]
 SIDE = 640  # pixels of a matrix's longer side, about
@@ -34,7 +33,16 @@ PAPER = (255, 255, 255)
 VERDICTS = {"right": RIGHT, "wrong": WRONG, "ignored": (170, 176, 186)}
 
 
-def show_matching(run: RunFolder, clustering: StoredClustering, step: int) -> None:
+class Board(Interface):
+    """Where pictures go: a run folder."""
+
+    pictures: bool
+
+    def to_tensorboard(self, write: Callable[[Any], None], step: int) -> None:
+        """Lets ``write`` add to the TensorBoard events."""
+
+
+def show_matching(run: Board, clustering: StoredClustering, step: int) -> None:
     """The matching matrix under ``matching/matrix``.
 
     Args:
@@ -53,7 +61,7 @@ def show_matching(run: RunFolder, clustering: StoredClustering, step: int) -> No
 
 
 def show_ranked_lists(
-    run: RunFolder,
+    run: Board,
     protocols: Sequence[Protocol],
     features: Tensor,
     keys: Sequence[str],
@@ -81,7 +89,7 @@ def show_ranked_lists(
         run.to_tensorboard(write, step)
 
 
-def show_embedding(run: RunFolder, features: Tensor, tracks: Sequence[Track], step: int) -> None:
+def show_embedding(run: Board, features: Tensor, tracks: Sequence[Track], step: int) -> None:
     """The test features for TensorBoard's projector, with identity, camera and modality.
 
     Of many tracks a random part, and of wide features their first principal components: the
@@ -99,6 +107,8 @@ def show_embedding(run: RunFolder, features: Tensor, tracks: Sequence[Track], st
         rows = features.detach().cpu().numpy()[chosen]
         kept = min(COMPONENTS, *rows.shape)
         if kept < rows.shape[1]:
+            from sklearn.decomposition import PCA
+
             rows = PCA(kept, svd_solver="randomized", random_state=0).fit_transform(rows)
         picked = [tracks[i] for i in chosen.tolist()]
         writer.add_embedding(

@@ -3,6 +3,11 @@
 import json
 from pathlib import Path
 
+import vireid
+
+# What a run folder needs to be read: who wrote it.
+STARTED = {"kind": "run", "versions": {"vireid": vireid.__version__}}
+
 
 def records(run: Path | str, kind: str) -> list[dict]:
     """The records of a kind in ``metrics.jsonl``, in order of time."""

@@ -498,6 +498,22 @@ def test_resuming_with_other_settings_names_them(vireid, tiny_set, run_copy):
     assert "was started by another command" in said
 
 
+@pytest.mark.parametrize("written", [None, "0.1.4"])
+def test_resuming_the_run_of_an_earlier_version(vireid, tiny_set, run_copy, written):
+    metrics = run_copy / "metrics.jsonl"
+    started, *rest = metrics.read_text(encoding="utf-8").splitlines(keepends=True)
+    record = json.loads(started)
+    del record["versions"]["vireid"]
+    if written is not None:
+        record["versions"]["vireid"] = written
+    metrics.write_text("".join([json.dumps(record) + "\n", *rest]), encoding="utf-8")
+    code, said = vireid("baseline", "--data-dir", tiny_set, "--output", run_copy, "--resume")
+    assert code == 2
+    assert f"{run_copy} was written by " in said
+    assert ("vireid 0.1.4" if written else "it names no version") in said
+    assert "make it again with this version" in said
+
+
 def test_resuming_with_harmless_changes_keeps_the_result(vireid, tiny_set, run_copy, baseline):
     arguments = ["--data-dir", tiny_set, "--output", run_copy, "--resume", run_copy]
     code, said = vireid("baseline", *arguments, "--log-interval", "3", "--desc", "again")
@@ -616,7 +632,7 @@ def test_a_full_disk_ends_in_a_sentence(vireid, tiny_set, tmp_path, monkeypatch)
     def full(*arguments, **options):
         raise OSError(28, "No space left on device", "page.html")
 
-    monkeypatch.setattr("vireid.reporting.report.write_report", full)
+    monkeypatch.setattr("vireid.reporting.write_report", full)
     code, said = vireid("report", tmp_path)
     assert code == 2
     assert said == "vireid: page.html: No space left on device\n"

@@ -1,10 +1,12 @@
 """The stage-one artefact: what is written is read, and what does not fit is refused."""
 
+import json
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+import vireid
 from vireid.datasets.track import Modality, Track
 from vireid.errors import UserError
 from vireid.pseudo_labels.artefact import align, read_artefact, write_artefact
@@ -37,11 +39,32 @@ def test_rows_come_back_in_the_order_of_the_tracks(folder):
     assert len(artefact.infrared) == 3
 
 
-@pytest.mark.parametrize("name", ["tracks.csv", "features.safetensors", "encoder.safetensors"])
+@pytest.mark.parametrize(
+    "name", ["tracks.csv", "features.safetensors", "encoder.safetensors", "metrics.json"]
+)
 def test_a_missing_part_is_named(folder, name):
     (folder / name).unlink()
     with pytest.raises(UserError, match=name):
         read_artefact(folder)
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ('{"steps": 3}', "it names no version"),
+        ('{"vireid": "0.1.9"}', "vireid 0.1.9"),
+        ("[]", "it names no version"),
+        ("{", "is damaged"),
+    ],
+)
+def test_an_artefact_of_an_earlier_version_is_refused(folder, text, found):
+    assert json.loads((folder / "metrics.json").read_text())["vireid"] == vireid.__version__
+    (folder / "metrics.json").write_text(text)
+    with pytest.raises(UserError, match=found) as refused:
+        read_artefact(folder)
+    if text != "{":
+        assert f"this is vireid {vireid.__version__}" in str(refused.value)
+        assert "make it again" in str(refused.value)
 
 
 def test_other_data_are_refused(folder):

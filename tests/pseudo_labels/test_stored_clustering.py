@@ -12,7 +12,6 @@ from vireid.datasets.track import Modality, Track
 from vireid.engine.run_folder import RunFolder
 from vireid.pseudo_labels.evaluator import PseudoLabelEvaluator
 from vireid.pseudo_labels.stored_clustering import LabelHistory, read_clustering
-from vireid.reporting.run_record import read_run
 
 LABELS = np.array([0, 0, 1, -1, 0, 0, 1, 1])
 UNIFIED = np.array([0, 0, 1, -1, 1, 1, 0, 0])
@@ -59,7 +58,7 @@ def test_what_a_run_keeps_comes_back(folder, tmp_path):
     judge = PseudoLabelEvaluator(tracks(tmp_path), folder, tmp_path)
     cost = np.array([[0.5, 1.0], [1.0, 0.25]])
     cluster(judge, LABELS, 3, assignment=torch.tensor([1, 0]), cost=torch.from_numpy(cost))
-    found = read_clustering(read_run(folder.path))
+    found = read_clustering(folder.path, tmp_path)
     assert [t.key for t in found.tracks] == [t.key for t in tracks(tmp_path)]
     assert [len(t.frames) for t in found.tracks] == [6] * 8
     assert found.tracks[2].frames[0] == tmp_path / "2" / "0.jpg"
@@ -87,7 +86,7 @@ def test_records_hold_what_needs_no_identity(folder, tmp_path):
     assert records[2]["mixed"] == 1.0
     assert [r.get("stability") for r in records[:6]] == [None] * 3 + [1.0] * 3
     assert records[-1]["margin"] == pytest.approx((0.5 + 2 / 3) / 2)
-    assert read_clustering(read_run(folder.path)).identities is None
+    assert read_clustering(folder.path, tmp_path).identities is None
 
 
 @pytest.mark.parametrize("again", [2, 3])
@@ -123,30 +122,29 @@ def test_history_of_another_moment():
 
 def test_damage_is_named(folder, tmp_path):
     judge = PseudoLabelEvaluator(tracks(tmp_path), folder, tmp_path)
-    run = read_run(folder.path)
     with pytest.raises(FileNotFoundError, match="last_clustering"):
-        read_clustering(run)
+        read_clustering(folder.path, tmp_path)
     cluster(judge, LABELS, 1)
     kept = folder.path / "last_clustering.safetensors"
     tensors = load_file(kept)
     save_file({**tensors, "labels": tensors["labels"][:5]}, kept)
     with pytest.raises(ValueError, match="8 tracks are listed, but it holds 5 labels"):
-        read_clustering(run)
+        read_clustering(folder.path, tmp_path)
     kept.write_bytes(b"no tensors")
     with pytest.raises(ValueError, match="damaged"):
-        read_clustering(run)
+        read_clustering(folder.path, tmp_path)
     save_file(tensors, kept)
     table = folder.path / "train_tracks.csv"
     table.write_text(table.read_text().replace("infrared", "ultraviolet"))
-    with pytest.raises(ValueError, match="line 6: not a training track"):
-        read_clustering(run)
+    with pytest.raises(ValueError, match="line 6: not a track"):
+        read_clustering(folder.path, tmp_path)
 
 
 def test_the_artefact_of_stage_one_stands_in(folder, tmp_path):
     from vireid.pseudo_labels.artefact import write_artefact
 
     write_artefact(folder.path, tracks(tmp_path), LABELS, features(), {})
-    found = read_clustering(read_run(folder.path))
+    found = read_clustering(folder.path, tmp_path)
     np.testing.assert_array_equal(found.labels, LABELS)
     torch.testing.assert_close(found.features, features())
     assert found.assignment is None and found.unified is None

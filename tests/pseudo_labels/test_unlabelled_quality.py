@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from vireid.pseudo_labels.majority import majorities, majority_share
 from vireid.pseudo_labels.unlabelled_quality import (
-    majority_share,
     matching_margins,
     shared_clusters,
     silhouettes,
@@ -81,6 +81,11 @@ def test_majority_share_equals_counting(seed, count):
     kept = (labels >= 0).sum()
     found = majority_share(labels, values)
     assert (math.isnan(found) and kept == 0) or found == pytest.approx(most / kept)
+
+
+def test_of_equally_frequent_values_the_smallest_is_the_majority():
+    found = majorities([2, 2, 2, 2, 0, -1], [9, 5, 9, 5, 7, 7])
+    assert [column.tolist() for column in found] == [[0, 2], [7, 5], [1, 2], [1, 4]]
 
 
 def test_shared_clusters_and_margins():

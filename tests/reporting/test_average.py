@@ -6,17 +6,19 @@ import json
 import statistics
 
 import pytest
+from run_records import STARTED
 from vireid.cli import main
+from vireid.commands.average import average_table
 from vireid.evaluation.results import SCORES
 from vireid.evaluation.spread import mean_and_std
-from vireid.reporting.average import average_runs, average_table
+from vireid.reporting import average_runs
 
 
 def write_run(root, name, values, trial=None, **changes):
     """A finished run with an early evaluation that must not count."""
     folder = root / name
     folder.mkdir()
-    lines = [{"kind": "run", "dataset": "regdb", "command": "mmm"}]
+    lines = [STARTED | {"dataset": "regdb", "command": "mmm"}]
     for stage, epoch, offset in (("untrained", 0, -0.05), ("mmm", 1, -0.03), ("mmm", 2, 0.0)):
         for direction, value in values.items():
             protocol = f"regdb/trial-{trial}/{direction}" if trial else f"hitsz-vcm/{direction}"
@@ -96,7 +98,7 @@ def test_runs_that_cannot_be_averaged_are_refused(tmp_path, capsys):
     reranked = write_run(tmp_path, "reranked", {"v2t": 0.6}, trial=4, rerank=True)
     empty = tmp_path / "empty"
     empty.mkdir()
-    (empty / "metrics.jsonl").write_text('{"kind": "run"}\n', encoding="utf-8")
+    (empty / "metrics.jsonl").write_text(json.dumps(STARTED) + "\n", encoding="utf-8")
     for runs, message in (
         ([one], "at least two different runs"),
         ([one, one], "at least two different runs"),

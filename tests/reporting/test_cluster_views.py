@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import base64
+import io
 import itertools
+import json
 import math
+import re
 
 import numpy as np
 import pytest
@@ -15,7 +19,7 @@ from vireid.datasets.track import Modality, Track
 from vireid.pseudo_labels.stored_clustering import StoredClustering
 from vireid.reporting.cluster_groups import cluster_groups, pick_groups, split_people
 from vireid.reporting.confusion import clothing_colours, pair_kinds, verdict
-from vireid.reporting.embedding_map import embed, map_chart, pick_tracks
+from vireid.reporting.feature_map import embed, map_charts, pick_tracks
 from vireid.reporting.matching_matrix import matching_matrix
 
 
@@ -34,6 +38,11 @@ def clustering(people, labels, cameras=None, modalities=None, **more):
         np.asarray(labels, np.int64),
         **more,
     )
+
+
+def spec(chart):
+    """What Chart.js is to draw."""
+    return json.loads(re.search(r"<script[^>]*>(.*)</script>", str(chart))[1])
 
 
 TWO = {  # visible clusters 0 (pure) and 1 (mixed), infrared clusters 0 and 1
@@ -128,14 +137,22 @@ def test_matching_matrix_counts_and_marks():
     )
     found = matching_matrix(stored)
     assert (found.visible, found.infrared, found.matched, found.right) == (2, 2, 2, 1)
-    drawing = str(found.drawing)
-    assert drawing.count('class="m right"') == drawing.count('class="m wrong"') == 1
-    assert drawing.count('class="m missed"') == 1  # visible 1 shows person 2, as infrared 0 does
-    assert "data:image/png;base64," in drawing
+    drawn = spec(found.chart)
+    marks = {one["name"]: (one["data"], one["texts"]) for one in drawn["series"]}
+    # Ordered by person: infrared 1 shows person 1 and comes first.
+    assert marks["right pair"][0] == [{"x": 0, "y": 0}]
+    assert marks["wrong pair"][0] == [{"x": 0, "y": 1}]
+    assert marks["wrong pair"][1] == ["wrong pair: visible 1, infrared 1, persons 2 and 1"]
+    assert marks["right, not made"][0] == [{"x": 1, "y": 1}]  # infrared 0 shows person 2, too
+    address = drawn["heat"]["picture"].partition("data:image/png;base64,")[2]
+    with Image.open(io.BytesIO(base64.b64decode(address))) as heat:
+        assert list(heat.size) == drawn["heat"]["size"] == [2, 2]
+        assert heat.getpixel((0, 0))[3] > 0  # the lowest cost, of visible 0 and infrared 1
     unknown = clustering(**{**TWO, "people": None}, assignment=np.array([1, -1]))
     found = matching_matrix(unknown)
     assert (found.matched, found.right) == (1, None)
-    assert str(found.drawing).count('class="m pair"') == 1
+    (pairs,) = spec(found.chart)["series"]
+    assert (pairs["name"], len(pairs["data"])) == ("pair", 1)
     assert matching_matrix(clustering(**TWO)) is None
 
 
@@ -150,9 +167,23 @@ def test_the_map_keeps_neighbours_together_and_repeats():
     np.testing.assert_array_equal(points, embed(features))
     with pytest.raises(ValueError, match="at least 5"):
         embed(features[:4])
-    drawing = str(map_chart(points, groups % 2, np.where(groups == 2, -1, groups), title="Map"))
-    assert drawing.count("h0") - drawing.count(" h0 ") == 36
     assert embed(np.ones((6, 4))).shape == (6, 2)  # all the same
+
+
+def test_the_maps_name_each_track():
+    stored = clustering(**TWO)
+    found = map_charts(stored)
+    assert (found["shown"], found["all"]) == (12, 12)
+    by_modality, by_label, by_person = (spec(chart)["series"] for chart in found["maps"])
+    assert [(one["colour"], len(one["data"])) for one in by_modality] == [("c0", 6), ("c1", 6)]
+    grey = [one for one in by_label if one["colour"] == "none"]
+    assert [one["texts"] for one in grey] == [["5, noise, person 2"], ["11, noise, person 4"]]
+    # Label 0 of the infrared tracks is not that of the visible ones.
+    assert sum("label 0" in text for one in by_label for text in one["texts"]) == 3
+    assert {one["shape"] for one in by_person} == {"circle", "rectRot"}
+    unknown = map_charts(clustering(**{**TWO, "people": None}))
+    assert len(unknown["maps"]) == 2
+    assert map_charts(clustering([1, 2], [0, 1])) is None
 
 
 def test_large_sets_are_sampled():

@@ -6,7 +6,9 @@ import json
 
 import pytest
 import yaml
+from run_records import STARTED
 from vireid.cli import main
+from vireid.commands.compare import comparison_text
 from vireid.reporting.compare import compare_runs
 from vireid.reporting.run_record import read_run
 
@@ -14,7 +16,7 @@ SETTINGS = {"dataset": "hitsz-vcm", "data_dir": "/data", "eps": 0.6, "seed": 0}
 
 
 def records(clusters=(30, 31, 32), mean=(0.1, 0.2, 0.3), counts="train 40"):
-    yield {"kind": "run", "command": "baseline", "verification": f"data in X\n{counts}\ncomplete"}
+    yield STARTED | {"command": "baseline", "verification": f"data in X\n{counts}\ncomplete"}
     for epoch, (found, value) in enumerate(zip(clusters, mean), 1):
         yield {
             "kind": "pseudo_labels",
@@ -62,7 +64,7 @@ def test_equal_runs_are_the_same_whatever_their_times_and_folders(write):
     found = compared(write("a"), write("b"))
     assert found.same
     assert found.same_records == 9
-    assert "the same" in found.text()
+    assert "the same" in comparison_text(found)
 
 
 def test_the_first_clustering_that_differs_is_named(write):
@@ -71,7 +73,7 @@ def test_the_first_clustering_that_differs_is_named(write):
     assert [one.what for one in found.parting] == [
         "intra_modality epoch 2, pseudo-labels visible: clusters"
     ]
-    assert found.text().startswith(
+    assert comparison_text(found).startswith(
         "the runs part at intra_modality epoch 2, pseudo-labels visible: clusters: 31 | 29"
     )
     assert found.result == []
@@ -87,12 +89,12 @@ def test_data_counts_come_before_settings_and_settings_before_records(write):
     other = {**SETTINGS, "eps": 0.5}
     a, b = write("a"), write("b", other, clusters=(1, 1, 1), counts="train 39")
     found = compared(a, b)
-    assert found.text().splitlines()[0] == (
+    assert comparison_text(found).splitlines()[0] == (
         "the runs part at run: verification: train 40 | train 39"
     )
-    assert [one.text() for one in found.settings] == ["setting eps: 0.6 | 0.5"]
+    assert [(d.what, d.first, d.second) for d in found.settings] == [("setting eps", 0.6, 0.5)]
     settings_only = compared(write("c"), write("d", other, clusters=(1, 1, 1)))
-    assert settings_only.text().startswith("the runs part at setting eps: 0.6 | 0.5")
+    assert comparison_text(settings_only).startswith("the runs part at setting eps: 0.6 | 0.5")
 
 
 def test_a_shorter_run_parts_where_it_ends(write):

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import base64
+import csv
+import hashlib
+import html
 import io
 import json
 import re
@@ -13,13 +16,14 @@ from html.parser import HTMLParser
 import numpy as np
 import pytest
 import torch
+import vireid
 from PIL import Image
 from safetensors.torch import load_file, save_file
 from vireid.datasets.track import Modality, Track
 from vireid.evaluation.metrics import per_query_metrics
 from vireid.pseudo_labels.stored_clustering import LabelHistory, StoredClustering, write_clustering
+from vireid.reporting import write_report
 from vireid.reporting.film_strip import TILE
-from vireid.reporting.report import write_report
 
 VOID = {"meta", "img", "br", "hr", "link", "input"}
 PEOPLE, CAMERAS = 4, 3
@@ -31,14 +35,17 @@ class Page(HTMLParser):
     def __init__(self, text):
         super().__init__()
         self.open, self.addresses, self.lists, self.text, self.tags = [], [], {}, [], []
+        self.specs, self.scripts = [], []
         self.feed(text)
         self.close()
         assert self.open == []
 
     @property
     def charts(self):
-        """Names of the drawings."""
-        return {v["aria-label"] for tag, v in self.tags if tag == "svg" and "aria-label" in v}
+        """What is drawn, by name."""
+        names = [values["aria-label"] for tag, values in self.tags if tag == "canvas"]
+        assert len(names) == len(self.specs)
+        return dict(zip(names, self.specs))
 
     def handle_starttag(self, tag, attrs):
         values = dict(attrs)
@@ -58,7 +65,10 @@ class Page(HTMLParser):
         assert self.open.pop() == tag
 
     def handle_data(self, data):
-        if self.open and self.open[-1] != "style":
+        if self.open and self.open[-1] == "script":
+            described = self.tags[-1][1].get("type") == "application/json"
+            self.specs.append(json.loads(data)) if described else self.scripts.append(data)
+        elif self.open and self.open[-1] != "style":
             self.text.append(data)
 
     @property
@@ -99,6 +109,7 @@ def stage_records(stage, epochs):
                     "largest": 9,
                     "identities": PEOPLE,
                     "ari": 0.2 * epoch,
+                    "ari_all": 0.15 * epoch,
                     "nmi": 0.25 * epoch,
                     "ami": 0.2,
                     "v_measure": 0.2,
@@ -158,7 +169,7 @@ def run(tmp_path):
         "dataset": "hitsz-vcm",
         "data_dir": str(data),
         "seed": 5,
-        "versions": {"torch": "2.15"},
+        "versions": {"vireid": vireid.__version__, "torch": "2.15"},
         "device": "cpu",
         "verification": "train 4 ids, as expected",
     }
@@ -223,11 +234,13 @@ def test_the_page_is_whole_and_needs_nothing_else(run):
     page = Page(text)
     assert page.addresses
     assert all(a.startswith(("#", "data:image/")) for a in page.addresses)
-    assert not re.search(r"@import|url\(|<script|<link|<iframe", text)
-    ids = {values["id"] for tag, values in page.tags if tag == "section"}
-    assert ids == {"run", "results", "curves", "clusters", "embedding", "retrieval"}
+    assert not re.search(r"@import|url\(|<script[^>]* src|<link|<iframe", text)
+    assert len(page.scripts) == 2
+    assert len(out.read_bytes()) < 1_000_000
+    ids = [values["id"] for tag, values in page.tags if tag == "section"]
+    assert ids == ["results", "curves", "clusters", "map", "retrieval", "run"]
     targets = {a[1:] for a in page.addresses if a.startswith("#")}
-    assert targets == ids
+    assert targets == set(ids)
     assert "<script>alert(1)</script>" in page.words  # as text: it was escaped
     for words in ("train 4 ids, as expected", "torch 2.15", "1 h 1 min, 20 steps", "Seed 5"):
         assert words in page.words
@@ -253,10 +266,17 @@ def test_curves_follow_both_stages(run):
         "Samples left out as noise",
         "Clusters against identities: ARI",
         "Matching across modalities",
-    } <= page.charts
-    assert "loss, epoch 5: 1 " in page.words  # 2 epochs of stage one, then the third of stage two
-    assert "visible, epoch 2: 15 " in page.words  # noise in per cent
-    assert "true identities, epoch 1: 4 " in page.words
+    } <= page.charts.keys()
+    loss = page.charts["Training loss"]
+    # 2 epochs of stage one, then 3 of stage two; the line breaks between them.
+    points = [(point["x"], point["y"]) for point in loss["series"][0]["data"]]
+    assert points == [(1, 3), (2, 1.5), (2, None), (3, 3), (4, 1.5), (5, 1)]
+    assert loss["bands"] == [["intra", 0, 2], ["MMM", 2, 5]]
+    noise = {one["name"]: one["data"] for one in page.charts["Samples left out as noise"]["series"]}
+    assert noise["visible"][1] == {"x": 2, "y": 15}  # in per cent
+    lines = {one["name"]: one["data"] for one in page.charts["Clusters and identities"]["series"]}
+    assert lines["true identities"][0] == {"x": 1, "y": 4}
+    assert page.charts["Matching across modalities"]["bands"] == [["MMM", 2, 5]]
 
 
 def expected_list(run, key, length=10):
@@ -373,9 +393,9 @@ def test_clusters_are_shown_with_their_match(run):
         "By modality",
         "By pseudo-label",
         "By identity",
-        "Similarity, V2I",
-        "Average precision, I2V",
-    } <= page.charts
+        "Similarity of the pairs",
+        "Average precision of the queries",
+    } <= page.charts.keys()
     tiles = [v for tag, v in page.tags if tag == "div" and "tile" in v.get("class", "").split()]
     assert {v["class"] for v in tiles} == {"tile right", "tile wrong"}
     for words in ("best visible cluster", "worst visible cluster", "Of the visible tracks:"):
@@ -391,6 +411,88 @@ def test_unlabelled_footage_gets_its_own_view(run):
     assert "By identity" not in page.words
 
 
+def test_both_directions_share_one_distribution_of_pairs(run):
+    page = Page(write_report(run).read_text(encoding="utf-8"))
+    precisions = page.charts["Average precision of the queries"]
+    assert [one["name"] for one in precisions["series"]] == ["V2I", "I2V"]
+    # Of 12 x 12 pairs, those of one person under one camera are left out.
+    rows = [line.split(",") for line in (run / "test_tracks.csv").read_text().splitlines()[1:]]
+    pairs = [(a, b) for a in rows for b in rows if (a[3], b[3]) == ("visible", "infrared")]
+    same = sum(a[5] == b[5] and a[4] != b[4] for a, b in pairs)
+    other = sum(a[5] != b[5] for a, b in pairs)
+    said = f"{same} pairs of one person, {other} of two, the same from either side."
+    assert said in page.words
+
+
+def test_the_first_screen_answers(run):
+    page = Page(write_report(run).read_text(encoding="utf-8"))
+    assert page.words.startswith("hitsz-vcm, MMM, seed 5 · vireid report")
+    assert next(iter(page.charts)) == "mAP and Rank-1"
+    rows = page.charts["mAP and Rank-1"]
+    assert rows["categories"] == ["untrained", "stage one, intra-modality", "MMM"]
+    assert [(one["name"], one["data"]) for one in rows["series"]] == [
+        ("mean mAP", [5, 30, 40]),
+        ("mean Rank-1", [6, 31, 41]),
+    ]
+    # ari_all 0.45 with 10 % noise and purity 0.7
+    assert "The clusters limit this run: 70% of the visible tracks" in page.words
+    assert page.words.index("limit this run") < page.words.index("Results, stage by stage")
+    assert page.words.index("Retrieval: ranked") < page.words.rindex("What was run")
+
+
+def test_without_identities_nothing_is_said_to_limit_the_run(run):
+    metrics = run / "metrics.jsonl"
+    kept = [json.loads(line) for line in metrics.read_text().splitlines()]
+    for record in kept:
+        for name in ("ari", "ari_all", "nmi", "purity", "identities", "accuracy", "precision"):
+            record.pop(name, None)
+    metrics.write_text("".join(json.dumps(record) + "\n" for record in kept))
+    page = Page(write_report(run).read_text(encoding="utf-8"))
+    assert "limit this run" not in page.words and "limits this run" not in page.words
+    assert "mAP and Rank-1" in page.charts
+
+
+def copy_as(run, name, stage, value):
+    """A run of one stage beside a run, on its data."""
+    config = json.loads((run / "config.yaml").read_text())
+    started = json.loads((run / "metrics.jsonl").read_text().splitlines()[0])
+    scores = [evaluation(stage, 4, direction, value) for direction in ("v2i", "i2v")]
+    folder = run.parent / name
+    write_metrics(folder, [started, *scores], {**config, "baseline": None})
+    return folder
+
+
+def test_references_are_shown_where_they_are(run):
+    control = copy_as(run, "control", "cross_modality", 0.35)
+    copy_as(run, "supervised", "supervised", 0.43)
+    page = Page(write_report(run).read_text(encoding="utf-8"))
+    rows = page.charts["mAP and Rank-1"]
+    assert rows["categories"][-2:] == ["control: stage one goes on", "supervised"]
+    assert rows["series"][0]["data"][-2:] == [35, 43]
+    assert "The encoder limits this run: trained from labels" in page.words  # 3 points apart
+
+    record = json.loads((control / "metrics.jsonl").read_text().splitlines()[0])
+    del record["versions"]["vireid"]
+    (control / "metrics.jsonl").write_text(json.dumps(record) + "\n")
+    page = Page(write_report(run).read_text(encoding="utf-8"))
+    assert page.charts["mAP and Rank-1"]["categories"][-1] == "supervised"
+    assert "control, beside this run, is not shown" in page.words
+
+    other = run.parent / "supervised" / "config.yaml"
+    other.write_text(other.read_text().replace("hitsz-vcm", "bupt-campus"))
+    page = Page(write_report(run).read_text(encoding="utf-8"))
+    assert page.charts["mAP and Rank-1"]["categories"][-1] == "MMM"
+
+
+def test_runs_given_together_are_each_others_references(run):
+    labels = copy_as(run, "from-labels", "supervised", 0.43)
+    page = Page(write_report([run, labels], run.parent / "page.html").read_text(encoding="utf-8"))
+    rows = page.specs[0]
+    assert rows["categories"] == ["mmm", "from-labels"]
+    assert rows["series"][0]["data"] == [40, 43]
+    assert "The encoder limits this run: trained from labels" in page.words
+
+
 def test_published_rows_stand_beside_real_data_only(run):
     words = Page(write_report(run).read_text(encoding="utf-8")).words
     assert "M3-ReID, 6 frames supervised 75.31 60.51 73.21 59.02" in words
@@ -400,55 +502,114 @@ def test_published_rows_stand_beside_real_data_only(run):
 
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
-PROBE = """<script>
+PROBE = """
 addEventListener("error", event => console.log("FAULT " + event.message), true);
 addEventListener("load", () => {
   const pictures = [...document.images];
   const wide = document.documentElement.scrollWidth > innerWidth;
   const loaded = pictures.filter(p => p.complete && p.naturalWidth > 0).length;
-  document.body.dataset.seen = `${loaded} of ${pictures.length}, ${wide ? "too wide" : "fits"}`;
+  const figures = [...document.querySelectorAll("figure.chart")];
+  const drawn = figures.filter(f => f.dataset.drawn).length;
+  const rows = Chart.getChart(figures[0].querySelector("canvas"));
+  rows.tooltip.setActiveElements([{datasetIndex: 0, index: 0}], {x: 1, y: 1});
+  rows.update();
+  const seen = {pictures: pictures.length, loaded, wide, figures: figures.length, drawn,
+    pointer: rows.tooltip.title.concat(rows.tooltip.body[0].lines).join(": "),
+    hacked: document.body.dataset.hacked ?? "no"};
+  document.body.dataset.seen = JSON.stringify(seen);
 });
-</script>"""
+"""
 
 
-@pytest.mark.browser
-@pytest.mark.skipif(CHROMIUM is None, reason="no Chromium is installed")
-@pytest.mark.parametrize(("width", "scheme"), [(1280, 1), (390, 0)])  # 0 is the dark scheme
-def test_a_browser_shows_the_page(run, tmp_path, width, scheme):
-    page = write_report(run).read_text(encoding="utf-8")
-    probed = tmp_path / "probed.html"
-    # All at once, not only those in view.
-    page = page.replace(' loading="lazy"', "").replace("</head>", PROBE + "</head>")
-    probed.write_text(page, encoding="utf-8")
-    picture = tmp_path / "seen.png"
-    profile = tmp_path / "profile"
-    common = [CHROMIUM, "--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars"]
-    common += [f"--user-data-dir={profile}", f"--window-size={width},3000", "--no-first-run"]
-    common += ["--enable-logging=stderr", f"--blink-settings=preferredColorScheme={scheme}"]
+def probed(page):
+    """The page with the probe as a third script that it allows; pictures and charts all at once."""
+    digest = base64.b64encode(hashlib.sha256(PROBE.encode()).digest()).decode()
+    page = page.replace("script-src ", f"script-src 'sha256-{digest}' ", 1)
+    page = page.replace(' loading="lazy"', "")
+    return page.replace("</head>", f"<script>{PROBE}</script></head>", 1)
+
+
+def chromium(page, profile, *options):
+    """Output and console of the browser with a page."""
+    command = [CHROMIUM, "--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars"]
+    command += ["--disable-background-networking", "--disable-component-update", "--disable-sync"]
+    command += [f"--user-data-dir={profile}", "--no-first-run", "--enable-logging=stderr"]
     found = subprocess.run(
-        [*common, "--dump-dom", probed.as_uri()],
+        [*command, *options, page.as_uri()],
         capture_output=True,
         text=True,
         encoding="utf-8",
         timeout=120,
         check=True,
     )
-    assert "CONSOLE" not in found.stderr, found.stderr
-    seen = re.search(r'data-seen="(\d+) of (\d+), ([a-z ]+)"', found.stdout)
-    assert seen is not None, found.stdout[-500:]
-    assert seen[1] == seen[2] != "0"
-    assert seen[3] == "fits"
-    subprocess.run(
-        [*common, f"--screenshot={picture}", probed.as_uri()],
-        capture_output=True,
-        timeout=120,
-        check=True,
-    )
+    return found.stdout, [line for line in found.stderr.splitlines() if "CONSOLE" in line]
+
+
+def seen_in(page, profile, *options):
+    out, console = chromium(page, profile, "--dump-dom", *options)
+    found = re.search(r'data-seen="([^"]*)"', out)
+    assert found is not None, out[-500:]
+    return json.loads(html.unescape(found[1])), console
+
+
+@pytest.mark.browser
+@pytest.mark.skipif(CHROMIUM is None, reason="no Chromium is installed")
+@pytest.mark.parametrize(("width", "scheme"), [(1280, 1), (390, 0)])  # 0 is the dark scheme
+def test_a_browser_shows_the_page(run, tmp_path, width, scheme):
+    page = tmp_path / "probed.html"
+    page.write_text(probed(write_report(run).read_text(encoding="utf-8")), encoding="utf-8")
+    options = [f"--window-size={width},20000", f"--blink-settings=preferredColorScheme={scheme}"]
+    seen, console = seen_in(page, tmp_path / "profile", *options)
+    assert console == []
+    assert seen["loaded"] == seen["pictures"] > 0
+    assert seen["drawn"] == seen["figures"] > 15
+    assert not seen["wide"]
+    assert seen["pointer"] == "untrained: mean mAP: 5 %"
+    picture = tmp_path / "seen.png"
+    chromium(page, tmp_path / "profile", f"--screenshot={picture}", *options)
     with Image.open(picture) as image:
-        assert image.size == (width, 3000)
+        assert image.size == (width, 20000)
         corner = image.convert("L").getpixel((2, 2))
         assert corner < 60 if scheme == 0 else corner > 200
         assert len(image.convert("RGB").getcolors(1 << 24)) > 200
+
+
+@pytest.mark.browser
+@pytest.mark.skipif(CHROMIUM is None, reason="no Chromium is installed")
+def test_hostile_names_are_text(run, tmp_path):
+    act = "document.body.dataset.hacked='yes'"
+    names = [
+        f"</script><script>{act}</script>",
+        f"<img src=x onerror={act}>",
+        f'"><svg onload="{act}">',
+        f"javascript:{act}",
+        "'); alert(1); ('",
+    ]
+    table = run / "train_tracks.csv"
+    rows = list(csv.reader(table.read_text().splitlines()))
+    for number, row in enumerate(rows[1:]):
+        row[1] = f"{names[number % len(names)]} {number}"
+    with table.open("w", newline="") as file:
+        csv.writer(file).writerows(rows)
+    test = (run / "test_tracks.csv").read_text()
+    (run / "test_tracks.csv").write_text(test.replace("visible-1-1", names[1]))
+    metrics = run / "metrics.jsonl"
+    metrics.write_text(metrics.read_text().replace("visible memory", names[0]))
+    (run / "config.yaml").write_text(
+        (run / "config.yaml").read_text().replace('"lr"', json.dumps(names[2]))
+    )
+    page = tmp_path / "probed.html"
+    page.write_text(probed(write_report(run).read_text(encoding="utf-8")), encoding="utf-8")
+    read = Page(page.read_text(encoding="utf-8"))
+    assert len(read.scripts) == 3  # the page's own two and the probe
+    assert not [v for tag, values in read.tags for v in values if v.startswith("on")]
+    assert {tag for tag, _ in read.tags}.isdisjoint({"svg", "iframe", "object"})
+    assert names[1] in {p.get("alt", "").partition(": ")[2] for tag, p in read.tags if tag == "img"}
+    losses = {one["name"] for one in read.charts["Parts of the loss"]["series"]}
+    assert names[0] in losses
+    seen, console = seen_in(page, tmp_path / "profile", "--window-size=1280,20000")
+    assert seen["hacked"] == "no" and console == []
+    assert seen["drawn"] == seen["figures"]
 
 
 def test_runs_of_one_name_are_told_apart_by_the_folders_above(run, tmp_path):

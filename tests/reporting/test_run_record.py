@@ -6,8 +6,11 @@ import json
 
 import pytest
 import torch
+import vireid
+from run_records import STARTED
 from safetensors.torch import save_file
 from vireid.datasets.track import Modality
+from vireid.errors import UserError
 from vireid.reporting.run_record import read_run, read_test_features, read_test_tracks
 
 HEADER = "index,key,split,modality,camera,identity,frames\n"
@@ -22,9 +25,9 @@ def write(folder, records, config="dataset: hitsz-vcm\ndata_dir: data\n"):
 
 
 def test_records_follow_those_of_the_baseline(tmp_path):
-    first = write(tmp_path / "one", [{"kind": "train", "epoch": 1}, {"kind": "run", "seed": 4}])
+    first = write(tmp_path / "one", [{"kind": "train", "epoch": 1}, STARTED | {"seed": 4}])
     second = write(
-        tmp_path / "two", [{"kind": "train", "epoch": 2}], f"baseline: {first}\nseed: 7\n"
+        tmp_path / "two", [STARTED, {"kind": "train", "epoch": 2}], f"baseline: {first}\nseed: 7\n"
     )
     run = read_run(second)
     assert run.baseline is not None and run.baseline.path == first
@@ -48,12 +51,38 @@ def test_a_baseline_that_moved_along_is_found_and_a_lost_one_noted(tmp_path):
 
 @pytest.mark.parametrize("tail", ['{"kind": "tra', '{"kind": "train", "loss": 1', '"half'])
 def test_a_cut_last_line_is_left_out(tmp_path, tail):
-    run = write(tmp_path / "run", [{"kind": "train", "epoch": 1}])
+    run = write(tmp_path / "run", [STARTED, {"kind": "train", "epoch": 1}])
     with (run / "metrics.jsonl").open("a") as file:
         file.write(tail)
     found = read_run(run)
-    assert len(found.records) == 1
+    assert len(found.records) == 2
     assert "cut off" in found.notes[0]
+
+
+@pytest.mark.parametrize(
+    ("versions", "found"),
+    [
+        ({}, "it names no version"),
+        ({"versions": {"torch": "2.6"}}, "it names no version"),
+        ({"versions": {"vireid": "0.1.3"}}, "vireid 0.1.3"),
+        ({"versions": "0.2"}, "it names no version"),
+    ],
+)
+def test_a_run_of_an_earlier_version_is_refused(tmp_path, versions, found):
+    run = write(tmp_path / "run", [{"kind": "run", **versions}, {"kind": "train", "epoch": 1}])
+    with pytest.raises(UserError, match=found) as refused:
+        read_run(run)
+    assert f"this is vireid {vireid.__version__}" in str(refused.value)
+    assert str(run) in str(refused.value) and "make it again" in str(refused.value)
+    later = write(tmp_path / "later", [STARTED], f"baseline: {run}\n")
+    with pytest.raises(UserError, match=found):
+        read_run(later)
+
+
+@pytest.mark.parametrize("version", ["0.2", "0.2.0", "0.10.1", "1.0.0rc1"])
+def test_later_versions_are_read(tmp_path, version):
+    run = write(tmp_path / "run", [{"kind": "run", "versions": {"vireid": version}}])
+    assert len(read_run(run).records) == 1
 
 
 def test_a_broken_line_in_the_middle_is_named(tmp_path):
@@ -100,8 +129,8 @@ def test_test_split_and_features(tmp_path):
     [
         ("index,key\n", "the columns should be index, key, split"),
         (HEADER + "0,a,train,visible,1,2,f.jpg\n", "line 2: not a test track"),
-        (HEADER + "0,a,query,thermal,1,2,f.jpg\n", "line 2: not a test track"),
-        (HEADER + "0,a,query\n", "line 2: not a test track"),
+        (HEADER + "0,a,query,thermal,1,2,f.jpg\n", "line 2: not a track"),
+        (HEADER + "0,a,query\n", "line 2: not a track"),
     ],
 )
 def test_malformed_test_tracks_are_named(tmp_path, text, message):

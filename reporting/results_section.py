@@ -1,0 +1,96 @@
+"""The result table, the rows published on the same data, and several runs side by side."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from ..datasets.registry import known_spec
+from ..datasets.spec import PublishedResult
+from ..evaluation.results import (
+    SCORES,
+    best_of_stages,
+    conditions,
+    last_of_stages,
+    mean_map,
+    percent,
+    score_text,
+    short_name,
+    stage_name,
+)
+from .headline import last_evaluations
+from .run_facts import is_synthetic
+from .run_record import RunRecord
+
+
+def results(run: RunRecord) -> dict[str, Any]:
+    """Rows of the result table, the protocols that they were measured under, published rows."""
+    records = run.of_kind("evaluation")
+    # V2I before I2V, and the newest record of each protocol for its sizes.
+    newest = {r["protocol"]: r for r in records}
+    names = sorted(newest, key=lambda name: (name.rpartition("/")[0], name), reverse=True)
+    last, best = last_of_stages(records), best_of_stages(records)
+    rows = []
+    for stage, found in last.items():
+        picks = [("last", found)]
+        best_epoch = {r["epoch"] for r in best[stage].values()}
+        if best_epoch != {r["epoch"] for r in found.values()}:
+            picks.append(("best on test", best[stage]))
+        for kind, chosen in picks:
+            rows.append(
+                {
+                    "stage": stage_name(stage),
+                    "kind": kind,
+                    "epoch": max(r["epoch"] for r in chosen.values()),
+                    "scores": [
+                        [score_text(chosen.get(name, {}), score) for score in SCORES]
+                        for name in names
+                    ],
+                    "mean": percent(mean_map(chosen.get(name, {}) for name in names)),
+                }
+            )
+    protocols = [
+        {**newest[name], "short": short_name(name), "conditions": conditions(newest[name])}
+        for name in names
+    ]
+    return {
+        "rows": rows,
+        "protocols": protocols,
+        "directions": [short_name(name) for name in names],
+        "published": published(run),
+    }
+
+
+def published(run: RunRecord) -> Sequence[PublishedResult]:
+    """Published rows of the run's data set; none for a synthetic set in its layout."""
+    spec = known_spec(str(run.setting("dataset")))
+    return () if spec is None or is_synthetic(run) else spec.results
+
+
+def comparison(runs: Sequence[RunRecord], titles: Sequence[str]) -> dict[str, Any]:
+    """Last results of several runs, and the settings in which they differ."""
+    finals = [last_evaluations(run) for run in runs]
+    names = list(dict.fromkeys(short_name(name) for _, found in finals for name in found))
+    rows = []
+    for title, (stage, found) in zip(titles, finals):
+        by_name = {short_name(name): record for name, record in found.items()}
+        cells = [
+            score_text(by_name[name], score) if name in by_name else "-"
+            for name in names
+            for score in ("rank1", "mAP", "mINP")
+        ]
+        rows.append(
+            {
+                "run": title,
+                "stage": stage_name(stage),
+                "cells": cells,
+                "mean": percent(mean_map(found.values())),
+            }
+        )
+    settings = list(dict.fromkeys(name for run in runs for name in run.config))
+    differing = [
+        (name, [str(run.config.get(name, "not set")) for run in runs])
+        for name in settings
+        if len({str(run.config.get(name)) for run in runs}) > 1
+    ]
+    return {"names": names, "rows": rows, "settings": differing}
