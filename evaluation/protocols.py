@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -13,9 +14,10 @@ from ..datasets.registry import DATASETS
 from ..datasets.spec import ProtocolRecipe
 from ..datasets.track import Dataset, Modality, Track
 from .galleries import official_gallery, read_permutations, seeded_gallery
-from .metrics import Rule
+from .metrics import Rule, ignores
 from .protocol_names import choose_protocols, recipes_of
 
+SHOWN_IDS = 10
 GalleryKind = Literal["whole", "seeded", "official"]
 
 
@@ -47,15 +49,6 @@ class Protocol:
         end = self.name.rpartition("/")[2]
         return {"v2t": "v2i", "t2v": "i2v"}.get(end, end)
 
-    @property
-    def gallery_size(self) -> int:
-        """Tracks that a query is compared with in one trial."""
-        return len(self.trials[0]) if self.trials else len(self.gallery)
-
-    def trial_number(self, index: int) -> int:
-        """What the published code calls the trial: a seed from 0, or an official row from 1."""
-        return index + (self.gallery_kind == "official")
-
     def one_trial(self, index: int = 0) -> Protocol:
         """The protocol with the gallery of one trial as its whole gallery.
 
@@ -68,7 +61,7 @@ class Protocol:
         return Protocol(self.name, self.query, ranked, self.rule, (), self.gallery_kind)
 
 
-def protocols(
+def protocols_of(
     dataset: Dataset,
     names: str | Sequence[str] = (),
     *,
@@ -148,6 +141,16 @@ def _sides(dataset: Dataset, asks: Modality) -> tuple[tuple[Track, ...], tuple[T
     )
 
 
+def tracks_of(protocols: Iterable[Protocol]) -> list[Track]:
+    """Every track that the protocols ask for or rank, once: those that need a feature.
+
+    Args:
+        protocols: for instance those of ``protocols_of``.
+    """
+    sides = (track for protocol in protocols for track in (*protocol.query, *protocol.gallery))
+    return list({track.key: track for track in sides}.values())
+
+
 def protocol_features(
     protocol: Protocol, features: Tensor, keys: Sequence[str]
 ) -> tuple[Tensor, Tensor]:
@@ -191,10 +194,76 @@ def track_labels(tracks: Sequence[Track]) -> tuple[Tensor, Tensor]:
     )
 
 
-def ignores(rule: str, query_camera: int, gallery_camera: int, *, same_identity: bool) -> bool:
-    """Whether a query leaves a gallery item out under a camera rule of ``rank_metrics``."""
-    if rule in ("standard", "llcm"):
-        return same_identity and query_camera == gallery_camera
-    if rule == "sysu":
-        return (query_camera, gallery_camera) == (3, 2)
-    return rule == "sysu-symmetric" and {query_camera, gallery_camera} == {2, 3}
+def check_protocol(protocol: Protocol) -> list[str]:
+    """Looks for what would spoil an evaluation, before any training.
+
+    Args:
+        protocol: one direction.
+
+    Returns:
+        Sentences about queries that the metrics will skip and about sides that mix modalities;
+        empty if there is nothing to say.
+
+    Raises:
+        ValueError: a side is empty, a test track has no identity, or no query has a valid match;
+            the message names identities and cameras.
+    """
+    name = protocol.name
+    for side, tracks in (("query", protocol.query), ("gallery", protocol.gallery)):
+        if not tracks:
+            raise ValueError(
+                f"{name}: the {side} is empty. Expected test tracks of both modalities; "
+                "look at the counts of `vireid verify`, or choose others with --protocol."
+            )
+        nameless = [track.key for track in tracks if track.identity is None]
+        if nameless:
+            raise ValueError(
+                f"{name}: {len(nameless)} of {len(tracks)} {side} tracks have no identity "
+                f"(first: {nameless[0]}), so their ranking cannot be scored."
+            )
+    cameras = defaultdict(set)
+    for track in protocol.gallery:
+        cameras[track.identity].add(track.camera)
+    absent = {track.identity for track in protocol.query} - cameras.keys()
+    skipped = [
+        track
+        for track in protocol.query
+        if not any(
+            not ignores(protocol.rule, track.camera, camera, same_identity=True)
+            for camera in cameras[track.identity]
+        )
+    ]
+    hidden = {track.identity for track in skipped} - absent
+    notes = [
+        f"{name}: the {side} holds tracks of both modalities"
+        for side, tracks in (("query", protocol.query), ("gallery", protocol.gallery))
+        if len({track.modality for track in tracks}) > 1
+    ]
+    if absent:
+        notes.append(
+            f"{name}: {len(absent)} query identities are not in the gallery: {_some(absent)}"
+        )
+    if hidden:
+        notes.append(
+            f"{name}: all gallery tracks of some queries are left out by the camera rule "
+            f"({protocol.rule}); identities: {_some(hidden)}"
+        )
+    if len(skipped) == len(protocol.query):
+        raise ValueError(
+            f"{name}: none of the {len(protocol.query)} queries has a match left in the gallery of "
+            f"{len(protocol.gallery)} tracks. {'. '.join(notes)}. "
+            f"Gallery identities: {_some({track.identity for track in protocol.gallery})}. "
+            "Query and gallery must show the same people, by different cameras."
+        )
+    if skipped:
+        notes.append(
+            f"{name}: {len(skipped)} of {len(protocol.query)} queries are skipped for this reason"
+        )
+    return notes
+
+
+def _some(identities: Iterable[int | None]) -> str:
+    ordered = sorted(identity for identity in identities if identity is not None)
+    more = len(ordered) - SHOWN_IDS
+    shown = ", ".join(map(str, ordered[:SHOWN_IDS]))
+    return f"{shown} and {more} more" if more > 0 else shown

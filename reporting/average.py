@@ -15,11 +15,11 @@ from ..evaluation.results import (
     Record,
     conditions,
     last_of_stages,
+    mean_and_std,
     percent,
     score_text,
     stage_name,
 )
-from ..evaluation.spread import mean_and_std
 from .run_record import read_run
 
 SAME = ("stage", "rule", "flip", "rerank", "gallery_kind")

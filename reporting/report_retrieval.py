@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from ..evaluation.protocols import Protocol, protocols
+from ..evaluation.protocols import Protocol, protocols_of
 from ..evaluation.results import short_name
 from .charts import histogram
 from .distribution_charts import two_distributions
@@ -29,7 +29,7 @@ def retrieval(run: RunRecord) -> tuple[list[dict[str, Any]], list[str]]:
         gallery: Literal["seeded", "official"] = (
             "official" if run.setting("gallery") == "official" else "seeded"
         )
-        directions = one_each(protocols(dataset, names, gallery=gallery))
+        directions = one_each(protocols_of(dataset, names, gallery=gallery))
     except FileNotFoundError as error:
         return [], [f"No ranked lists: {error}. They come with the evaluation at the end of a run."]
     except ValueError as error:

@@ -7,8 +7,7 @@ import statistics
 
 import pytest
 from vireid.cli import main
-from vireid.evaluation.results import SCORES
-from vireid.evaluation.spread import mean_and_std
+from vireid.evaluation.results import SCORES, mean_and_std
 from vireid.reporting.average import average_runs, average_table
 
 
