@@ -2,67 +2,73 @@
 
     python examples/tracklets.py [FOLDER]      a data set in the layout of HITSZ-VCM
 
-Without a folder, or with one that is not there yet, a small synthetic set is rendered. Nothing is
-written but that set. About a minute on two cores.
+Where the folder is not there yet, a small synthetic set is rendered into it. Nothing else is
+written. About a minute on two cores.
 """
 
 import argparse
 from pathlib import Path
 
 import torch
-from vireid.clustering import centre_by_camera, cluster, subcluster_centres
+from vireid.clustering import ClusteringOptions, centre_by_camera, subcluster_centres
 from vireid.datasets import ClipLoader, ClipReader, Modality, load_dataset
 from vireid.datasets.samplers import TrackContrastSampler, UnifiedBatchSampler
 from vireid.datasets.transforms import RecolourAugmentation
-from vireid.evaluation import evaluate, extract_features, protocols_of, tracks_of
+from vireid.evaluation import extract_features, rank_metrics, track_labels
 from vireid.losses import ContrastiveLoss
 from vireid.memory import ClusterMemory, cluster_means
 from vireid.mmm import match, matching_cost, unify_labels
 from vireid.models import M3ReID
+from vireid.pseudo_labels import intra_modality_labels
 from vireid.synthetic import render_dataset
 
+CLUSTERING = ClusteringOptions(k1=6, k2=3, eps=0.5, min_samples=2, on_collapse="relax")
 TEMPERATURE = 0.1
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    """Reads, pre-trains, clusters, matches, trains, and ranks after each step."""
+    parser = argparse.ArgumentParser(description="Learns from tracklets without labels.")
     parser.add_argument("folder", type=Path, nargs="?", default=Path("runs/example-tracklets"))
-    parser.add_argument("--backbone", default="thin-16", help="thin-8, thin-16, resnet50, …")
-    parser.add_argument("--pretrain-steps", type=int, default=200)
+    parser.add_argument("--backbone", default="thin-8", help="thin-8, thin-16, resnet50, …")
+    parser.add_argument("--pretrain-steps", type=int, default=300)
     parser.add_argument("--epochs", type=int, default=3)
-    parser.add_argument("--people", type=int, default=16, help="training people to render")
     given = parser.parse_args()
     torch.manual_seed(0)
 
-    # Data. Training tracks carry identities on disk; from here on nothing looks at them.
+    # Data. The training tracks know who they show; nothing below asks them.
     if not given.folder.exists():
-        render_dataset(given.folder, train_identities=given.people, test_identities=10)
+        render_dataset(given.folder, train_identities=16, test_identities=10)
     data = load_dataset("hitsz-vcm", given.folder)
-    protocols = protocols_of(data)  # visible to infrared, and back
-    frames = {"height": 64, "width": 32, "num_frames": 2}
-    train = ClipReader(sorted(data.train, key=lambda track: track.modality), **frames)
-    test = ClipReader(tracks_of(protocols), **frames)
-    modalities = torch.tensor([track.modality for track in train.tracks])
-    cameras = torch.tensor([track.camera for track in train.tracks])
+    train_tracks = sorted(data.train, key=lambda track: track.modality)  # visible ones first
+    modalities = torch.tensor([track.modality for track in train_tracks])
+    cameras = torch.tensor([track.camera for track in train_tracks])
+    visible, infrared = modalities == Modality.VISIBLE, modalities == Modality.INFRARED
+    train, query, gallery = (
+        ClipReader(tracks, height=64, width=32, num_frames=frames)
+        for tracks, frames in ((train_tracks, 2), (data.query, 4), (data.gallery, 4))
+    )
 
-    model = M3ReID(0, num_frames=2, backbone=given.backbone)
+    model = M3ReID(0, backbone=given.backbone)
     augment, draws = RecolourAugmentation(), torch.Generator().manual_seed(0)
     contrast = ContrastiveLoss(TEMPERATURE)
 
     def rank(stage: str) -> None:
+        """Infrared tracklets look for visible ones of the same person by other cameras."""
         model.eval()
-        for result in evaluate(extract_features(model.embed, test), test.tracks, protocols):
-            mean = result.mean
-            print(f"{stage:12} {result.protocol}  mAP {mean.mAP:6.1%}  Rank-1 {mean.cmc[0]:6.1%}")
+        left, right = (extract_features(model.embed, reader) for reader in (query, gallery))
+        (ids, cams), (other_ids, other_cams) = map(track_labels, (data.query, data.gallery))
+        found = rank_metrics(left @ right.T, ids, other_ids, cams, other_cams)
+        print(f"{stage}: mAP {found.mAP:.1%}, Rank-1 {found.cmc[0]:.1%}", flush=True)
 
     rank("untrained")
 
     # Pre-training: two clips of a tracklet are one person, other tracklets of its camera are not.
     model.train()
-    sampler = TrackContrastSampler(modalities, cameras, 16, given.pretrain_steps)
-    optimiser = torch.optim.AdamW(model.parameters(), lr=6e-3)
+    tracks = TrackContrastSampler(modalities, cameras, 16, given.pretrain_steps)
+    optimiser = torch.optim.AdamW(model.parameters())
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, 6e-3, given.pretrain_steps)
-    for clips, index in ClipLoader(train, [batch + batch for batch in sampler], num_frames=1):
+    for clips, index in ClipLoader(train, [batch + batch for batch in tracks], num_frames=1):
         images = augment(clips, modalities[index], draws)
         embeddings = model.forward_features(images, modalities[index]).embeddings
         loss = contrast(embeddings, index, groups=modalities[index])
@@ -77,23 +83,19 @@ def main() -> None:
         # Pseudo-labels: clusters of each modality by itself.
         model.eval()
         features = centre_by_camera(extract_features(model.embed, train), cameras)
-        sides = [features[modalities == modality] for modality in Modality]
-        labels = [
-            torch.from_numpy(cluster(side, k1=6, k2=3, eps=0.5, min_samples=2).labels)
-            for side in sides
-        ]
-        # Matching: four centres of every cluster; visible clusters choose infrared ones.
-        centres = [subcluster_centres(*side, k=4)[0] for side in zip(sides, labels)]
+        labels = torch.from_numpy(intra_modality_labels(features, modalities.numpy(), CLUSTERING))
+
+        # Matching: the distances of four centres a cluster say which two are one person.
+        centres = [subcluster_centres(features[side], labels[side])[0] for side in (visible, infrared)]
         assignment = match(matching_cost(*centres), "one-to-one")
-        unified = torch.cat(unify_labels(*labels, assignment))
-        print(f"{len(centres[0])} visible and {len(centres[1])} infrared clusters, "
-              f"{int((assignment >= 0).sum())} matched")
-        # Training: the memory is read by the loss, and written after the step.
+        unified = torch.cat(unify_labels(labels[visible], labels[infrared], assignment))
+        print(f"{len(centres[0])} visible and {len(centres[1])} infrared clusters")
+
+        # Training: the loss reads the memory, which is written after the step.
         memory = ClusterMemory(cluster_means(features, unified), TEMPERATURE, momentum=0.8)
-        sampler = UnifiedBatchSampler(unified, modalities, p=8, k=4, num_batches=20)
-        sampler.set_epoch(epoch)
+        batches = UnifiedBatchSampler(unified, modalities, p=8, k=4, num_batches=20, seed=epoch)
         model.train()
-        for clips, index in ClipLoader(train, sampler, seed=(1, epoch)):
+        for clips, index in ClipLoader(train, batches, seed=(1, epoch)):
             images = augment(clips, modalities[index], draws)
             embeddings = model.forward_features(images, modalities[index]).embeddings
             loss = 0.3 * memory(embeddings, unified[index]) + contrast(embeddings, unified[index])
