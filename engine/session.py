@@ -23,8 +23,13 @@ from ..datasets.verify import require_complete, verify_dataset
 from ..distributed import ranks
 from ..errors import UserError
 from ..evaluation.features import collect_features
-from ..evaluation.protocol_names import choose_protocols
-from ..evaluation.protocols import Protocol, check_protocol, protocols_of, tracks_of
+from ..evaluation.protocols import (
+    Protocol,
+    check_protocol,
+    choose_protocols,
+    protocols_of,
+    tracks_of,
+)
 from ..evaluation.results import result_line
 from ..evaluation.trials import evaluate
 from ..files import write_whole
@@ -322,7 +327,9 @@ class Session:
         records = []
         moment = {"stage": stage, "epoch": epoch, "step": step, "flip": self.options.flip}
         results = ranks.from_main(
-            partial(evaluate, features, self.test_tracks, self.protocols, rerank=self.options.rerank)
+            partial(
+                evaluate, features, self.test_tracks, self.protocols, rerank=self.options.rerank
+            )
         )
         for result in results:
             record = moment | result.record()

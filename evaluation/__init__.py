@@ -39,20 +39,5 @@ __all__ = [
     "tracks_of",
 ]
 __getattr__ = lazy_names(
-    __name__,
-    {
-        "features": ("extract_features",),
-        "metrics": (
-            "RULES",
-            "PerQueryMetrics",
-            "RankMetrics",
-            "ignores",
-            "per_query_metrics",
-            "rank_metrics",
-        ),
-        "protocols": ("Protocol", "check_protocol", "protocols_of", "track_labels", "tracks_of"),
-        "reranking": ("rerank",),
-        "similarity": ("InnerProducts", "Similarity"),
-        "trials": ("Result", "evaluate"),
-    },
+    __name__, "metrics", "similarity", "protocols", "trials", "features", "reranking"
 )

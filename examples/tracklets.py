@@ -86,7 +86,8 @@ def main() -> None:
         labels = torch.from_numpy(intra_modality_labels(features, modalities.numpy(), CLUSTERING))
 
         # Matching: the distances of four centres a cluster say which two are one person.
-        centres = [subcluster_centres(features[side], labels[side])[0] for side in (visible, infrared)]
+        sides = [(features[side], labels[side]) for side in (visible, infrared)]
+        centres = [subcluster_centres(*side)[0] for side in sides]
         assignment = match(matching_cost(*centres), "one-to-one")
         unified = torch.cat(unify_labels(labels[visible], labels[infrared], assignment))
         print(f"{len(centres[0])} visible and {len(centres[1])} infrared clusters")

@@ -17,17 +17,5 @@ __all__ = [
     "transfer_labels",
     "unify_labels",
 ]
-# The commands read the settings of this package before they load torch.
-__getattr__ = lazy_names(
-    __name__,
-    {
-        "confidence": ("clean_probability", "normalise_losses"),
-        "matching": (
-            "match",
-            "matching_cost",
-            "register_matcher",
-            "transfer_labels",
-            "unify_labels",
-        ),
-    },
-)
+# Commands read the options of this package before they load torch.
+__getattr__ = lazy_names(__name__, "matching", "confidence")

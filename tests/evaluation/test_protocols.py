@@ -8,8 +8,15 @@ import pytest
 import torch
 from vireid.datasets.track import Dataset, Modality, Track
 from vireid.evaluation.metrics import rank_metrics
-from vireid.evaluation.protocol_names import choose_protocols, known_protocols, trial_of
-from vireid.evaluation.protocols import Protocol, check_protocol, protocols_of, track_labels
+from vireid.evaluation.protocols import (
+    Protocol,
+    check_protocol,
+    choose_protocols,
+    known_protocols,
+    protocols_of,
+    track_labels,
+    trial_of,
+)
 from vireid.evaluation.trials import evaluate
 
 V, I = Modality.VISIBLE, Modality.INFRARED  # noqa: E741
