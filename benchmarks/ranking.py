@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor
-from vireid.evaluation.metrics import RankMetrics, rank_metrics, rank_metrics_from_features
+from vireid.evaluation import InnerProducts, RankMetrics, rank_metrics
 
 from . import plain
 from .measure import Measured, measure, together
@@ -55,10 +55,12 @@ def stream(table: Table, size: tuple[int, int], width: int) -> None:
     """A set too large for a matrix of all pairs."""
     queries, items = size
     features, ids, cameras = (part.to(table.device) for part in people(queries + items, width))
-    sides: list[Tensor] = [features[:queries], features[queries:], ids[:queries], ids[queries:]]
-    sides += [cameras[:queries], cameras[queries:]]
+    query, gallery = features[:queries], features[queries:]
+    labels: list[Tensor] = [ids[:queries], ids[queries:], cameras[:queries], cameras[queries:]]
     table.section(f"{queries:,} x {items:,}, {width}-d, streamed")
-    found: Measured[RankMetrics] = measure(lambda: rank_metrics_from_features(*sides), table.device)
+    found: Measured[RankMetrics] = measure(
+        lambda: rank_metrics(InnerProducts(query, gallery), *labels), table.device
+    )
     table.row("products, sort and metrics", found)
     table.remark(
         f"mAP {found.result.mAP:.6f}; the matrix of all pairs alone would take "

@@ -19,8 +19,7 @@ from vireid.datasets import ClipReader, load_dataset
 from vireid.datasets.track import Track
 from vireid.engine.encoder import Encoder
 from vireid.engine.runtime import Runtime
-from vireid.evaluation.protocols import protocols
-from vireid.evaluation.trials import evaluate_protocol
+from vireid.evaluation import evaluate, protocols_of, tracks_of
 from vireid.models import M3ReID
 
 FRAMES = 6
@@ -62,9 +61,8 @@ def main() -> None:
     parser.add_argument("data_dir", type=Path, nargs="+")
     for root in parser.parse_args().data_dir:
         dataset = load_dataset("hitsz-vcm", root)
-        found = protocols(dataset)
-        tracks = list({t.key: t for p in found for t in (*p.query, *p.gallery)}.values())
-        keys = [track.key for track in tracks]
+        found = protocols_of(dataset)
+        tracks = tracks_of(found)
         runtime = Runtime("cpu", "fp32")
         candidates = {
             "random vectors": [
@@ -79,7 +77,7 @@ def main() -> None:
         }
         for name, repeats in candidates.items():
             for protocol in found:
-                scores = [evaluate_protocol(protocol, rows, keys) for rows in repeats]
+                scores = [evaluate(rows, tracks, [protocol])[0].mean for rows in repeats]
                 rank1 = np.mean([float(s.cmc[0]) for s in scores])
                 mean_ap = np.mean([s.mAP for s in scores])
                 print(

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 from numpy.typing import NDArray
-from scipy import sparse
 
-from .threads import run_rows
+if TYPE_CHECKING:
+    from scipy import sparse
 
 NOISE = -1
 
@@ -39,6 +41,7 @@ def dbscan(distance: sparse.csr_array, eps: float, min_samples: int = 4) -> NDAr
     graph = _checked_graph(distance, min_samples)
     if graph.shape[0] == 0:
         return np.empty(0, np.int64)
+    from scipy import sparse
     from sklearn.cluster import DBSCAN  # takes seconds to import
 
     # scikit-learn copies and sorts what it gets, and most pairs lie farther apart than eps.
@@ -65,6 +68,7 @@ def core_distances(distance: sparse.csr_array, min_samples: int = 4) -> NDArray[
         ValueError: min_samples < 1, or a matrix that is not square.
     """
     from . import kernels  # compiles
+    from .threads import run_rows
 
     graph = _checked_graph(distance, min_samples)
     radius = np.empty(graph.shape[0], np.float32)
@@ -76,6 +80,8 @@ def core_distances(distance: sparse.csr_array, min_samples: int = 4) -> NDArray[
 def _checked_graph(distance: sparse.csr_array, min_samples: int) -> sparse.csr_array:
     if min_samples < 1:
         raise ValueError(f"min_samples: expected at least 1, found {min_samples}")
+    from scipy import sparse
+
     if not sparse.issparse(distance) or distance.shape[0] != distance.shape[1]:
         raise ValueError(
             "distance: expected a square sparse matrix (the result of jaccard_distance), found "

@@ -7,7 +7,7 @@ from typing import Any
 
 from ..datasets.registry import known_spec
 from ..errors import UserError
-from ..evaluation.protocol_names import trial_of
+from ..evaluation.protocols import trial_of
 
 
 def trial_of_model(meta: dict[str, Any], dataset: str) -> int | None:

@@ -23,12 +23,16 @@ from ..datasets.track_table import track_table
 from ..datasets.verify import require_complete, verify_dataset
 from ..distributed import ranks
 from ..errors import UserError
-from ..evaluation.extract_features import extract_features
-from ..evaluation.protocol_check import check_protocol
-from ..evaluation.protocol_names import choose_protocols
-from ..evaluation.protocols import Protocol, protocols
-from ..evaluation.results import evaluation_record, result_line, trial_records
-from ..evaluation.trials import evaluate_trials
+from ..evaluation.features import collect_features
+from ..evaluation.protocols import (
+    Protocol,
+    check_protocol,
+    choose_protocols,
+    protocols_of,
+    tracks_of,
+)
+from ..evaluation.results import result_line
+from ..evaluation.trials import evaluate
 from ..files import write_whole
 from ..models.network import Network
 from ..pseudo_labels.evaluator import PseudoLabelEvaluator
@@ -124,7 +128,7 @@ class Session:
             run.log(f"device: {self.runtime.device_summary()}")
         self._frames = FrameSource(options, options.skip_corrupt, self.say)
         self.protocols = self._protocols(dataset)
-        self.test_tracks = self._test_tracks()
+        self.test_tracks = tracks_of(self.protocols)
         trains = command != "evaluate"
         if options.cache != "none" and trains:
             # At once, so that damage stops the run before it has cost anything.
@@ -163,10 +167,7 @@ class Session:
 
     def _protocols(self, dataset: Dataset) -> list[Protocol]:
         with _as_user_error():
-            return protocols(dataset, self.options.protocol, gallery=self.options.gallery)
-
-    def _test_tracks(self) -> list[Track]:
-        return list({t.key: t for p in self.protocols for t in (*p.query, *p.gallery)}.values())
+            return protocols_of(dataset, self.options.protocol, gallery=self.options.gallery)
 
     def _leave_out_lost(self, dataset: Dataset) -> Dataset:
         """Drops the test tracks without a readable frame before anything counts tracks."""
@@ -276,7 +277,7 @@ class Session:
         )
         row = torch.full((len(tracks),), -1)
         row[own] = torch.arange(len(own))
-        features = extract_features(
+        features = collect_features(
             lambda clips, rows: encoder(clips, modalities[own[rows]]),
             ((clips, row[index]) for clips, index in bar),
             len(own),
@@ -324,17 +325,18 @@ class Session:
         features = self._features(model, "test", self.test_tracks)
         keys = [track.key for track in self.test_tracks]
         records = []
-        how = {"flip": self.options.flip, "rerank": self.options.rerank}
-        moment: dict[str, Any] = {"stage": stage, "epoch": epoch, "step": step}
-        for protocol in self.protocols:
-            trials = ranks.from_main(
-                partial(evaluate_trials, protocol, features, keys, rerank=self.options.rerank)
+        moment = {"stage": stage, "epoch": epoch, "step": step, "flip": self.options.flip}
+        results = ranks.from_main(
+            partial(
+                evaluate, features, self.test_tracks, self.protocols, rerank=self.options.rerank
             )
-            record = evaluation_record(protocol, trials, **moment) | how
+        )
+        for result in results:
+            record = moment | result.record()
             records.append(record)
             if self.run is not None:
-                for trial in trial_records(protocol, trials, **moment):
-                    self.run.record("trial", **trial, **how)
+                for trial in result.trial_records():
+                    self.run.record("trial", **moment, **trial)
                 self.run.record("evaluation", **record)
             self.say(f"{stage} {epoch} | {result_line(record)}")
         if self.run is not None:

@@ -8,7 +8,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
-from scipy.io import loadmat
 
 from ..datasets.track import Track
 
@@ -99,6 +98,8 @@ def read_permutations(path: Path) -> dict[tuple[int, int], np.ndarray]:
     )
     if not path.is_file():
         raise ValueError(f"--gallery official needs {path}, which is not there. {source}")
+    from scipy.io import loadmat  # slow, and few need it
+
     try:
         cameras = loadmat(path)["rand_perm_cam"].ravel()
         return {

@@ -9,31 +9,73 @@ that have a match left; all other queries are skipped.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, fields
+from typing import get_args
 
 import torch
 from torch import Tensor
 
-from .match_ranks import UNIT
-from .per_query import (
-    RULES,
-    PerQueryMetrics,
-    Rule,
-    per_query_metrics,
-    per_query_metrics_from_features,
-)
+from ..datasets.spec import Rule
+from .ranking import UNIT, GalleryIndex, score_block
+from .similarity import Similarity, WholeSimilarity
 
-__all__ = [
-    "RULES",
-    "PerQueryMetrics",
-    "RankMetrics",
-    "Rule",
-    "mean_metrics",
-    "per_query_metrics",
-    "per_query_metrics_from_features",
-    "rank_metrics",
-    "rank_metrics_from_features",
-]
+RULES: tuple[str, ...] = get_args(Rule)
+
+# Entries of the similarity that one block may hold (about 32 bytes each while it is sorted).
+BLOCK_ENTRIES = 1 << 22
+
+
+@dataclass(frozen=True)
+class _CameraRule:
+    """What a query ignores, and what its CMC counts."""
+
+    own_camera: bool = False  # the query's identity in the query's camera
+    ignored: Mapping[int, int] = field(default_factory=dict)  # query camera → gallery camera
+    distinct: bool = False  # CMC counts each identity once
+
+
+_CAMERA_RULES = {
+    "standard": _CameraRule(own_camera=True),
+    "sysu": _CameraRule(ignored={3: 2}, distinct=True),
+    "sysu-symmetric": _CameraRule(ignored={3: 2, 2: 3}, distinct=True),
+    "llcm": _CameraRule(own_camera=True, distinct=True),
+    "all": _CameraRule(),
+}
+
+
+def ignores(rule: str, query_camera: int, gallery_camera: int, *, same_identity: bool) -> bool:
+    """Whether a query leaves a gallery item out.
+
+    Args:
+        rule: camera rule, see ``rank_metrics``.
+        query_camera: camera of the query.
+        gallery_camera: camera of the gallery item.
+        same_identity: whether both show one person.
+    """
+    found = _CAMERA_RULES[rule]
+    own = found.own_camera and same_identity and query_camera == gallery_camera
+    return own or found.ignored.get(query_camera) == gallery_camera
+
+
+@dataclass(frozen=True)
+class PerQueryMetrics:
+    """Ranking figures query by query, [Q] on the device of the input.
+
+    Attributes:
+        valid: bool, the query has a match left.
+        ap: float64 average precision, NaN where not valid.
+        inp: float64 inverse negative penalty, NaN where not valid.
+        first_rank: int64 rank of the first match as CMC counts it (from 1), 0 where not valid.
+        ranked: int64 length of the list that CMC counts: gallery items left for the query, or
+            distinct identities under the rules of SYSU-MM01 and LLCM.
+    """
+
+    valid: Tensor
+    ap: Tensor
+    inp: Tensor
+    first_rank: Tensor
+    ranked: Tensor
 
 
 @dataclass(frozen=True)
@@ -54,7 +96,7 @@ class RankMetrics:
 
 
 def rank_metrics(
-    similarity: Tensor,
+    similarity: Tensor | Similarity,
     query_ids: Tensor,
     gallery_ids: Tensor,
     query_cameras: Tensor | None = None,
@@ -63,13 +105,15 @@ def rank_metrics(
     protocol: Rule = "standard",
     max_rank: int = 20,
 ) -> RankMetrics:
-    """CMC, mAP and mINP of a similarity matrix.
+    """CMC, mAP and mINP of a ranking.
 
     Equal similarities are ranked in gallery order, so the result is deterministic and the same on
     CPU and CUDA. Half precision is compared in float32; the matrix's layout does not matter.
 
     Args:
-        similarity: [Q, G] floating, larger is more similar (pass ``-distance`` for a distance).
+        similarity: [Q, G] floating, larger is more similar (pass ``-distance`` for a distance). For
+            sets too large for a matrix, ``InnerProducts(query, gallery)`` of their features; with
+            re-ranking, ``rerank(query, gallery)``.
         query_ids: [Q] integer identities.
         gallery_ids: [G] integer identities.
         query_cameras: [Q] integer cameras; needed by every protocol but ``all``.
@@ -98,50 +142,128 @@ def rank_metrics(
     return mean_metrics(scores, max_rank)
 
 
-def rank_metrics_from_features(
-    query: Tensor,
-    gallery: Tensor,
+def per_query_metrics(
+    similarity: Tensor | Similarity,
     query_ids: Tensor,
     gallery_ids: Tensor,
     query_cameras: Tensor | None = None,
     gallery_cameras: Tensor | None = None,
     *,
     protocol: Rule = "standard",
-    max_rank: int = 20,
-    rerank: bool = False,
-) -> RankMetrics:
-    """``rank_metrics`` of the inner products of features, multiplied block by block.
-
-    The full [Q, G] matrix never exists, so memory grows with the features only.
+) -> PerQueryMetrics:
+    """The figures behind ``rank_metrics``, query by query.
 
     Args:
-        query: [Q, D] floating; unit rows make the inner product the cosine.
-        gallery: [G, D] floating.
-        query_ids: see ``rank_metrics``, as are all further arguments.
+        similarity: [Q, G], see ``rank_metrics``, as are all further arguments.
+        query_ids: [Q].
         gallery_ids: [G].
         query_cameras: [Q] or None.
         gallery_cameras: [G] or None.
-        protocol: see ``rank_metrics``.
-        max_rank: length of the CMC curve.
-        rerank: rank by the k-reciprocal distance of ``rerank.rerank`` (its defaults) instead.
+        protocol: camera rule.
 
     Returns:
-        See ``rank_metrics``.
+        The figures of the Q queries.
 
     Raises:
-        ValueError: as ``rank_metrics``; also if ``query`` or ``gallery`` holds NaN.
+        ValueError: as ``rank_metrics``.
     """
-    scores = per_query_metrics_from_features(
-        query,
-        gallery,
-        query_ids,
-        gallery_ids,
-        query_cameras,
-        gallery_cameras,
-        protocol=protocol,
-        rerank=rerank,
+    if not isinstance(similarity, Similarity):
+        similarity = WholeSimilarity(similarity)
+    if protocol not in RULES:
+        raise ValueError(f"`protocol` is one of {', '.join(RULES)}; got {protocol!r}")
+    shape, device = similarity.shape, similarity.device
+    query_ids = _integers("query_ids", query_ids, shape[0], shape, device)
+    gallery_ids = _integers("gallery_ids", gallery_ids, shape[1], shape, device)
+    cameras: list[Tensor] = []
+    sides = (("query_cameras", query_cameras), ("gallery_cameras", gallery_cameras))
+    for length, (name, value) in zip(shape, sides):
+        if value is not None:
+            cameras.append(_integers(name, value, length, shape, device))
+        elif protocol != "all":
+            raise ValueError(
+                f"protocol {protocol!r} leaves out gallery items by camera and needs `{name}`; "
+                "pass it, or protocol='all' to leave nothing out"
+            )
+    return _score(similarity, query_ids, gallery_ids, cameras, _CAMERA_RULES[protocol])
+
+
+def _integers(
+    name: str, value: Tensor, length: int, shape: tuple[int, int], device: torch.device
+) -> Tensor:
+    tensor = torch.as_tensor(value, device=device)
+    if tensor.shape != (length,) or tensor.is_floating_point():
+        raise ValueError(
+            f"`{name}` must hold {length} integers, as {shape[0]} queries x {shape[1]} items "
+            f"are ranked; got shape {tuple(tensor.shape)}, {tensor.dtype}"
+        )
+    return tensor.long()
+
+
+def _score(
+    similarity: Similarity,
+    query_ids: Tensor,
+    gallery_ids: Tensor,
+    cameras: list[Tensor],
+    rule: _CameraRule,
+) -> PerQueryMetrics:
+    """Runs all blocks; cameras of queries and gallery where the rule needs them."""
+    device, queries = query_ids.device, len(query_ids)
+    result = PerQueryMetrics(
+        valid=torch.zeros(queries, dtype=torch.bool, device=device),
+        ap=torch.full((queries,), torch.nan, dtype=torch.float64, device=device),
+        inp=torch.full((queries,), torch.nan, dtype=torch.float64, device=device),
+        first_rank=torch.zeros(queries, dtype=torch.int64, device=device),
+        ranked=torch.zeros(queries, dtype=torch.int64, device=device),
     )
-    return mean_metrics(scores, max_rank)
+    bad_rows = torch.zeros((), dtype=torch.int64, device=device)
+    block = max(1, BLOCK_ENTRIES // max(1, len(gallery_ids)))
+    own_cameras, other_cameras = cameras if rule.own_camera else (None, None)
+    for group, items in _groups(cameras, rule):
+        seen = gallery_ids if items is None else gallery_ids[items]
+        if len(seen) == 0:
+            continue
+        index = GalleryIndex(seen, other_cameras)
+        for start in range(0, queries if group is None else len(group), block):
+            rows: Tensor | slice = slice(start, start + block)
+            if group is not None:
+                rows = group[rows]
+            part = similarity.rows(rows)
+            if items is not None:
+                bad_rows += part.amax(1).isnan().sum()  # a maximum passes NaN on
+                part = part[:, items]
+            scores = score_block(
+                part,
+                query_ids[rows],
+                None if own_cameras is None else own_cameras[rows],
+                index,
+                distinct=rule.distinct,
+            )
+            if items is None:
+                bad_rows += scores.broken.sum()
+            for figure in fields(result):
+                getattr(result, figure.name)[rows] = getattr(scores, figure.name)
+    if count := int(bad_rows):
+        raise ValueError(f"`similarity` holds NaN in {count} of {queries} rows")
+    return result
+
+
+def _groups(
+    cameras: list[Tensor], rule: _CameraRule
+) -> Iterator[tuple[Tensor | None, Tensor | None]]:
+    """Queries that see the same gallery, and that gallery; None stands for all.
+
+    A rule that ignores whole cameras is a choice of sub-galleries.
+    """
+    if not rule.ignored:
+        yield None, None
+        return
+    query_cameras, gallery_cameras = cameras
+    others = torch.ones_like(query_cameras, dtype=torch.bool)
+    for camera, ignored_camera in rule.ignored.items():
+        mine = query_cameras == camera
+        others &= ~mine
+        yield mine.nonzero().squeeze(1), (gallery_cameras != ignored_camera).nonzero().squeeze(1)
+    yield others.nonzero().squeeze(1), None
 
 
 def mean_metrics(scores: PerQueryMetrics, max_rank: int = 20) -> RankMetrics:

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 import torch
 from torch import Tensor
 
-from ..datasets.registry import DATASETS
+from ..datasets.registry import DATASETS, known_names
 from ..datasets.spec import ProtocolRecipe
 from ..datasets.track import Dataset, Modality, Track
 from .galleries import official_gallery, read_permutations, seeded_gallery
-from .metrics import Rule
-from .protocol_names import choose_protocols, recipes_of
+from .metrics import Rule, ignores
 
+SHOWN_IDS = 10
 GalleryKind = Literal["whole", "seeded", "official"]
 
 
@@ -47,15 +49,6 @@ class Protocol:
         end = self.name.rpartition("/")[2]
         return {"v2t": "v2i", "t2v": "i2v"}.get(end, end)
 
-    @property
-    def gallery_size(self) -> int:
-        """Tracks that a query is compared with in one trial."""
-        return len(self.trials[0]) if self.trials else len(self.gallery)
-
-    def trial_number(self, index: int) -> int:
-        """What the published code calls the trial: a seed from 0, or an official row from 1."""
-        return index + (self.gallery_kind == "official")
-
     def one_trial(self, index: int = 0) -> Protocol:
         """The protocol with the gallery of one trial as its whole gallery.
 
@@ -68,7 +61,7 @@ class Protocol:
         return Protocol(self.name, self.query, ranked, self.rule, (), self.gallery_kind)
 
 
-def protocols(
+def protocols_of(
     dataset: Dataset,
     names: str | Sequence[str] = (),
     *,
@@ -109,6 +102,94 @@ def protocols(
     return [_build(dataset, name, recipes[name], gallery == "official") for name in chosen]
 
 
+def recipes_of(dataset: str, trial: int) -> dict[str, ProtocolRecipe]:
+    """All protocols of a known data set by full name; of one trial where it has several."""
+    spec = DATASETS[dataset]
+    start = f"{dataset}/trial-{trial}" if spec.trials else dataset
+    return {f"{start}/{recipe.name}": recipe for recipe in spec.protocols}
+
+
+def known_protocols(dataset: str, trial: int = 1) -> list[str]:
+    """Names of the protocols of a data set.
+
+    Args:
+        dataset: registered name of the data set.
+        trial: where it has numbered splits, which one.
+
+    Returns:
+        Full names; see ``choose_protocols`` for shorter ones.
+
+    Raises:
+        ValueError: no protocol is known for the data set.
+    """
+    if dataset not in DATASETS:
+        raise ValueError(
+            f"no evaluation protocol is known for data set {dataset!r}; known: {known_names()}"
+        )
+    return list(recipes_of(dataset, trial))
+
+
+def choose_protocols(dataset: str, names: str | Sequence[str] = (), trial: int = 1) -> list[str]:
+    """Full names of the protocols that are asked for.
+
+    Args:
+        dataset: registered name of the data set.
+        names: protocol names, as a sequence or joined by commas. A shorter name stands for the
+            published protocols below it: ``sysu-mm01/all/single`` for its direction I2V,
+            ``regdb/trial-3`` for both directions. Nothing: the data set's usual ones.
+        trial: where it has numbered splits, the one that was read.
+
+    Returns:
+        Names without repetition, in the order asked for.
+
+    Raises:
+        ValueError: a name is unknown (the message lists the known ones), or is of another trial.
+    """
+    known = known_protocols(dataset, trial)
+    recipes = recipes_of(dataset, trial)
+    asked = names.split(",") if isinstance(names, str) else list(names)
+    asked = [name.strip().lower().strip("/") for name in asked if name.strip()]
+    if not asked:
+        return [name for name in known if recipes[name].default]
+    chosen: dict[str, None] = {}
+    for name in asked:
+        below = [full for full in known if full.startswith(name + "/") and recipes[full].published]
+        if name == dataset:
+            below = [full for full in below if recipes[full].default]
+        if name in recipes:
+            below = [name]
+        if not below:
+            spec, other = DATASETS[dataset], trial_of(name)
+            if spec.trials and name.startswith(f"{dataset}/") and other not in (None, trial):
+                raise ValueError(
+                    f"protocol {name} tests on trial {other} of {spec.title}, but trial {trial} "
+                    f"was read; give --trial {other}, or a protocol of trial {trial}: "
+                    f"{', '.join(known)}"
+                )
+            raise ValueError(
+                f"no protocol {name!r} for data set {dataset}; known: {', '.join(known)}"
+            )
+        chosen.update(dict.fromkeys(below))
+    return list(chosen)
+
+
+def trial_of(names: str | Sequence[str]) -> int | None:
+    """The trial that protocol names speak of, None if they speak of none.
+
+    Raises:
+        ValueError: they speak of several.
+    """
+    text = names if isinstance(names, str) else ",".join(names)
+    trials = {int(number) for number in re.findall(r"/trial-(\d+)", text.lower())}
+    if len(trials) > 1:
+        raise ValueError(
+            f"protocols of several trials ({', '.join(map(str, sorted(trials)))}): a model is "
+            "tested on the trial that it was trained on. Evaluate each model by itself; "
+            "`vireid average RUN RUN ...` gives the mean over the trials."
+        )
+    return trials.pop() if trials else None
+
+
 def _build(dataset: Dataset, name: str, recipe: ProtocolRecipe, official: bool) -> Protocol:
     query, ranked = _sides(dataset, recipe.asks)
     if recipe.cameras is not None:
@@ -146,6 +227,16 @@ def _sides(dataset: Dataset, asks: Modality) -> tuple[tuple[Track, ...], tuple[T
         tuple(track for track in query if track.modality == asks),
         tuple(track for track in gallery if track.modality == asks.other),
     )
+
+
+def tracks_of(protocols: Iterable[Protocol]) -> list[Track]:
+    """Every track that the protocols ask for or rank, once: those that need a feature.
+
+    Args:
+        protocols: for instance those of ``protocols_of``.
+    """
+    sides = (track for protocol in protocols for track in (*protocol.query, *protocol.gallery))
+    return list({track.key: track for track in sides}.values())
 
 
 def protocol_features(
@@ -191,10 +282,76 @@ def track_labels(tracks: Sequence[Track]) -> tuple[Tensor, Tensor]:
     )
 
 
-def ignores(rule: str, query_camera: int, gallery_camera: int, *, same_identity: bool) -> bool:
-    """Whether a query leaves a gallery item out under a camera rule of ``rank_metrics``."""
-    if rule in ("standard", "llcm"):
-        return same_identity and query_camera == gallery_camera
-    if rule == "sysu":
-        return (query_camera, gallery_camera) == (3, 2)
-    return rule == "sysu-symmetric" and {query_camera, gallery_camera} == {2, 3}
+def check_protocol(protocol: Protocol) -> list[str]:
+    """Looks for what would spoil an evaluation, before any training.
+
+    Args:
+        protocol: one direction.
+
+    Returns:
+        Sentences about queries that the metrics will skip and about sides that mix modalities;
+        empty if there is nothing to say.
+
+    Raises:
+        ValueError: a side is empty, a test track has no identity, or no query has a valid match;
+            the message names identities and cameras.
+    """
+    name = protocol.name
+    for side, tracks in (("query", protocol.query), ("gallery", protocol.gallery)):
+        if not tracks:
+            raise ValueError(
+                f"{name}: the {side} is empty. Expected test tracks of both modalities; "
+                "look at the counts of `vireid verify`, or choose others with --protocol."
+            )
+        nameless = [track.key for track in tracks if track.identity is None]
+        if nameless:
+            raise ValueError(
+                f"{name}: {len(nameless)} of {len(tracks)} {side} tracks have no identity "
+                f"(first: {nameless[0]}), so their ranking cannot be scored."
+            )
+    cameras = defaultdict(set)
+    for track in protocol.gallery:
+        cameras[track.identity].add(track.camera)
+    absent = {track.identity for track in protocol.query} - cameras.keys()
+    skipped = [
+        track
+        for track in protocol.query
+        if not any(
+            not ignores(protocol.rule, track.camera, camera, same_identity=True)
+            for camera in cameras[track.identity]
+        )
+    ]
+    hidden = {track.identity for track in skipped} - absent
+    notes = [
+        f"{name}: the {side} holds tracks of both modalities"
+        for side, tracks in (("query", protocol.query), ("gallery", protocol.gallery))
+        if len({track.modality for track in tracks}) > 1
+    ]
+    if absent:
+        notes.append(
+            f"{name}: {len(absent)} query identities are not in the gallery: {_some(absent)}"
+        )
+    if hidden:
+        notes.append(
+            f"{name}: all gallery tracks of some queries are left out by the camera rule "
+            f"({protocol.rule}); identities: {_some(hidden)}"
+        )
+    if len(skipped) == len(protocol.query):
+        raise ValueError(
+            f"{name}: none of the {len(protocol.query)} queries has a match left in the gallery of "
+            f"{len(protocol.gallery)} tracks. {'. '.join(notes)}. "
+            f"Gallery identities: {_some({track.identity for track in protocol.gallery})}. "
+            "Query and gallery must show the same people, by different cameras."
+        )
+    if skipped:
+        notes.append(
+            f"{name}: {len(skipped)} of {len(protocol.query)} queries are skipped for this reason"
+        )
+    return notes
+
+
+def _some(identities: Iterable[int | None]) -> str:
+    ordered = sorted(identity for identity in identities if identity is not None)
+    more = len(ordered) - SHOWN_IDS
+    shown = ", ".join(map(str, ordered[:SHOWN_IDS]))
+    return f"{shown} and {more} more" if more > 0 else shown

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import math
 import re
+import statistics
 import textwrap
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from .metrics import RankMetrics
-from .protocols import Protocol
-from .spread import mean_and_std
 
 RANKS = (1, 5, 10, 20)
 SCORES = (*(f"rank{rank}" for rank in RANKS), "mAP", "mINP")
@@ -30,84 +29,15 @@ STAGES = {
 Record = Mapping[str, Any]
 
 
-def evaluation_record(
-    protocol: Protocol, trials: Sequence[RankMetrics], *, stage: str, epoch: int, step: int
-) -> dict[str, Any]:
-    """One evaluation as it is written to ``metrics.jsonl``; scores are fractions of 1.
+def named_scores(metrics: RankMetrics) -> dict[str, float | None]:
+    """Rank-1, 5, 10, 20, mAP and mINP by name, fractions of 1; None for what does not exist.
 
     Args:
-        protocol: what was evaluated.
-        trials: means of each trial, with CMC curves of at least 20 ranks; at least one trial.
-        stage: a key of ``STAGES``.
-        epoch: epochs done in the stage.
-        step: optimiser steps done in the run.
-
-    Returns:
-        A JSON-able dict without ``kind``: scores are means over the trials, ``std`` holds their
-        sample standard deviations by name, or None for a single trial. A score that does not exist
-        (no valid query) is None.
+        metrics: means of a ranking.
 
     Raises:
-        ValueError: a CMC curve is shorter than 20 ranks, or there is no trial.
+        ValueError: the CMC curve is shorter than 20 ranks.
     """
-    if not trials:
-        raise ValueError("`trials` must hold at least one ranking")
-    each = [_scores(metrics) for metrics in trials]
-    spread = {name: mean_and_std([scores[name] for scores in each]) for name in SCORES}
-    return {
-        "stage": stage,
-        "epoch": epoch,
-        "step": step,
-        "protocol": protocol.name,
-        "direction": protocol.direction,
-        "rule": protocol.rule,
-        "query": len(protocol.query),
-        "gallery": protocol.gallery_size,
-        "gallery_kind": protocol.gallery_kind,
-        "trials": len(trials),
-        "valid_queries": min(metrics.valid_queries for metrics in trials),
-        **{name: mean for name, (mean, _) in spread.items()},
-        "std": {name: std for name, (_, std) in spread.items()} if len(trials) > 1 else None,
-    }
-
-
-def trial_records(
-    protocol: Protocol, trials: Sequence[RankMetrics], *, stage: str, epoch: int, step: int
-) -> list[dict[str, Any]]:
-    """Every trial of an evaluation as it is written to ``metrics.jsonl``, one dict each.
-
-    Args:
-        protocol: what was evaluated.
-        trials: as for ``evaluation_record``, like all further arguments.
-        stage: a key of ``STAGES``.
-        epoch: epochs done in the stage.
-        step: optimiser steps done in the run.
-
-    Returns:
-        JSON-able dicts without ``kind``, whose ``trial`` is the seed of a seeded gallery, from 0,
-        or the row of an official one, from 1. Empty for a protocol without trials.
-    """
-    if not protocol.trials:
-        return []
-    return [
-        {
-            "stage": stage,
-            "epoch": epoch,
-            "step": step,
-            "protocol": protocol.name,
-            "rule": protocol.rule,
-            "gallery_kind": protocol.gallery_kind,
-            "trial": protocol.trial_number(index),
-            "query": len(protocol.query),
-            "gallery": len(protocol.trials[index]),
-            "valid_queries": metrics.valid_queries,
-            **_scores(metrics),
-        }
-        for index, metrics in enumerate(trials)
-    ]
-
-
-def _scores(metrics: RankMetrics) -> dict[str, float | None]:
     if len(metrics.cmc) < max(RANKS):
         raise ValueError(f"`cmc` must reach rank {max(RANKS)}; got {len(metrics.cmc)} ranks")
     cmc = metrics.cmc.tolist()
@@ -116,11 +46,28 @@ def _scores(metrics: RankMetrics) -> dict[str, float | None]:
     return {name: None if math.isnan(value) else value for name, value in values.items()}
 
 
+def mean_and_std(values: Sequence[float | None]) -> tuple[float | None, float | None]:
+    """Mean and sample standard deviation: what stands before and after a ±.
+
+    Args:
+        values: scores of trials, splits or seeds; None or NaN where one has none.
+
+    Returns:
+        Mean and standard deviation with n − 1 in the denominator. Both are None if a score is
+        missing; the deviation is None with fewer than two scores.
+    """
+    known = [value for value in values if value is not None and not math.isnan(value)]
+    if not known or len(known) < len(values):
+        return None, None
+    spread = statistics.stdev(known) if len(known) > 1 else None
+    return statistics.fmean(known), spread
+
+
 def result_line(record: Record) -> str:
     """One evaluation as one line, scores in per cent.
 
     Args:
-        record: a dict of ``evaluation_record``, perhaps with ``flip`` and ``rerank``.
+        record: a dict of ``Result.record``, perhaps with ``flip``.
     """
     scores = "  ".join(f"{HEADS[name]} {score_text(record, name)}" for name in SCORES)
     return (
@@ -133,7 +80,7 @@ def conditions(record: Record) -> str:
     """How an evaluation was done: trials and their galleries, mirror, re-ranking.
 
     Args:
-        record: a dict of ``evaluation_record``; records of earlier versions lack some of its keys.
+        record: a dict of ``Result.record``; records of earlier versions lack some of its keys.
     """
     trials, kind = record.get("trials", 1), record.get("gallery_kind", "whole")
     counted = "1 trial" if trials == 1 else f"{trials} trials"

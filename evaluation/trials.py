@@ -1,83 +1,199 @@
-"""Ranks a test split under a protocol: one similarity for all of its trials."""
+"""From features of a test split to the results of its protocols, trial by trial."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import fields
+from dataclasses import dataclass, fields
+from typing import Any
 
 import torch
 from torch import Tensor
 
-from .metrics import RankMetrics, mean_metrics, rank_metrics_from_features
-from .per_query import BLOCK_ENTRIES, PerQueryMetrics, per_query_metrics
-from .protocols import Protocol, protocol_features, track_labels
+from ..datasets.track import Track
+from .metrics import (
+    BLOCK_ENTRIES,
+    PerQueryMetrics,
+    RankMetrics,
+    Rule,
+    mean_metrics,
+    per_query_metrics,
+    rank_metrics,
+)
+from .protocols import GalleryKind, Protocol, protocol_features, track_labels
+from .results import SCORES, mean_and_std, named_scores, result_line
+from .similarity import InnerProducts, Similarity
 
 
-def evaluate_protocol(
-    protocol: Protocol, features: Tensor, keys: Sequence[str], *, rerank: bool = False
-) -> RankMetrics:
-    """Ranking metrics of one protocol, averaged over its trials; see ``evaluate_trials``."""
-    trials = evaluate_trials(protocol, features, keys, rerank=rerank)
-    return RankMetrics(
-        cmc=torch.stack([trial.cmc for trial in trials]).mean(0),
-        mAP=sum(trial.mAP for trial in trials) / len(trials),
-        mINP=sum(trial.mINP for trial in trials) / len(trials),
-        valid_queries=min(trial.valid_queries for trial in trials),
-    )
+@dataclass(frozen=True)
+class Result:
+    """How well one protocol was ranked; ``print`` shows the result line.
+
+    Attributes:
+        protocol: name of the protocol, for instance ``hitsz-vcm/v2i``.
+        direction: ``v2i`` or ``i2v``.
+        rule: camera rule.
+        query: number of queries.
+        gallery: tracks that each trial ranked.
+        gallery_kind: how the galleries were drawn.
+        rerank: whether the ranking was re-ranked.
+        trials: means over the valid queries of each trial, at least one.
+    """
+
+    protocol: str
+    direction: str
+    rule: Rule
+    query: int
+    gallery: tuple[int, ...]
+    gallery_kind: GalleryKind
+    rerank: bool
+    trials: tuple[RankMetrics, ...]
+
+    @property
+    def mean(self) -> RankMetrics:
+        """Means over the trials; the fewest valid queries of any."""
+        count = len(self.trials)
+        return RankMetrics(
+            cmc=torch.stack([trial.cmc for trial in self.trials]).mean(0),
+            mAP=sum(trial.mAP for trial in self.trials) / count,
+            mINP=sum(trial.mINP for trial in self.trials) / count,
+            valid_queries=min(trial.valid_queries for trial in self.trials),
+        )
+
+    def record(self) -> dict[str, Any]:
+        """The result as ``metrics.jsonl`` keeps it; scores are fractions of 1.
+
+        Returns:
+            A JSON-able dict: scores are means over the trials, ``std`` holds their sample standard
+            deviations by name, or None for a single trial. A score that does not exist (no valid
+            query) is None.
+        """
+        each = [named_scores(metrics) for metrics in self.trials]
+        spread = {name: mean_and_std([scores[name] for scores in each]) for name in SCORES}
+        return {
+            "protocol": self.protocol,
+            "direction": self.direction,
+            "rule": self.rule,
+            "query": self.query,
+            "gallery": self.gallery[0],
+            "gallery_kind": self.gallery_kind,
+            "rerank": self.rerank,
+            "trials": len(self.trials),
+            "valid_queries": self.mean.valid_queries,
+            **{name: mean for name, (mean, _) in spread.items()},
+            "std": {name: s for name, (_, s) in spread.items()} if len(each) > 1 else None,
+        }
+
+    def trial_records(self) -> list[dict[str, Any]]:
+        """Every trial as ``metrics.jsonl`` keeps it, one dict each.
+
+        Returns:
+            JSON-able dicts whose ``trial`` is what the published code calls it: the seed of a
+            seeded gallery, from 0, or the row of an official one, from 1. Empty where the whole
+            gallery was ranked once.
+        """
+        if self.gallery_kind == "whole":
+            return []
+        first = int(self.gallery_kind == "official")
+        return [
+            {
+                "protocol": self.protocol,
+                "rule": self.rule,
+                "gallery_kind": self.gallery_kind,
+                "rerank": self.rerank,
+                "trial": number,
+                "query": self.query,
+                "gallery": size,
+                "valid_queries": metrics.valid_queries,
+                **named_scores(metrics),
+            }
+            for number, (size, metrics) in enumerate(zip(self.gallery, self.trials), first)
+        ]
+
+    def __str__(self) -> str:
+        return result_line(self.record())
 
 
-def evaluate_trials(
-    protocol: Protocol, features: Tensor, keys: Sequence[str], *, rerank: bool = False
+def evaluate(
+    features: Tensor,
+    tracks: Sequence[Track],
+    protocols: Sequence[Protocol],
+    *,
+    rerank: bool = False,
+) -> list[Result]:
+    """Ranks a test split under each protocol.
+
+    Args:
+        features: [N, D] floating, unit rows.
+        tracks: the N tracks of the features, for instance those of ``tracks_of(protocols)``.
+        protocols: what is ranked, for instance those of ``protocols_of(dataset)``.
+        rerank: rank by k-reciprocal re-ranking over the queries and the trial's gallery.
+
+    Returns:
+        A result for each protocol.
+
+    Raises:
+        ValueError: a track of a protocol has no feature or no identity, or features hold NaN.
+    """
+    keys = [track.key for track in tracks]
+    return [
+        Result(
+            protocol.name,
+            protocol.direction,
+            protocol.rule,
+            len(protocol.query),
+            tuple(map(len, protocol.trials)) or (len(protocol.gallery),),
+            protocol.gallery_kind,
+            rerank,
+            tuple(_rank(protocol, features, keys, rerank)),
+        )
+        for protocol in protocols
+    ]
+
+
+def _rank(
+    protocol: Protocol, features: Tensor, keys: Sequence[str], rerank: bool
 ) -> list[RankMetrics]:
-    """Ranking metrics of every trial of a protocol from the features of all test tracks.
+    """Means of every trial; one for a protocol without trials.
 
     The similarity of a block of queries to all tracks that any trial ranks is computed once; each
     trial takes its columns. Re-ranking looks at a whole gallery, so it is done trial by trial.
-
-    Args:
-        protocol: what is ranked.
-        features: [N, D] floating, unit rows.
-        keys: the N track keys, in the order of ``features``.
-        rerank: rank by the k-reciprocal distance over the query and the trial's gallery tracks.
-
-    Returns:
-        For each trial (one without ``protocol.trials``) the means over the queries that have a
-        match left.
-
-    Raises:
-        ValueError: a track of the protocol has no feature or no identity.
     """
     query, gallery = protocol_features(protocol, features, keys)
     query_ids, query_cameras = track_labels(protocol.query)
     gallery_ids, gallery_cameras = track_labels(protocol.gallery)
     if protocol.trials and not rerank:
-        scores = _scores_of_trials(
-            (query, query_ids, query_cameras),
-            (gallery, gallery_ids, gallery_cameras),
-            protocol,
+        return _rank_together(
+            (query, query_ids, query_cameras), (gallery, gallery_ids, gallery_cameras), protocol
         )
-        return [mean_metrics(trial) for trial in scores]
     whole = [range(len(protocol.gallery))]
-    trials = [torch.tensor(trial, dtype=torch.int64) for trial in protocol.trials or whole]
-    return [
-        rank_metrics_from_features(
-            query,
-            gallery[chosen],
-            query_ids,
-            gallery_ids[chosen],
-            query_cameras,
-            gallery_cameras[chosen],
-            protocol=protocol.rule,
-            rerank=rerank,
+    means = []
+    for trial in protocol.trials or whole:
+        chosen = torch.tensor(trial, dtype=torch.int64)
+        means.append(
+            rank_metrics(
+                _similarity(query, gallery[chosen], rerank),
+                query_ids,
+                gallery_ids[chosen],
+                query_cameras,
+                gallery_cameras[chosen],
+                protocol=protocol.rule,
+            )
         )
-        for chosen in trials
-    ]
+    return means
 
 
-def _scores_of_trials(
+def _similarity(query: Tensor, gallery: Tensor, rerank: bool) -> Similarity:
+    if rerank and len(query) and len(gallery):
+        from .reranking import rerank as reranked  # loads the neighbour search
+
+        return reranked(query, gallery)
+    return InnerProducts(query, gallery)
+
+
+def _rank_together(
     query: tuple[Tensor, Tensor, Tensor], gallery: tuple[Tensor, Tensor, Tensor], protocol: Protocol
-) -> list[PerQueryMetrics]:
-    """Figures of all queries for each trial; both sides as features, identities, cameras."""
+) -> list[RankMetrics]:
+    """Means of each trial; both sides as features, identities, cameras."""
     trials = [torch.tensor(trial, dtype=torch.int64) for trial in protocol.trials]
     used = torch.unique(torch.cat(trials))
     columns = [torch.searchsorted(used, trial) for trial in trials]
@@ -87,7 +203,7 @@ def _scores_of_trials(
     for start in range(0, len(query[1]), step):
         rows = slice(start, start + step)
         similarity = query[0][rows].float() @ ranked.T
-        for trial, column, found in zip(trials, columns, parts, strict=True):
+        for trial, column, found in zip(trials, columns, parts):
             found.append(
                 per_query_metrics(
                     similarity[:, column],
@@ -100,6 +216,8 @@ def _scores_of_trials(
             )
     names = [field.name for field in fields(PerQueryMetrics)]
     return [
-        PerQueryMetrics(*(torch.cat([getattr(part, name) for part in found]) for name in names))
+        mean_metrics(
+            PerQueryMetrics(*(torch.cat([getattr(part, name) for part in found]) for name in names))
+        )
         for found in parts
     ]

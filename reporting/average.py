@@ -7,8 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from ..evaluation.results import SCORES, last_of_stages
-from ..evaluation.spread import mean_and_std
+from ..evaluation.results import SCORES, last_of_stages, mean_and_std
 from .run_record import read_run
 
 SAME = ("stage", "rule", "flip", "rerank", "gallery_kind")

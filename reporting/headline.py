@@ -10,8 +10,7 @@ from typing import Any
 from markupsafe import Markup
 
 from ..errors import UserError
-from ..evaluation.results import Record, last_of_stages, stage_name
-from ..evaluation.spread import mean_and_std
+from ..evaluation.results import Record, last_of_stages, mean_and_std, stage_name
 from .charts import bar_chart
 from .limiting_part import ClusterFigures, Figures, Finding, limiting_part
 from .run_record import RunRecord, read_run

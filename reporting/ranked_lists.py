@@ -10,8 +10,9 @@ import torch
 from torch import Tensor
 
 from ..datasets.track import Track
-from ..evaluation.metrics import PerQueryMetrics, per_query_metrics_from_features
-from ..evaluation.protocols import Protocol, ignores, protocol_features, track_labels
+from ..evaluation.metrics import PerQueryMetrics, ignores, per_query_metrics
+from ..evaluation.protocols import Protocol, protocol_features, track_labels
+from ..evaluation.similarity import InnerProducts
 
 Verdict = Literal["right", "wrong", "ignored"]
 
@@ -85,9 +86,8 @@ def score_direction(protocol: Protocol, features: Tensor, keys: Sequence[str]) -
     query, gallery = protocol_features(protocol, features, keys)
     query_ids, query_cameras = track_labels(protocol.query)
     gallery_ids, gallery_cameras = track_labels(protocol.gallery)
-    scores = per_query_metrics_from_features(
-        query,
-        gallery,
+    scores = per_query_metrics(
+        InnerProducts(query, gallery),
         query_ids,
         gallery_ids,
         query_cameras,

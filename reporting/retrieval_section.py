@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from ..evaluation.protocols import Protocol, protocols
+from ..evaluation.protocols import Protocol, protocols_of
 from ..evaluation.results import short_name
 from .charts import distribution_chart
 from .film_strip import film_strip
@@ -31,7 +31,7 @@ def retrieval(run: RunRecord) -> dict[str, Any]:
         gallery: Literal["seeded", "official"] = (
             "official" if run.setting("gallery") == "official" else "seeded"
         )
-        directions = one_each(protocols(dataset, names, gallery=gallery))
+        directions = one_each(protocols_of(dataset, names, gallery=gallery))
     except FileNotFoundError as error:
         note = f"No ranked lists: {error}. They come with the evaluation at the end of a run."
         return {**nothing, "notes": [note]}

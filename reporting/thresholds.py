@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from numpy.typing import ArrayLike, NDArray
 
-from ..evaluation.protocols import ignores
+from ..evaluation.metrics import ignores
 from .ranked_lists import DirectionScores
 
 RATES = (0.001, 0.01, 0.1)

@@ -11,8 +11,7 @@ from vireid.datasets.registry import DATASETS, known_spec, register_dataset
 from vireid.datasets.spec import ProtocolRecipe, Trials
 from vireid.engine.model_trial import choose_trial, require_same_trial
 from vireid.errors import UserError
-from vireid.evaluation.protocol_names import choose_protocols
-from vireid.evaluation.protocols import protocols
+from vireid.evaluation.protocols import choose_protocols, protocols_of
 
 FILE = Path("model.safetensors")
 
@@ -57,8 +56,8 @@ def test_numbered_splits_reach_reader_record_and_names(ward, tmp_path):
     default, third = load_dataset("ward", tmp_path), load_dataset("ward", tmp_path, trial=3)
     assert (default.options, third.options) == ({"trial": 1}, {"trial": 3})
     assert {track.identity for track in third.query} == {30}
-    assert [protocol.name for protocol in protocols(third)] == ["ward/trial-3/night/v2i"]
-    (reverse,) = protocols(third, "ward/trial-3/i2v")
+    assert [protocol.name for protocol in protocols_of(third)] == ["ward/trial-3/night/v2i"]
+    (reverse,) = protocols_of(third, "ward/trial-3/i2v")
     assert (reverse.rule, [t.modality for t in reverse.query]) == ("all", [Modality.INFRARED])
     for read in (load_dataset, verify):
         with pytest.raises(DatasetError, match="The Ward has trials 1 to 3; got 4"):

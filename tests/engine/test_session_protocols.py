@@ -11,7 +11,7 @@ from vireid.engine.run_folder import RunFolder
 from vireid.engine.session import Session
 from vireid.errors import UserError
 from vireid.evaluation.galleries import seeded_gallery
-from vireid.evaluation.trials import evaluate_trials
+from vireid.evaluation.trials import evaluate
 from vireid.models import M3ReID
 from vireid.reporting.run_record import read_run
 
@@ -69,13 +69,12 @@ def test_every_trial_is_kept_and_features_are_extracted_once(tiny_set, tmp_path,
     finally:
         run.close()
     assert len(extracted) == 1
-    keys = [track.key for track in session.test_tracks]
     stored = read_run(tmp_path / "run")
     assert stored.of_kind("evaluation") == [
         {"kind": "evaluation", **record} for record in json.loads(json.dumps(records))
     ]
     for protocol, record in zip(drawn, records):
-        wanted = evaluate_trials(protocol, extracted[0], keys)
+        wanted = evaluate(extracted[0], session.test_tracks, [protocol])[0].trials
         each = [r for r in stored.of_kind("trial") if r["protocol"] == protocol.name]
         assert [r["trial"] for r in each] == list(range(10))
         assert [r["mAP"] for r in each] == [one.mAP for one in wanted]

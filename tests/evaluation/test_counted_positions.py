@@ -5,8 +5,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from vireid.evaluation.counted_positions import counted_positions
-from vireid.evaluation.match_ranks import sorted_positions
+from vireid.evaluation.ranking import counted_positions, sorted_positions
 
 
 def case(queries, items, own, levels, dtype, seed):

@@ -10,12 +10,8 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from vireid.evaluation import per_query
-from vireid.evaluation.metrics import (
-    per_query_metrics,
-    rank_metrics,
-    rank_metrics_from_features,
-)
+from vireid.evaluation import InnerProducts, metrics
+from vireid.evaluation.metrics import per_query_metrics, rank_metrics
 
 CASES = Path(__file__).parents[1] / "conformance"
 
@@ -150,7 +146,7 @@ def test_bupt_campus_directions_from_features(key, query_modality, gallery_modal
         case["g_cams"][theirs],
     )
     query, gallery = case["q_feat"][mine], case["g_feat"][theirs]
-    streamed = rank_metrics_from_features(query, gallery, *labels, protocol=protocol)
+    streamed = rank_metrics(InnerProducts(query, gallery), *labels, protocol=protocol)
     whole = rank_metrics(query @ gallery.T, *labels, protocol=protocol)
     for found in (streamed, whole):
         np.testing.assert_allclose(found.cmc, case[f"{key}_cmc"], rtol=0, atol=1e-6)
@@ -193,13 +189,13 @@ def test_agrees_with_the_plain_version(case, protocol, block, dtype, max_rank):
     matrix = matrix.T.contiguous().T  # columns first: not contiguous
     plain = plain_metrics(matrix.double().numpy(), q_ids, g_ids, q_cams, g_cams, protocol, max_rank)
     labels = [torch.from_numpy(values) for values in (q_ids, g_ids, q_cams, g_cams)]
-    before = per_query.BLOCK_ENTRIES
-    per_query.BLOCK_ENTRIES = block
+    before = metrics.BLOCK_ENTRIES
+    metrics.BLOCK_ENTRIES = block
     try:
         found = rank_metrics(matrix, *labels, protocol=protocol, max_rank=max_rank)
         each = per_query_metrics(matrix, *labels, protocol=protocol)
     finally:
-        per_query.BLOCK_ENTRIES = before
+        metrics.BLOCK_ENTRIES = before
     cmc, mean_ap, mean_inp, valid, results = plain
     assert found.valid_queries == valid
     np.testing.assert_allclose(found.cmc, cmc, rtol=0, atol=1e-12)
@@ -230,7 +226,7 @@ def test_blocks_do_not_change_a_bit(monkeypatch):
     similarity = torch.rand(37, 90, generator=rng)
     labels = [torch.randint(0, 6, (n,), generator=rng) for n in (37, 90, 37, 90)]
     whole = rank_metrics(similarity, *labels)
-    monkeypatch.setattr(per_query, "BLOCK_ENTRIES", 400)
+    monkeypatch.setattr(metrics, "BLOCK_ENTRIES", 400)
     parts = rank_metrics(similarity, *labels)
     assert torch.equal(whole.cmc, parts.cmc)
     assert (whole.mAP, whole.mINP) == (parts.mAP, parts.mINP)
@@ -269,6 +265,6 @@ def test_bad_input_is_named():
     with pytest.raises(ValueError, match="`similarity` holds NaN in 1 of 3 rows"):
         rank_metrics(broken, ids[:3], ids, protocol="all")
     with pytest.raises(ValueError, match="`gallery` holds NaN in 1 of 3 rows"):
-        rank_metrics_from_features(similarity, broken, ids[:3], ids[:3], protocol="all")
+        InnerProducts(similarity, broken)
     with pytest.raises(ValueError, match="same feature length"):
-        rank_metrics_from_features(similarity, ids[None].float().T, ids[:3], ids, protocol="all")
+        InnerProducts(similarity, ids[None].float().T)

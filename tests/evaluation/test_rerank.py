@@ -5,9 +5,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from vireid.evaluation import per_query
-from vireid.evaluation.metrics import rank_metrics, rank_metrics_from_features
-from vireid.evaluation.rerank import rerank
+from vireid.evaluation import InnerProducts, metrics, rank_metrics, rerank
 from vireid.evaluation.results import result_line, summary_table
 
 
@@ -67,7 +65,7 @@ def test_distances_equal_the_published_form(queries, k1, k2, weight, seed):
     found = rerank(query, gallery, k1, k2, weight)
     assert found.shape == (queries, 36 - queries)
     wanted = plain_rerank(query.numpy(), gallery.numpy(), k1, k2, weight)
-    np.testing.assert_allclose(found.rows(slice(None)), wanted, rtol=0, atol=5e-6)
+    np.testing.assert_allclose(-found.rows(slice(None)), wanted, rtol=0, atol=5e-6)
 
 
 def test_rows_come_in_any_choice():
@@ -93,12 +91,11 @@ def test_metrics_rank_by_the_new_distance_and_gain_from_it(monkeypatch):
     query, gallery, query_ids, gallery_ids = (
         part for value in (features, identity) for part in (value[:40], value[40:])
     )
-    monkeypatch.setattr(per_query, "BLOCK_ENTRIES", 1000)
-    given = (query, gallery, query_ids, gallery_ids)
-    plain = rank_metrics_from_features(*given, protocol="all")
-    better = rank_metrics_from_features(*given, protocol="all", rerank=True)
-    distance = rerank(query, gallery).rows(slice(None))
-    wanted = rank_metrics(-distance, query_ids, gallery_ids, protocol="all")
+    monkeypatch.setattr(metrics, "BLOCK_ENTRIES", 1000)
+    labels = (query_ids, gallery_ids)
+    plain = rank_metrics(InnerProducts(query, gallery), *labels, protocol="all")
+    better = rank_metrics(rerank(query, gallery), *labels, protocol="all")
+    wanted = rank_metrics(rerank(query, gallery).rows(slice(None)), *labels, protocol="all")
     assert (better.mAP, better.mINP) == (wanted.mAP, wanted.mINP)
     assert better.mAP > plain.mAP + 0.02
 

@@ -3,25 +3,26 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 
 import pytest
 import torch
-from vireid.datasets.track import Modality, Track
 from vireid.evaluation.metrics import RankMetrics, rank_metrics
-from vireid.evaluation.protocols import Protocol
 from vireid.evaluation.results import (
     SCORES,
     best_of_stages,
-    evaluation_record,
     last_of_stages,
     mean_map,
     percent,
     result_line,
     short_name,
     summary_table,
-    trial_records,
 )
+from vireid.evaluation.trials import Result
+
+
+def result(*trials, protocol="folder/v2i", rule="all", query=2, gallery=(30,), kind="whole"):
+    direction = protocol.rpartition("/")[2]
+    return Result(protocol, direction, rule, query, gallery, kind, False, trials)
 
 
 def record(stage, epoch, direction, value, query=4, gallery=9):
@@ -51,39 +52,32 @@ RECORDS = [
 
 
 def test_record_of_an_evaluation_is_json_in_fractions():
-    tracks = [Track((Path("f.jpg"),), Modality.VISIBLE, 1, 1, str(n)) for n in range(30)]
-    protocol = Protocol("folder/v2i", tracks[:2], tracks, "all")
     metrics = rank_metrics(
         -torch.arange(30.0).repeat(2, 1), torch.tensor([3, 15]), torch.arange(30), protocol="all"
     )
-    found = evaluation_record(protocol, [metrics], stage="intra_modality", epoch=3, step=40)
+    found = result(metrics).record()
     assert json.loads(json.dumps(found, allow_nan=False)) == found
     assert [found[f"rank{r}"] for r in (1, 5, 10, 20)] == [0.0, 0.5, 0.5, 1.0]
     assert found["mAP"] == pytest.approx((1 / 4 + 1 / 16) / 2)
     assert (found["query"], found["gallery"], found["valid_queries"]) == (2, 30, 2)
-    line = result_line(found)
+    line = str(result(metrics))
     assert line.startswith(
         "folder/v2i (all, 2 x 30, 2 valid, 1 trial, whole gallery, no flip, no re-ranking)  R1 0.00"
     )
     assert "10 trials" not in line and "±" not in line and found["std"] is None
     said = result_line(found | {"flip": True, "rerank": True})
     assert "1 trial, whole gallery, flip, re-ranked)" in said
-    assert trial_records(protocol, [metrics], stage="intra_modality", epoch=3, step=40) == []
+    assert result(metrics).trial_records() == []
     assert "R5 50.00" in line and "mAP 15.62" in line
 
 
 def test_scores_that_do_not_exist_become_none_and_a_dash():
     nothing = RankMetrics(torch.full((20,), torch.nan), float("nan"), float("nan"), 0)
-    protocol = Protocol("folder/v2i", [], [], "all")
-    found = evaluation_record(protocol, [nothing], stage="mmm", epoch=0, step=0)
+    found = result(nothing).record()
     assert found["mAP"] is None and found["rank20"] is None
     assert "mAP -" in result_line(found)
     with pytest.raises(ValueError, match="reach rank 20"):
-        evaluation_record(
-            protocol, [RankMetrics(torch.zeros(5), 0.0, 0.0, 1)], stage="mmm", epoch=0, step=0
-        )
-    with pytest.raises(ValueError, match="at least one ranking"):
-        evaluation_record(protocol, [], stage="mmm", epoch=0, step=0)
+        result(RankMetrics(torch.zeros(5), 0.0, 0.0, 1)).record()
 
 
 def test_last_and_best_are_told_apart():
@@ -116,12 +110,11 @@ def test_table_survives_missing_directions_and_no_records():
 
 
 def test_trials_are_recorded_one_by_one_with_mean_and_deviation():
-    tracks = [Track((Path("f.jpg"),), Modality.VISIBLE, 1, 1, str(n)) for n in range(6)]
-    picks = [[0, 1, 2], [1, 2, 3], [3, 4, 5]]
-    protocol = Protocol("sysu-mm01/all/single/i2v", tracks[:2], tracks, "sysu", picks, "official")
     values = [0.1, 0.25, 0.7]
     trials = [RankMetrics(torch.full((20,), v), v / 2, v / 4, 2 - n) for n, v in enumerate(values)]
-    found = evaluation_record(protocol, trials, stage="mmm", epoch=1, step=2)
+    name = "sysu-mm01/all/single/i2v"
+    drawn = result(*trials, protocol=name, rule="sysu", gallery=(3, 3, 3), kind="official")
+    found = drawn.record()
     mean = sum(values) / 3
     deviation = (sum((v - mean) ** 2 for v in values) / 2) ** 0.5
     assert found["rank1"] == pytest.approx(mean)
@@ -130,7 +123,7 @@ def test_trials_are_recorded_one_by_one_with_mean_and_deviation():
     assert found["std"]["mINP"] == pytest.approx(deviation / 4)
     assert (found["trials"], found["gallery"], found["valid_queries"]) == (3, 3, 0)
     assert (found["direction"], found["gallery_kind"]) == ("i2v", "official")
-    each = trial_records(protocol, trials, stage="mmm", epoch=1, step=2)
+    each = drawn.trial_records()
     assert [r["trial"] for r in each] == [1, 2, 3]  # official rows count from 1
     assert [r["mAP"] for r in each] == pytest.approx([v / 2 for v in values])
     assert json.loads(json.dumps(each, allow_nan=False)) == each
@@ -139,13 +132,11 @@ def test_trials_are_recorded_one_by_one_with_mean_and_deviation():
 
 
 def test_a_trial_without_a_valid_query_leaves_no_mean():
-    tracks = [Track((Path("f.jpg"),), Modality.VISIBLE, 1, 1, str(n)) for n in range(2)]
-    protocol = Protocol("llcm/v2i", tracks, tracks, "llcm", [[0], [1]], "seeded")
     trials = [
         RankMetrics(torch.ones(20), 1.0, 1.0, 2),
         RankMetrics(torch.full((20,), torch.nan), float("nan"), float("nan"), 0),
     ]
-    found = evaluation_record(protocol, trials, stage="mmm", epoch=1, step=2)
+    found = result(*trials, gallery=(1, 1), kind="seeded").record()
     assert found["mAP"] is None and found["std"]["mAP"] is None and found["valid_queries"] == 0
 
 

@@ -12,8 +12,8 @@ from vireid.datasets.track import Modality, Track
 from vireid.evaluation import trials as module
 from vireid.evaluation.metrics import rank_metrics
 from vireid.evaluation.protocols import Protocol, track_labels
-from vireid.evaluation.rerank import rerank
-from vireid.evaluation.trials import evaluate_protocol, evaluate_trials
+from vireid.evaluation.reranking import rerank
+from vireid.evaluation.trials import evaluate
 
 RULES = ("standard", "sysu", "sysu-symmetric", "llcm", "all")
 
@@ -46,7 +46,7 @@ def plain_trials(protocol, query, gallery, *, reranked=False):
     found = []
     for picks in protocol.trials or [list(range(len(protocol.gallery)))]:
         ranked = gallery[picks]
-        similarity = -rerank(query, ranked).rows(slice(None)) if reranked else query @ ranked.T
+        similarity = rerank(query, ranked) if reranked else query @ ranked.T
         found.append(
             rank_metrics(
                 similarity, q_ids, g_ids[picks], q_cams, g_cams[picks], protocol=protocol.rule
@@ -69,16 +69,15 @@ def test_trials_equal_rankings_of_their_own(seed, rule, queries, items, trials, 
     protocol = protocol_of(generator, rule, queries, items, trials)
     # Small whole numbers: every order of summation gives the same similarity, and there are ties.
     features = torch.randint(-3, 4, (queries + items, 4), generator=generator).float()
-    keys = [track.key for track in (*protocol.query, *protocol.gallery)]
-    shuffled = torch.randperm(len(keys), generator=generator)
+    tracks = [*protocol.query, *protocol.gallery]
+    shuffled = torch.randperm(len(tracks), generator=generator)
     before, module.BLOCK_ENTRIES = module.BLOCK_ENTRIES, block
     try:
-        given_rows = features[shuffled], [keys[i] for i in shuffled]
-        found = evaluate_trials(protocol, *given_rows)
-        mean = evaluate_protocol(protocol, *given_rows)
+        (result,) = evaluate(features[shuffled], [tracks[i] for i in shuffled], [protocol])
     finally:
         module.BLOCK_ENTRIES = before
     wanted = plain_trials(protocol, features[:queries], features[queries:])
+    found, mean = result.trials, result.mean
     assert len(found) == len(wanted) == max(1, trials)
     for one, other in zip(found, wanted):
         assert torch.equal(one.cmc.isnan(), other.cmc.isnan())
@@ -96,9 +95,9 @@ def test_re_ranking_looks_at_the_gallery_of_its_trial_only():
     generator = torch.Generator().manual_seed(3)
     protocol = protocol_of(generator, "all", 12, 40, 3)
     features = torch.nn.functional.normalize(torch.randn(52, 8, generator=generator), dim=1)
-    keys = [track.key for track in (*protocol.query, *protocol.gallery)]
-    found = evaluate_trials(protocol, features, keys, rerank=True)
+    tracks = [*protocol.query, *protocol.gallery]
+    found = evaluate(features, tracks, [protocol], rerank=True)[0].trials
     wanted = plain_trials(protocol, features[:12], features[12:], reranked=True)
     assert [one.mAP for one in found] == [one.mAP for one in wanted]
-    plain = evaluate_trials(protocol, features, keys)
+    plain = evaluate(features, tracks, [protocol])[0].trials
     assert [one.mAP for one in found] != [one.mAP for one in plain]

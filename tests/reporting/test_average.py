@@ -9,8 +9,7 @@ import pytest
 from run_records import STARTED
 from vireid.cli import main
 from vireid.commands.average import average_table
-from vireid.evaluation.results import SCORES
-from vireid.evaluation.spread import mean_and_std
+from vireid.evaluation.results import SCORES, mean_and_std
 from vireid.reporting import average_runs
 
 

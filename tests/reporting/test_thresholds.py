@@ -8,7 +8,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from vireid.datasets.track import Modality, Track
-from vireid.evaluation.protocols import Protocol, ignores
+from vireid.evaluation.metrics import ignores
+from vireid.evaluation.protocols import Protocol
 from vireid.reporting.ranked_lists import score_direction
 from vireid.reporting.thresholds import false_match_thresholds, pair_similarities
 

@@ -17,20 +17,21 @@ from ..clustering.feature_check import exact_matmul, unit_rows
 from ..clustering.neighbours import nearest_neighbours
 from ..clustering.reciprocal import reciprocal_weights
 from ..clustering.threads import run_rows
+from .similarity import Similarity
 
 BLOCK_SIMILARITIES = 1 << 24
 
 
 def rerank(
     query: Tensor, gallery: Tensor, k1: int = 20, k2: int = 6, weight: float = 0.3
-) -> RerankedDistance:
-    """Prepares the re-ranked distance between all queries and gallery items.
+) -> RerankedSimilarity:
+    """Re-ranks: the k-reciprocal similarity between all queries and gallery items.
 
     Queries and gallery are one set. Squared Euclidean distances of unit rows, each row divided by
     its largest, weigh the expanded k-reciprocal sets (lists of k1 + 1 with the row itself, half
     lists round(k1/2) + 1) by exp(−distance); weights are averaged over the first k2 rows; the
-    final distance is (1 − weight)·Jaccard + weight·distance. No matrix of all pairs is
-    formed; memory grows with the features and the lists.
+    final distance is (1 − weight)·Jaccard + weight·distance, and the similarity its negative. No
+    matrix of all pairs is formed; memory grows with the features and the lists.
 
     Args:
         query: ``[Q, D]`` floating point, scaled to unit rows here.
@@ -40,7 +41,7 @@ def rerank(
         weight: share of the original distance (λ of the paper), 0 to 1.
 
     Returns:
-        The distance, to be asked for rows.
+        The similarity, for ``rank_metrics`` or to be asked for rows.
 
     Raises:
         ValueError: bad features, different widths, or a setting out of range.
@@ -62,15 +63,11 @@ def rerank(
     half = round(k1 / 2) + 1  # Python rounds ties to even, as wanted
     scale = farthest.cpu().numpy()
     weights = reciprocal_weights(unit, similarity, index, k1 + 1, half, k2, scale=scale)
-    return RerankedDistance(unit, len(left), farthest, weights, weight)
+    return RerankedSimilarity(unit, len(left), farthest, weights, weight)
 
 
-class RerankedDistance:
-    """Distances ``[Q, G]`` that are computed when rows are asked for; made by :func:`rerank`.
-
-    Attributes:
-        shape: (Q, G).
-    """
+class RerankedSimilarity(Similarity):
+    """Negative distances ``[Q, G]``, computed when rows are asked for; made by :func:`rerank`."""
 
     def __init__(
         self,
@@ -81,6 +78,7 @@ class RerankedDistance:
         weight: float,
     ) -> None:
         self.shape = (queries, len(unit) - queries)
+        self.device = unit.device
         self._query, self._gallery = unit[:queries], unit[queries:]
         self._farthest = farthest[:queries]
         self._weights, self._weight = weights, weight
@@ -89,15 +87,8 @@ class RerankedDistance:
         self._by_column = rows[queries:].tocsc()
 
     def rows(self, chosen: Tensor | slice) -> Tensor:
-        """The distances of some queries.
-
-        Args:
-            chosen: numbers ``[B]`` of queries, or a slice of them.
-
-        Returns:
-            ``[B, G]`` float32 on the device of the features.
-        """
-        device = self._query.device
+        """Similarities of some queries, ``[B, G]`` float32 on the device of the features."""
+        device = self.device
         numbers = torch.arange(self.shape[0], device=device)[chosen]
         jaccard = np.ones((len(numbers), self.shape[1]), np.float32)
         inverse = self._by_column
@@ -112,9 +103,10 @@ class RerankedDistance:
         with exact_matmul(device):
             distance = (2 - 2 * self._query[numbers] @ self._gallery.T).clamp_min(0)
         distance /= self._farthest[numbers, None]
-        return distance.mul_(self._weight).add_(
+        distance.mul_(self._weight).add_(
             torch.from_numpy(jaccard).to(device), alpha=1 - self._weight
         )
+        return distance.neg_()
 
 
 def _farthest(unit: Tensor) -> Tensor:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import cache
 from typing import NamedTuple
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
-from .counted_positions import counted_positions
+LANE = 64  # compared at once; a fixed number, so that the compiler makes vectors of it
 
 # Average precisions are summed as integers in units of 2^-40: integer sums do not depend on the
 # order of summation, so every device gives the same bits. 2^-40 is far below float32's resolution,
@@ -150,6 +154,118 @@ def sorted_positions(similarity: Tensor, members: Tensor) -> Tensor:
         low = torch.where(before, middle + 1, low)
         high = torch.where(before, high, middle)
     return low
+
+
+def counted_positions(similarity: Tensor, members: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Finds the places of each query's own items among all items, the best one first.
+
+    The own items cut a query's list into as many sections; one pass counts the items of each
+    section. Most items rank behind the last own one and cost one comparison.
+
+    Args:
+        similarity: [B, G] float32 or float64 on the CPU.
+        members: [B, M] int64 items, rising, padded with -1 behind.
+
+    Returns:
+        [B, M] int64 places from 0 in the order of falling similarity (equals by rising item),
+        rising, G for the padding; [B, M] int64, the column of ``members`` that has each place;
+        and [B] bool, which rows hold NaN and so have no order.
+    """
+    from ..clustering.threads import run_rows
+
+    position, column = torch.empty_like(members), torch.empty_like(members)
+    broken = torch.zeros(len(members), dtype=torch.bool)
+    run_rows(
+        _compiled_count(),
+        len(members),
+        similarity.contiguous().numpy(),
+        members.contiguous().numpy(),
+        position.numpy(),
+        column.numpy(),
+        broken.numpy(),
+    )
+    return position, column, broken
+
+
+@cache
+def _compiled_count() -> Callable[..., None]:
+    """``_count`` as machine code; Numba is loaded when the first list is ranked, not before."""
+    from numba import njit
+
+    # "reassoc" lets the compiler add the counts in any order; small whole numbers stay exact.
+    compiled: Callable[..., None] = njit(cache=True, nogil=True, fastmath={"reassoc"})(_count)
+    return compiled
+
+
+def _count(
+    start: int,
+    stop: int,
+    similarity: NDArray[np.floating],
+    members: NDArray[np.int64],
+    position: NDArray[np.int64],
+    column: NDArray[np.int64],
+    broken: NDArray[np.bool_],
+) -> None:
+    items, most = similarity.shape[1], members.shape[1]
+    by_rank, item = np.empty(most, np.int64), np.empty(most, np.int64)
+    level, count = np.empty(most, similarity.dtype), np.empty(most + 1, np.int64)
+    for q in range(start, stop):
+        row = similarity[q]
+        size = 0
+        while size < most and members[q, size] >= 0:
+            size += 1
+        for p in range(size, most):
+            position[q, p] = items
+            column[q, p] = p
+        if size == 0:
+            broken[q] = np.isnan(row).any()
+            continue
+        if size > LANE:
+            by_rank[:size] = np.argsort(-row[members[q, :size]], kind="mergesort")
+        else:
+            for m in range(size):  # an insertion sort keeps equals in order, too
+                value = row[members[q, m]]
+                p = m
+                while p > 0 and row[members[q, by_rank[p - 1]]] < value:
+                    by_rank[p] = by_rank[p - 1]
+                    p -= 1
+                by_rank[p] = m
+        for p in range(size):
+            item[p] = members[q, by_rank[p]]
+            level[p] = row[item[p]]
+        lowest = level[size - 1]
+        count[: size + 1] = 0
+        for first in range(0, items, LANE):
+            last = min(first + LANE, items)
+            if last - first == LANE:
+                lane = row[first:last]
+                near = np.float32(0)
+                for g in range(LANE):
+                    # NaN is not below either, so that no lane with one is passed over.
+                    near += np.float32(not lane[g] < lowest)
+                if near == 0:
+                    continue
+            for g in range(first, last):
+                value = row[g]
+                if value < lowest:
+                    continue
+                if np.isnan(value):
+                    broken[q] = True
+                    continue
+                low, high = 0, size
+                while low < high:
+                    middle = (low + high) >> 1
+                    if level[middle] > value or (level[middle] == value and item[middle] < g):
+                        low = middle + 1
+                    else:
+                        high = middle
+                count[low] += 1
+        broken[q] |= np.isnan(lowest)
+        place = -1  # an item is counted in its own section
+        for p in range(size):
+            place += count[p]
+            position[q, p] = place
+            column[q, p] = by_rank[p]
 
 
 def _distinct_rank(similarity: Tensor, best: Tensor, index: GalleryIndex) -> Tensor:

@@ -1,0 +1,94 @@
+"""Features of many tracks, batch by batch."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+import torch
+from torch import Tensor
+
+from ..datasets.clip_loader import ClipLoader
+from ..datasets.clip_reader import ClipReader
+from ..datasets.transforms import normalise
+
+
+@torch.inference_mode()
+def extract_features(
+    embed: Callable[[Tensor, Tensor], Tensor],
+    reader: ClipReader,
+    *,
+    batch_size: int = 64,
+    num_frames: int | None = None,
+    device: torch.device | str = "cpu",
+    workers: int = 0,
+) -> Tensor:
+    """Features of all tracks of a reader, from evenly spaced frames without augmentation.
+
+    Args:
+        embed: normalised clips [B, T, 3, H, W] float32 and modalities [B] int64, both on
+            ``device``, to features [B, D]; for instance ``model.embed`` of a network in evaluation
+            mode.
+        reader: the N tracks, and the size of their frames.
+        batch_size: tracks of a batch.
+        num_frames: frames T of a clip; None takes the reader's.
+        device: where ``embed`` computes.
+        workers: processes that read; 0 reads in this one.
+
+    Returns:
+        [N, D] float32 on the CPU, in the order of ``reader.tracks``.
+
+    Raises:
+        ValueError: a feature is not finite.
+        CorruptFrames: a frame is unreadable and the reader does not skip it.
+    """
+    modalities = torch.tensor([int(track.modality) for track in reader.tracks])
+    numbers = torch.arange(len(reader)).split(batch_size)
+    loader = ClipLoader(
+        reader,
+        [batch.tolist() for batch in numbers],
+        mode="test",
+        workers=workers,
+        num_frames=num_frames,
+    )
+    return collect_features(
+        lambda clips, index: embed(normalise(clips.to(device)), modalities[index].to(device)),
+        loader,
+        len(reader),
+    )
+
+
+def collect_features(
+    encode: Callable[[Tensor, Tensor], Tensor],
+    batches: Iterable[tuple[Tensor, Tensor]],
+    count: int,
+) -> Tensor:
+    """Runs ``encode`` over clips and puts the rows into the order of the tracks.
+
+    Args:
+        encode: uint8 clips [B, T, 3, H, W] and their track numbers [B] to features [B, D].
+        batches: pairs of clips and their track numbers [B], every track once.
+        count: number of tracks, N.
+
+    Returns:
+        [N, D] float32 on the CPU.
+
+    Raises:
+        ValueError: a track got no feature, or a feature is not finite.
+    """
+    features: Tensor | None = None
+    seen = torch.zeros(count, dtype=torch.bool)
+    for clips, index in batches:
+        rows = encode(clips, index).float().cpu()
+        if features is None:
+            features = rows.new_zeros(count, rows.shape[1])
+        features[index] = rows
+        seen[index] = True
+    if features is None or not bool(seen.all()):
+        raise ValueError(f"{int((~seen).sum())} of {count} tracks got no feature")
+    broken = (~torch.isfinite(features).all(dim=1)).nonzero().flatten()
+    if len(broken):
+        raise ValueError(
+            f"features of {len(broken)} tracks are not finite (first: track {int(broken[0])}); "
+            "the network has diverged"
+        )
+    return features
