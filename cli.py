@@ -135,13 +135,6 @@ def usage() -> str:
     )
 
 
-def _expected_errors() -> tuple[type[Exception], ...]:
-    from .clustering.pseudo_labels import DegenerateClustering
-    from .datasets.errors import DatasetError
-
-    return (UserError, DatasetError, DegenerateClustering)
-
-
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs a sub-command.
 
@@ -213,7 +206,7 @@ def _run(command: Command, name: str, arguments: Sequence[str]) -> int:
         # The reader of our output, for instance `head`, has had enough.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
-    except _expected_errors() as error:
+    except UserError as error:
         processes.say_once(f"vireid: {error}")
         return 2
     except OSError as error:

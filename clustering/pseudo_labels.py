@@ -9,6 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import sparse
 from torch import Tensor
 
+from ..errors import UserError
 from .dbscan import dbscan
 from .eps_scan import cluster_counts, distance_quantiles, suggest_eps
 from .jaccard import jaccard_distance
@@ -16,7 +17,7 @@ from .jaccard import jaccard_distance
 MOST_NOISE = 0.8
 
 
-class DegenerateClustering(ValueError):
+class DegenerateClustering(UserError, ValueError):
     """A clustering without the clusters that training needs."""
 
 

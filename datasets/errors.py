@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from ..errors import UserError
 
-class DatasetError(Exception):
+
+class DatasetError(UserError):
     """A data set on disk cannot be read or used as asked.
 
     The message says what was expected, what was found, in which file (and line), and what to do.

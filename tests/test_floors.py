@@ -20,7 +20,8 @@ FLOORS = [
     ["distributed", "<", "evaluation", "losses", "<", "models"],
     ["synthetic", "<", "datasets"],
     ["clustering", "memory"],
-    ["configs", "errors", "files", "lazy", "options", "random_streams", "registry", "run_format"],
+    ["configs", "files", "lazy", "options", "random_streams", "registry", "run_format"],
+    ["errors"],
     ["__init__"],
 ]
 
