@@ -2,31 +2,18 @@
 
 from __future__ import annotations
 
-import csv
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
-import torch
-import yaml
-from numpy.typing import NDArray
-from safetensors import SafetensorError
-from safetensors.torch import load_file
-from torch import Tensor
-
-from ..clustering.camera_mean import centre_by_camera
-from ..clustering.eps_scan import GRID, ScanRow, scan_eps
-from ..clustering.jaccard import jaccard_of_neighbours
-from ..clustering.neighbours import nearest_neighbours
 from ..clustering.options import ClusteringOptions
-from ..clustering.pseudo_labels import DegenerateClustering, check_clustering, cluster_graph
 from ..errors import UserError
-from ..options import Options, option
-from ..pseudo_labels.artefact import read_artefact
+from ..options import Options, option, read_yaml
 
-IDENTITIES = "_identities"
+if TYPE_CHECKING:
+    from ..clustering.eps_scan import ScanRow
+    from ..pseudo_labels.feature_sets import FeatureSet
+
 RECIPE = ("k1", "k2", "eps", "min_samples", "camera_mean")
 
 
@@ -59,26 +46,11 @@ class ClusterSettings(Options):
                 raise ValueError(f"--grid: eps lies between 0 and 1, 1 excluded; got {eps}")
 
 
-@dataclass(frozen=True)
-class FeatureSet:
-    """Features that are clustered together.
-
-    Attributes:
-        name: of the set, usually the modality.
-        features: ``[N, D]``.
-        identities: ``[N]`` true identities, None where they are unknown.
-    """
-
-    name: str
-    features: Tensor
-    identities: NDArray[np.int64] | None
-
-
-def run_cluster(config: ClusterSettings) -> dict[str, list[ScanRow]]:
+def run_cluster(settings: ClusterSettings) -> dict[str, list[ScanRow]]:
     """Clusters each set of features and prints what came out.
 
     Args:
-        config: settings.
+        settings: of the command.
 
     Returns:
         Name of the set → what was found, a row for each ε.
@@ -87,21 +59,29 @@ def run_cluster(config: ClusterSettings) -> dict[str, list[ScanRow]]:
         UserError: the input is missing or is no set of features.
         DegenerateClustering: without ``--scan``: a set has no clusters that training could use.
     """
-    recipe = _recipe(config)
+    from ..clustering.eps_scan import GRID, scan_eps
+    from ..clustering.jaccard import jaccard_of_neighbours
+    from ..clustering.neighbours import nearest_neighbours
+    from ..clustering.pseudo_labels import DegenerateClustering, check_clustering, cluster_graph
+    from ..pseudo_labels.feature_sets import read_feature_sets
+
+    recipe = _recipe(settings)
     found = {}
     problems: list[DegenerateClustering] = []
-    for chosen in _feature_sets(config.input, recipe["camera_mean"]):
+    for chosen in read_feature_sets(settings.input, recipe["camera_mean"]):
         try:
-            graph = _graph(chosen, recipe, config.approximate)
+            k1, k2 = recipe["k1"], recipe["k2"]
+            lists = nearest_neighbours(chosen.features, k1, approximate=settings.approximate)
+            graph = jaccard_of_neighbours(chosen.features, *lists, k1, k2)
         except (ValueError, TypeError) as error:
-            raise UserError(f"{config.input}: {chosen.name}: {error}") from error
+            raise UserError(f"{settings.input}: {chosen.name}: {error}") from error
         wanted = {recipe["eps"]}
-        if config.scan:
-            wanted |= set(GRID if config.grid is None else config.grid)
+        if settings.scan:
+            wanted |= set(GRID if settings.grid is None else settings.grid)
         rows = scan_eps(graph, sorted(wanted), recipe["min_samples"], chosen.identities)
         found[chosen.name] = rows
         print(_table(chosen, rows, recipe), flush=True)
-        if not config.scan:
+        if not settings.scan:
             try:
                 check_clustering(
                     cluster_graph(graph, recipe["eps"], recipe["min_samples"]), chosen.name
@@ -113,66 +93,23 @@ def run_cluster(config: ClusterSettings) -> dict[str, list[ScanRow]]:
     return found
 
 
-def _recipe(config: ClusterSettings) -> dict[str, Any]:
+def _recipe(settings: ClusterSettings) -> dict[str, Any]:
     """Defaults, then the run's settings, then the flags."""
     recipe = {name: getattr(ClusteringOptions, name) for name in RECIPE}
-    written = config.input / "config.yaml"
+    written = settings.input / "config.yaml"
     if written.is_file():
-        settings = yaml.safe_load(written.read_text(encoding="utf-8")) or {}
-        recipe |= {name: settings[name] for name in RECIPE if name in settings}
-    given = {name: getattr(config, name, None) for name in RECIPE}
+        try:
+            of_run = read_yaml(written)
+        except ValueError as error:
+            raise UserError(str(error)) from error
+        recipe |= {name: of_run[name] for name in RECIPE if name in of_run}
+    given = {name: getattr(settings, name, None) for name in RECIPE}
     return recipe | {name: value for name, value in given.items() if value is not None}
 
 
-def _feature_sets(path: Path, camera_mean: bool) -> Iterator[FeatureSet]:
-    if path.is_dir():
-        yield from _of_artefact(path, camera_mean)
-        return
-    if not path.is_file():
-        raise UserError(
-            f"no features at {path}: expected a stage-one run folder or a .safetensors file"
-        )
-    try:
-        tensors = load_file(path)
-    except SafetensorError as error:
-        raise UserError(f"{path} is no .safetensors file: {error}") from error
-    names = sorted(name for name, tensor in tensors.items() if tensor.ndim == 2)
-    if not names:
-        raise UserError(
-            f"{path}: expected at least one matrix [N, D] of features, found "
-            f"{ {name: list(tensor.shape) for name, tensor in tensors.items()} }"
-        )
-    for name in names:
-        known = tensors.get(name + IDENTITIES)
-        yield FeatureSet(name, tensors[name], None if known is None else known.long().numpy())
-
-
-def _of_artefact(folder: Path, camera_mean: bool) -> Iterator[FeatureSet]:
-    artefact = read_artefact(folder)
-    with (folder / "tracks.csv").open(newline="", encoding="utf-8") as file:
-        rows = list(csv.DictReader(file))
-    features = torch.cat([artefact.visible, artefact.infrared])
-    if camera_mean:
-        features = centre_by_camera(features, _numbers([row["camera"] for row in rows]))
-    known = all(row["identity"] for row in rows)
-    identities = _numbers([row["identity"] for row in rows]).numpy() if known else None
-    split = len(artefact.visible)
-    for name, part in (("visible", slice(None, split)), ("infrared", slice(split, None))):
-        if len(features[part]):
-            yield FeatureSet(name, features[part], None if identities is None else identities[part])
-
-
-def _numbers(values: list[str]) -> Tensor:
-    """Equal numbers for equal values."""
-    return torch.from_numpy(np.unique(values, return_inverse=True)[1].astype(np.int64))
-
-
-def _graph(chosen: FeatureSet, recipe: dict[str, Any], approximate: bool) -> Any:
-    lists = nearest_neighbours(chosen.features, recipe["k1"], approximate=approximate)
-    return jaccard_of_neighbours(chosen.features, *lists, recipe["k1"], recipe["k2"])
-
-
 def _table(chosen: FeatureSet, rows: list[ScanRow], recipe: dict[str, Any]) -> str:
+    import numpy as np
+
     people = (
         "identities unknown"
         if chosen.identities is None

@@ -64,7 +64,10 @@ def build_parser(settings: type, program: str, description: str) -> jsonargparse
 
     Flags stand in groups, one for each options dataclass that ``settings`` inherits from.
     """
-    parser = _Parser(prog=program, description=description)
+    required = [f for f in dataclasses.fields(settings) if f.default is dataclasses.MISSING]
+    needed = " ".join(f"{_flag(field.name)} {field.name.upper()}" for field in required)
+    # A hundred flags in the first line would hide the few that a run needs.
+    parser = _Parser(prog=program, description=description, usage=f"{program} {needed} [settings]")
     parser.add_argument(
         "--config", action="config", help="YAML file with any of the settings below"
     )

@@ -8,18 +8,17 @@ import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
-
-import numpy as np
-import torch
-import yaml
+from typing import TYPE_CHECKING, Any, Literal
 
 from ..datasets.errors import DatasetError
 from ..datasets.registry import dataset_spec, known_spec
 from ..datasets.verify import verify_dataset
-from ..engine.runtime import cpu_has_bf16_units, versions
 from ..errors import UserError
-from ..options import Options, option
+from ..options import Options, option, read_yaml
+
+if TYPE_CHECKING:
+    import numpy as np
+    import torch
 
 GIB = 2**30
 # What the largest network (ResNet-50 with classifiers) takes with its optimiser, as float32.
@@ -60,11 +59,11 @@ class Finding:
     text: str
 
 
-def run_doctor(config: DoctorSettings) -> int:
+def run_doctor(settings: DoctorSettings) -> int:
     """Prints all findings.
 
     Args:
-        config: settings.
+        settings: of the command.
 
     Returns:
         0, or 2 if a finding would stop a run.
@@ -72,16 +71,16 @@ def run_doctor(config: DoctorSettings) -> int:
     Raises:
         UserError: the recipe cannot be read.
     """
-    recipe = _read_recipe(config.recipe)
-    dataset = config.dataset or (recipe.get("dataset") if config.data_dir else None)
+    recipe = _read_recipe(settings.recipe)
+    dataset = settings.dataset or (recipe.get("dataset") if settings.data_dir else None)
     found = list(machine_findings())
     frames = tracks = 0
-    if dataset is not None and config.data_dir is not None:
-        finding, frames, tracks = _data_finding(dataset, config.data_dir, recipe)
+    if dataset is not None and settings.data_dir is not None:
+        finding, frames, tracks = _data_finding(dataset, settings.data_dir, recipe)
         found.append(finding)
     if recipe:
         found += _recipe_findings(recipe)
-    found += _room_findings(recipe, config.output, frames, tracks)
+    found += _room_findings(recipe, settings.output, frames, tracks)
     width = max(len(one.what) for one in found)
     for one in found:
         lines = one.text.splitlines() or [""]
@@ -99,6 +98,10 @@ def run_doctor(config: DoctorSettings) -> int:
 
 def machine_findings() -> Iterator[Finding]:
     """Versions, devices, number formats, neighbour search."""
+    import torch
+
+    from ..engine.runtime import cpu_has_bf16_units, versions
+
     yield Finding(
         "ok", "versions", ", ".join(f"{name} {version}" for name, version in versions().items())
     )
@@ -122,6 +125,9 @@ def machine_findings() -> Iterator[Finding]:
 
 def _search_finding() -> Finding:
     """Runs each neighbour search on real numbers and compares with a full sort."""
+    import numpy as np
+    import torch
+
     from ..clustering.neighbours import nearest_neighbours
 
     features = torch.from_numpy(np.random.default_rng(0).normal(size=(200, 16)).astype("f4"))
@@ -148,6 +154,7 @@ def _search_finding() -> Finding:
 def _faiss_search(unit: np.ndarray, k: int) -> torch.Tensor:
     """What the approximate search of `vireid cluster` is built from, without the approximation."""
     import faiss
+    import torch
 
     index = faiss.IndexFlatIP(unit.shape[1])
     index.add(unit)
@@ -158,12 +165,9 @@ def _read_recipe(path: Path | None) -> dict[str, Any]:
     if path is None:
         return {}
     try:
-        recipe = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise UserError(f"--recipe {path}: {error}") from error
-    if not isinstance(recipe, dict):
-        raise UserError(f"--recipe {path}: expected settings by name")
-    return recipe
+        return read_yaml(path)
+    except ValueError as error:
+        raise UserError(f"--recipe {error}") from error
 
 
 def _data_finding(name: str, root: Path, recipe: dict[str, Any]) -> tuple[Finding, int, int]:

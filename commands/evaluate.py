@@ -1,4 +1,4 @@
-"""Evaluates a trained network on the test split of a data set."""
+"""``vireid evaluate``: ranks the test split of a data set with a trained network."""
 
 from __future__ import annotations
 
@@ -7,14 +7,8 @@ from pathlib import Path
 from typing import Any, Literal
 
 from ..datasets.options import DATASET_HELP, TRIAL_HELP
-from ..engine.checkpoint import load_model
-from ..engine.model_trial import choose_trial
-from ..engine.network import place
 from ..engine.options import SessionOptions
-from ..engine.run_folder import RunFolder
-from ..engine.session import Session
 from ..errors import UserError
-from ..evaluation.results import summary_table
 from ..options import Options, option, to_yaml
 
 
@@ -47,29 +41,11 @@ class EvaluateSettings(Options):
     desc: str = option("a description that is kept with the run", "")
 
 
-def find_model(path: Path) -> Path:
-    """The model file of ``path``, which is one or is a finished run folder.
-
-    Raises:
-        UserError: there is none.
-    """
-    if path.is_file():
-        return path
-    for name in ("model.safetensors", "encoder.safetensors"):
-        if (path / name).is_file():
-            return path / name
-    raise UserError(
-        f"no trained network at {path}: wanted a .safetensors file, or a run folder with "
-        "model.safetensors (stage two) or encoder.safetensors (stage one). "
-        "An unfinished run goes on with --resume."
-    )
-
-
-def run_evaluation(config: EvaluateSettings) -> list[dict[str, Any]]:
+def run_evaluation(settings: EvaluateSettings) -> list[dict[str, Any]]:
     """Ranks the test split under the chosen protocols and prints the table.
 
     Args:
-        config: settings.
+        settings: of the command.
 
     Returns:
         One record for each protocol.
@@ -77,35 +53,42 @@ def run_evaluation(config: EvaluateSettings) -> list[dict[str, Any]]:
     Raises:
         UserError, DatasetError: with what to do.
     """
-    file = find_model(config.checkpoint)
+    from ..engine.checkpoint import find_model, load_model
+    from ..engine.model_trial import choose_trial
+    from ..engine.network import place
+    from ..engine.run_folder import RunFolder
+    from ..engine.session import Session
+    from ..evaluation.results import summary_table
+
+    file = find_model(settings.checkpoint)
     model, meta = load_model(file)
-    trial = choose_trial(file, meta, config.dataset, config.trial, config.protocol)
-    config = replace(config, trial=trial)
+    trial = choose_trial(file, meta, settings.dataset, settings.trial, settings.protocol)
+    settings = replace(settings, trial=trial)
     try:
         data = SessionOptions(
-            dataset=config.dataset,
-            data_dir=config.data_dir,
-            allow_incomplete=config.allow_incomplete,
-            skip_corrupt=config.skip_corrupt,
+            dataset=settings.dataset,
+            data_dir=settings.data_dir,
+            allow_incomplete=settings.allow_incomplete,
+            skip_corrupt=settings.skip_corrupt,
             img_h=meta["img_h"],
             img_w=meta["img_w"],
             num_frames=meta["num_frames"],
             test_frames=meta["test_frames"],
-            flip=meta["flip"] if config.flip is None else config.flip,
-            rerank=config.rerank,
+            flip=meta["flip"] if settings.flip is None else settings.flip,
+            rerank=settings.rerank,
             trial=trial,
-            protocol=config.protocol,
-            gallery=config.gallery,
-            batch_size=config.batch_size,
-            workers=config.workers,
-            device=config.device,
-            precision=config.precision,
+            protocol=settings.protocol,
+            gallery=settings.gallery,
+            batch_size=settings.batch_size,
+            workers=settings.workers,
+            device=settings.device,
+            precision=settings.precision,
         )
     except ValueError as error:
         raise UserError(str(error)) from error
     run = None
-    if config.output is not None:
-        run = RunFolder(config.output, to_yaml(config), resume=None)
+    if settings.output is not None:
+        run = RunFolder(settings.output, to_yaml(settings), resume=None)
     try:
         session = Session(data, "evaluate", run, labelled=True)
         model = place(model, session.runtime)

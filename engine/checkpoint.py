@@ -120,3 +120,21 @@ def load_model(path: Path) -> tuple[Network, dict[str, Any]]:
         ) from error
     model.load_state_dict(state)
     return model, meta
+
+
+def find_model(path: Path) -> Path:
+    """The model file of ``path``, which is one or is a finished run folder.
+
+    Raises:
+        UserError: there is none.
+    """
+    if path.is_file():
+        return path
+    for name in ("model.safetensors", "encoder.safetensors"):
+        if (path / name).is_file():
+            return path / name
+    raise UserError(
+        f"no trained network at {path}: wanted a .safetensors file, or a run folder with "
+        "model.safetensors (stage two) or encoder.safetensors (stage one). "
+        "An unfinished run goes on with --resume."
+    )

@@ -3,9 +3,9 @@
 import pytest
 import torch
 from vireid.cli import main
-from vireid.commands.export import write_published
 from vireid.datasets.track import Modality
 from vireid.engine.checkpoint import load_model, save_model
+from vireid.engine.published_checkpoint import write_published
 from vireid.errors import UserError
 from vireid.models import AGW, M3ReID, load_official_agw, load_official_m3reid
 from vireid.models.published_agw import published_name

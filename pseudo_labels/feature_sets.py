@@ -1,0 +1,89 @@
+"""Features on disk as they are clustered: of a stage-one run, or of a file of matrices."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from torch import Tensor
+
+from ..clustering.camera_mean import centre_by_camera
+from ..errors import UserError
+from .artefact import read_artefact
+
+IDENTITIES = "_identities"
+
+
+@dataclass(frozen=True)
+class FeatureSet:
+    """Features that are clustered together.
+
+    Attributes:
+        name: of the set, usually the modality.
+        features: ``[N, D]``.
+        identities: ``[N]`` true identities, None where they are unknown.
+    """
+
+    name: str
+    features: Tensor
+    identities: NDArray[np.int64] | None
+
+
+def read_feature_sets(path: Path, camera_mean: bool) -> Iterator[FeatureSet]:
+    """Reads what is clustered together.
+
+    Args:
+        path: stage-one run folder, or a .safetensors file of matrices [N, D]; identities of a
+            matrix NAME may lie beside it as NAME_identities [N].
+        camera_mean: take each camera's mean out of a run's features.
+
+    Raises:
+        UserError: there are no features.
+    """
+    if path.is_dir():
+        yield from _of_artefact(path, camera_mean)
+        return
+    if not path.is_file():
+        raise UserError(
+            f"no features at {path}: expected a stage-one run folder or a .safetensors file"
+        )
+    try:
+        tensors = load_file(path)
+    except SafetensorError as error:
+        raise UserError(f"{path} is no .safetensors file: {error}") from error
+    names = sorted(name for name, tensor in tensors.items() if tensor.ndim == 2)
+    if not names:
+        raise UserError(
+            f"{path}: expected at least one matrix [N, D] of features, found "
+            f"{ {name: list(tensor.shape) for name, tensor in tensors.items()} }"
+        )
+    for name in names:
+        known = tensors.get(name + IDENTITIES)
+        yield FeatureSet(name, tensors[name], None if known is None else known.long().numpy())
+
+
+def _of_artefact(folder: Path, camera_mean: bool) -> Iterator[FeatureSet]:
+    artefact = read_artefact(folder)
+    with (folder / "tracks.csv").open(newline="", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    features = torch.cat([artefact.visible, artefact.infrared])
+    if camera_mean:
+        features = centre_by_camera(features, _numbers([row["camera"] for row in rows]))
+    known = all(row["identity"] for row in rows)
+    identities = _numbers([row["identity"] for row in rows]).numpy() if known else None
+    split = len(artefact.visible)
+    for name, part in (("visible", slice(None, split)), ("infrared", slice(split, None))):
+        if len(features[part]):
+            yield FeatureSet(name, features[part], None if identities is None else identities[part])
+
+
+def _numbers(values: list[str]) -> Tensor:
+    """Equal numbers for equal values."""
+    return torch.from_numpy(np.unique(values, return_inverse=True)[1].astype(np.int64))
