@@ -36,6 +36,10 @@ ALIASES = {
 class _Parser(jsonargparse.ArgumentParser):
     """Says what is wrong in a few lines; a hundred flags of usage would hide it."""
 
+    def format_help(self) -> str:
+        """Help with types in the words of the person at the keyboard."""
+        return str(super().format_help()).replace("<class 'Path'>", "path")
+
     def error(self, message: str, ex: Exception | None = None) -> NoReturn:
         lines = _with_flags(message).strip().splitlines()
         if len(lines) > MOST_LINES:
@@ -64,16 +68,22 @@ def build_parser(settings: type, program: str, description: str) -> jsonargparse
 
     Flags stand in groups, one for each options dataclass that ``settings`` inherits from.
     """
-    required = [f for f in dataclasses.fields(settings) if f.default is dataclasses.MISSING]
-    needed = " ".join(f"{_flag(field.name)} {field.name.upper()}" for field in required)
+    by_name = {field.name: field for field in dataclasses.fields(settings)}
+    groups = _groups(settings)
+    required = [
+        f"{_flag(name)} {name.upper()}"
+        for names in groups.values()
+        for name in names
+        if by_name[name].default is dataclasses.MISSING
+    ]
+    usage = " ".join([program, *required, "[settings]"])
     # A hundred flags in the first line would hide the few that a run needs.
-    parser = _Parser(prog=program, description=description, usage=f"{program} {needed} [settings]")
+    parser = _Parser(prog=program, description=description, usage=usage)
     parser.add_argument(
         "--config", action="config", help="YAML file with any of the settings below"
     )
     hints = typing.get_type_hints(settings)
-    by_name = {field.name: field for field in dataclasses.fields(settings)}
-    for (heading, sentence), names in _groups(settings).items():
+    for (heading, sentence), names in groups.items():
         group = parser.add_argument_group(heading, sentence)
         for name in names:
             _add_flag(group, by_name[name], hints[name])
