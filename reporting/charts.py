@@ -1,10 +1,9 @@
 """Charts of the report: what Chart.js (vendored, MIT) is to draw, as JSON inside a figure.
 
-Tried on a page of 15 line charts, size and time until all were drawn in Chromium: Chart.js 0.26 MB
-and 0.4 s, pygal 0.75 MB and 0.6 s without values under the pointer unless a script is loaded from
-its site, ECharts 0.55 MB and 0.5 s, Altair 1.0 MB but 102 MB of packages, Bokeh 4.0 MB (with all
-its parts), 2.0 s and 45 MB of packages, Plotly 5.0 MB and 1.5 s. Bokeh and Plotly fix the colours
-when the page is written; Chart.js reads them from the page, so they follow light and dark.
+Tried: a page of 15 line charts in Chromium. Chart.js 0.26 MB, all drawn after 0.4 s; ECharts 0.55
+MB, 0.5 s; pygal 0.75 MB, 0.6 s, its tooltips come from a site; Altair 1.0 MB, 102 MB of packages;
+Bokeh 4.0 MB (1.3 MB its core), 2.0 s, 45 MB of packages; Plotly 5.0 MB, 1.5 s. Bokeh and Plotly fix
+the colours when the page is written; here they are those of the page, light or dark.
 """
 
 from __future__ import annotations
@@ -58,18 +57,11 @@ def line_chart(
     unit: str = "",
     bands: Sequence[Band] = (),
 ) -> Markup:
-    """Several lines with a legend; empty if there is no point.
+    """Several lines with a legend; those without points are left out. Empty if there is no point.
 
-    Args:
-        series: lines; those without points are left out.
-        title: name of the chart, also its accessible description.
-        x_label: label of the x axis.
-        unit: of the values, written beside the title.
-        bands: stretches of the x axis that are named at the top; those before the first value are
-            left out.
+    ``bands`` are stretches of the x axis that are named at the top, from the first value on.
     """
     given = [line for line in series if line.points]
-    # From the first stage with a value on.
     first = min((x for line in given for x, _ in line.points), default=0.0)
     shown = [band for band in bands if band.stop >= first and band.stop > band.start]
     low = min((band.start for band in shown), default=None)
@@ -105,11 +97,12 @@ def bar_chart(
         x_label: what the categories are.
         rows: categories below each other, so that long names have room, and values beside the bars.
     """
+    series = [{"name": n, "data": [_round(one) for one in given]} for n, given in values.items()]
     shown = any(value is not None for given in values.values() for value in given)
     return _figure(
         "rows" if rows else "bars",
         title,
-        [{"name": name, "data": _short(given)} for name, given in values.items()] if shown else [],
+        series if shown else [],
         unit=unit,
         x=x_label,
         categories=list(categories),
@@ -118,12 +111,9 @@ def bar_chart(
 
 
 def size_chart(sizes: Mapping[str, ArrayLike], *, title: str, x_label: str) -> Markup:
-    """How many clusters have which size, side by side for each name.
+    """How many clusters have which size, side by side for each name; empty without values.
 
-    Args:
-        sizes: name → positive integers, one for each cluster.
-        title: name of the chart.
-        x_label: label of the x axis.
+    ``sizes`` gives each name's positive integers, one for each cluster.
     """
     given = {name: np.asarray(values, np.int64) for name, values in sizes.items()}
     given = {name: values for name, values in given.items() if len(values)}
@@ -256,10 +246,6 @@ def _described(series: Series) -> dict[str, Any]:
     if series.colour is not None:
         found["colour"] = series.colour
     return found
-
-
-def _short(values: Sequence[float | None]) -> list[float | None]:
-    return [_round(value) for value in values]
 
 
 def _round(value: float | None) -> float | None:

@@ -116,15 +116,11 @@ def verdict(kinds: Sequence[PairKind]) -> str:
     return "people whom a cluster confuses " + "; they ".join(texts) + "."
 
 
-def clothing_colours(
-    tracks: Sequence[Track], *, most: int = MOST_TRACKS, seed: int = 0
-) -> NDArray[np.float64] | None:
+def clothing_colours(tracks: Sequence[Track]) -> NDArray[np.float64] | None:
     """Mean colours of trunk and legs in a track's middle frame, visible tracks only.
 
     Args:
-        tracks: all tracks.
-        most: of more visible tracks a random part is read.
-        seed: for that part.
+        tracks: all tracks; of more than 600 visible ones a random part is read.
 
     Returns:
         [N, 6] red, green, blue of trunk and of legs, 0 to 255, NaN where not read; None if no
@@ -132,8 +128,8 @@ def clothing_colours(
     """
     result = np.full((len(tracks), 6), math.nan)
     rows = [n for n, t in enumerate(tracks) if t.modality == Modality.VISIBLE and t.frames]
-    if len(rows) > most:
-        rows = np.random.default_rng(seed).choice(rows, most, replace=False).tolist()
+    if len(rows) > MOST_TRACKS:
+        rows = np.random.default_rng(0).choice(rows, MOST_TRACKS, replace=False).tolist()
     for row in rows:
         frames = tracks[row].frames
         try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -24,11 +25,7 @@ TIMED = ("train", "evaluation", "pseudo_labels", "matching")
 
 
 class Timeline:
-    """One x axis for stages that each count their epochs anew: stage after stage.
-
-    Args:
-        records: all records in order of time.
-    """
+    """One x axis for stages that each count their epochs anew: stage after stage."""
 
     def __init__(self, records: Iterable[Record]) -> None:
         self.last: dict[str, float] = {}
@@ -36,11 +33,8 @@ class Timeline:
             if record.get("kind") in TIMED and "stage" in record and "epoch" in record:
                 stage = str(record["stage"])
                 self.last[stage] = max(self.last.get(stage, 0.0), float(record["epoch"]))
-        self.start: dict[str, float] = {}
-        total = 0.0
-        for stage, epochs in self.last.items():
-            self.start[stage] = total
-            total += epochs
+        ends = itertools.accumulate(self.last.values())
+        self.start = {stage: end - self.last[stage] for stage, end in zip(self.last, ends)}
 
     def bands(self) -> list[Band]:
         """The stages that last at least one epoch."""

@@ -24,14 +24,13 @@ def pick_tracks(count: int, *, most: int = MOST_TRACKS, seed: int = 0) -> NDArra
     return np.sort(np.random.default_rng(seed).choice(count, most, replace=False))
 
 
-def embed(features: ArrayLike, *, seed: int = 0) -> NDArray[np.float64]:
+def embed(features: ArrayLike) -> NDArray[np.float64]:
     """Places samples in the plane so that near neighbours stay near: PCA to 50, then t-SNE.
 
     Source: van der Maaten and Hinton, "Visualizing data using t-SNE", JMLR 2008, by scikit-learn.
 
     Args:
         features: [N, D] floating, N at least 5.
-        seed: of the decomposition and the descent.
 
     Returns:
         [N, 2] scaled into the unit square.
@@ -47,12 +46,12 @@ def embed(features: ArrayLike, *, seed: int = 0) -> NDArray[np.float64]:
         raise ValueError(f"a map needs at least 5 samples; got {len(rows)}")
     kept = min(COMPONENTS, *rows.shape)
     if kept < rows.shape[1]:
-        rows = PCA(kept, svd_solver="randomized", random_state=seed).fit_transform(rows)
+        rows = PCA(kept, svd_solver="randomized", random_state=0).fit_transform(rows)
     rows = rows - rows.mean(0)
     if not rows.any():
         return np.full((len(rows), 2), 0.5)
     perplexity = min(30.0, (len(rows) - 1) / 3)
-    found = TSNE(2, perplexity=perplexity, init="pca", random_state=seed).fit_transform(rows)
+    found = TSNE(2, perplexity=perplexity, init="pca", random_state=0).fit_transform(rows)
     low, high = found.min(0), found.max(0)
     return np.asarray((found - low) / np.maximum(high - low, 1e-12), np.float64)
 

@@ -11,21 +11,14 @@ from PIL import Image, ImageOps
 from ..datasets.track import Track
 
 TILE = (40, 80)  # width and height of a frame in pixels
+MOST_FRAMES, QUALITY = 6, 72
 MARGIN = (225, 229, 236)
 
 
-def film_image(track: Track, *, frames: int = 6) -> Image.Image | None:
-    """Frames side by side as a picture.
-
-    Args:
-        track: the track; its first ``frames`` files are shown.
-        frames: most tiles in the strip.
-
-    Returns:
-        RGB, a ``TILE`` for each frame; None if no frame can be read.
-    """
+def film_image(track: Track) -> Image.Image | None:
+    """The first frames side by side, RGB, a ``TILE`` each; None if no frame can be read."""
     tiles = []
-    for path in track.frames[:frames]:
+    for path in track.frames[:MOST_FRAMES]:
         try:
             with Image.open(path) as image:
                 # Padded, not cut: narrow boxes would lose head and feet.
@@ -40,22 +33,13 @@ def film_image(track: Track, *, frames: int = 6) -> Image.Image | None:
     return strip
 
 
-def film_strip(track: Track, *, frames: int = 6, quality: int = 72) -> str | None:
-    """Frames side by side as a JPEG data address.
-
-    Args:
-        track: the track; its first ``frames`` files are shown.
-        frames: most tiles in the strip.
-        quality: JPEG quality.
-
-    Returns:
-        ``data:image/jpeg;base64,…``, or None if no frame can be read.
-    """
-    strip = film_image(track, frames=frames)
+def film_strip(track: Track) -> str | None:
+    """The same as a JPEG data address."""
+    strip = film_image(track)
     if strip is None:
         return None
     buffer = io.BytesIO()
-    strip.save(buffer, "JPEG", quality=quality)
+    strip.save(buffer, "JPEG", quality=QUALITY)
     return "data:image/jpeg;base64," + base64.b64encode(buffer.getvalue()).decode("ascii")
 
 
