@@ -31,6 +31,12 @@ def on_config(config: Any) -> None:
     config.plugins["mkdocstrings"].config.handlers["python"]["paths"] = [str(PARENT)]
 
 
+def on_page_markdown(markdown: str, page: Any, **_: Any) -> str:
+    """Files outside of docs/ lose their links, which lead somewhere in the repository only."""
+    outside = r"\[([^\]]+)\]\(\.\./[^)]*\)"
+    return markdown if "/" in page.file.src_uri else re.sub(outside, r"\1", markdown)
+
+
 def on_page_content(html: str, **_: Any) -> str:
     """Leaves out the roles of Sphinx, ``:func:`` before a name, which Markdown does not know."""
     return re.sub(r":(?:attr|class|func|meth|mod):(?=<code>)", "", html)
