@@ -4,6 +4,7 @@ from types import SimpleNamespace
 
 import pytest
 import torch
+from run_records import STARTED
 from torch import nn
 from torch.nn import functional
 from vireid.engine.options import LoopOptions
@@ -61,6 +62,8 @@ def train(folder, fatal=None, *, resume=False):
     model = nn.Sequential(nn.Linear(6, 8), nn.BatchNorm1d(8), nn.Linear(8, 5))
     options = LoopOptions(output=folder, optimiser="adamw", log_interval=100)
     run = RunFolder(folder, "seed: 0\n", resume=resume)
+    if not run.resumed:
+        run.record(**STARTED)
     session = SimpleNamespace(
         runtime=Runtime("cpu", "fp32"),
         fingerprint="toy",
