@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from ..lazy import lazy_names
 from . import readers  # noqa: F401 - registers them
 from .errors import CorruptFrames, DatasetError
 from .folder_scan import Problems, Scan
@@ -35,11 +35,5 @@ __all__ = [
     "register_dataset",
     "verify_dataset",
 ]
-
-
-def __getattr__(name: str) -> Any:
-    # Clips need torch, which takes longer to import than a small set to read.
-    modules = {"ClipLoader": ".clip_loader", "ClipReader": ".clip_reader"}
-    if name not in modules:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(modules[name], __name__), name)
+# Clips need torch, which takes longer to import than a small set to read.
+__getattr__ = lazy_names(__name__, "clip_reader", "clip_loader")
