@@ -2,27 +2,12 @@
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
-import types
-import typing
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar, Literal, TypeVar
+from typing import Any, ClassVar
 
 import yaml
-
-# Types of plain values, for the person at the keyboard.
-WORDS = {
-    bool: "true or false",
-    int: "a whole number",
-    float: "a number",
-    str: "text",
-    Path: "a path",
-    type(None): "nothing",
-}
-Kind = TypeVar("Kind", bound="Options")
 
 
 class OptionError(ValueError):
@@ -144,65 +129,6 @@ def read_yaml(file: Path) -> dict[str, Any]:
         kind = "nothing" if found is None else type(found).__name__
         raise ValueError(f"{file}: expected lines like `lr: 0.001`; found {kind}")
     return {str(name).replace("-", "_"): value for name, value in found.items()}
-
-
-def build(kind: type[Kind], values: Mapping[str, Any]) -> Kind:
-    """Options from plain values, as a YAML file holds them.
-
-    Args:
-        kind: options dataclass.
-        values: by name; text stands for a path, a list for a tuple, a whole number for a float.
-
-    Raises:
-        ValueError: a name is unknown, one that is needed is missing, or a value is of another type
-            or outside its range.
-    """
-    hints = typing.get_type_hints(kind)
-    fields = {field.name: field for field in dataclasses.fields(kind)}
-    if unknown := sorted(values.keys() - fields.keys()):
-        raise ValueError(f"unknown settings: {', '.join(unknown)}")
-    needed = {name for name, field in fields.items() if field.default is dataclasses.MISSING}
-    if missing := sorted(needed - values.keys()):
-        raise ValueError(f"missing settings: {', '.join(missing)}")
-    return kind(**{name: _converted(name, value, hints[name]) for name, value in values.items()})
-
-
-def _converted(name: str, value: Any, hint: Any) -> Any:
-    """A plain value as the type that a field asks for."""
-    origin, inner = typing.get_origin(hint), typing.get_args(hint)
-    if origin in (typing.Union, types.UnionType):
-        for one in inner:
-            with contextlib.suppress(OptionError):
-                return _converted(name, value, one)
-    elif origin is Literal:
-        if value in inner:
-            return value
-    elif origin is tuple:
-        if isinstance(value, (list, tuple)):
-            return tuple(_converted(name, one, inner[0]) for one in value)
-    elif hint is Path:
-        if isinstance(value, (str, Path)):
-            return Path(value)
-    elif hint is float:
-        # YAML reads 1e-3, without a dot, as text.
-        with contextlib.suppress(ValueError):
-            if isinstance(value, (int, float, str)) and not isinstance(value, bool):
-                return float(value)
-    elif isinstance(value, hint) and not (hint is int and isinstance(value, bool)):
-        return value
-    raise OptionError(name, f"takes {_worded(hint)}; got {value!r}")
-
-
-def _worded(hint: Any) -> str:
-    """A type for the person at the keyboard."""
-    origin, inner = typing.get_origin(hint), typing.get_args(hint)
-    if origin is Literal:
-        return "one of " + ", ".join(map(str, inner))
-    if origin in (typing.Union, types.UnionType):
-        return " or ".join(_worded(one) for one in inner)
-    if origin is tuple:
-        return f"a list of {_worded(inner[0])}"
-    return WORDS.get(hint, getattr(hint, "__name__", str(hint)))
 
 
 def to_yaml(options: Any) -> str:

@@ -9,11 +9,12 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from ..baselines.settings import BaselineSettings
+from ..commands.command_line import build
 from ..commands.mmm import MMMSettings
 from ..engine.resume import check_same_settings
 from ..errors import UserError
 from ..mmm.epoch_length import fixed_steps
-from ..options import OptionError, build, read_yaml, to_yaml
+from ..options import read_yaml, to_yaml
 from .rows import Row, choose_rows, predefined_rows
 from .settings import AblateSettings
 
@@ -270,7 +271,5 @@ def _resolve(kind: type[Settings], file: Path, changes: Mapping[str, Any]) -> Se
     """
     try:
         return build(kind, {**read_yaml(file), **changes})
-    except OptionError as error:
-        raise UserError(f"{error.flag} {error.complaint}") from error
     except ValueError as error:
         raise UserError(str(error)) from error

@@ -2,16 +2,10 @@
 
 from __future__ import annotations
 
-from ..distributed.batch_size import batch_record, batch_warnings
-from ..engine.checkpoint import save_model
-from ..engine.network import build_network, network_meta
+from ..engine.network import build_network
 from ..engine.run_folder import RunFolder
-from ..engine.session import Session
-from ..engine.stages import Stage, run_stages
-from ..evaluation.results import summary_table
-from ..options import to_yaml
+from ..engine.run_training import training
 from ..pseudo_labels.labelling import clustering_features, intra_modality_labels
-from ..reporting.run_record import read_run
 from .cross_modality import CrossModality
 from .intra_modality import IntraModality
 from .pretraining import Pretraining
@@ -34,23 +28,15 @@ def run_baseline(settings: BaselineSettings) -> RunFolder | None:
     if settings.dry_run:
         rehearse_baseline(settings)
         return None
-    run = RunFolder(
-        settings.output,
-        to_yaml(settings),
-        resume=settings.resume is not None,
-        pictures=settings.pictures,
-    )
-    try:
-        session = Session(settings, "baseline", run, labelled=False, facts=batch_record(settings))
-        for warning in batch_warnings(settings):
-            session.say(warning)
+    with training(settings, "baseline", labelled=False) as this:
+        session = this.session
         model = build_network(settings, session)
-        stages: list[Stage] = [
+        stages = [
             Pretraining(session, settings, model),
             IntraModality(session, settings, model),
             CrossModality(session, settings, model),
         ]
-        step = run_stages(session, run, settings, model, stages, untrained=True)
+        step = this.train(model, stages, "encoder.safetensors", "baseline", untrained=True)
         features = session.training_features(model)
         labels = intra_modality_labels(
             clustering_features(features, session.cameras, settings),
@@ -58,15 +44,8 @@ def run_baseline(settings: BaselineSettings) -> RunFolder | None:
             settings,
             say=session.say,
         )
-        meta = network_meta(settings, session, model, stage="baseline", step=step)
-        save_model(run.path / "encoder.safetensors", model, meta)
-        session.evaluator.write_artefact(
-            labels,
-            features,
-            {"steps": step, "tracks": len(labels), "noise": float((labels < 0).mean())},
-        )
-        run.log(summary_table(read_run(run.path).of_kind("evaluation")))
-        run.log(f"stage one is complete: {run.path}")
-        return run
-    finally:
-        run.close()
+        noise = float((labels < 0).mean())
+        metrics = {"steps": step, "tracks": len(labels), "noise": noise}
+        session.evaluator.write_artefact(labels, features, metrics)
+        this.finish("stage one")
+        return this.run

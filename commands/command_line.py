@@ -7,7 +7,7 @@ import itertools
 import re
 import sys
 import typing
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NoReturn, TypeVar
 
@@ -36,15 +36,17 @@ ALIASES = {
 class _Parser(jsonargparse.ArgumentParser):
     """Says what is wrong in a few lines; a hundred flags of usage would hide it."""
 
-    def format_help(self) -> str:
+    def format_help(self, formatter: Any = None) -> str:
         """Help with types in the words of the person at the keyboard."""
-        return str(super().format_help()).replace("<class 'Path'>", "path")
+        return str(super().format_help(formatter)).replace("<class 'Path'>", "path")
 
     def error(self, message: str, ex: Exception | None = None) -> NoReturn:
         lines = _with_flags(message).strip().splitlines()
         if len(lines) > MOST_LINES:
             lines = [*lines[:MOST_LINES], "..."]
         text = "\n".join(lines)
+        if not self.exit_on_error:
+            raise ValueError(text)
         say_once(f"{self.prog}: {text}\n`{self.prog} --help` lists the settings.")
         sys.exit(2)
 
@@ -176,6 +178,25 @@ def parse(
         parser.error(f"{error.flag} {error.complaint}")
     except ValueError as error:
         parser.error(str(error))
+
+
+def build(settings: type[Settings], values: Mapping[str, Any]) -> Settings:
+    """Builds ``settings`` from plain values by name, as a YAML file holds them.
+
+    Raises:
+        ValueError: a name is unknown, or a value is missing or bad.
+    """
+    known = {field.name for field in dataclasses.fields(settings)}  # type: ignore[arg-type]
+    if unknown := sorted(values.keys() - known):
+        raise ValueError(f"unknown settings: {', '.join(unknown)}")
+    parser = build_parser(settings, "settings", "")
+    parser.exit_on_error = False
+    parsed = parser.parse_object(dict(values)).as_dict()
+    parsed.pop("config", None)
+    try:
+        return settings(**parsed)
+    except OptionError as error:
+        raise ValueError(f"{error.flag} {error.complaint}") from error
 
 
 def _complaint_about(file: Path, names: set[str]) -> str | None:

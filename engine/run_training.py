@@ -1,0 +1,80 @@
+"""What every training command does around its stages: run folder, session, network file, table."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from ..datasets.track import Track
+from ..distributed.batch_size import batch_record, batch_warnings
+from ..evaluation.results import summary_table
+from ..models.network import Network
+from ..options import to_yaml
+from ..reporting.run_record import read_run
+from .checkpoint import save_model
+from .network import network_meta
+from .options import TrainingOptions
+from .run_folder import RunFolder
+from .session import Session
+from .stages import Stage, run_stages
+
+Labelled = bool | Callable[[Sequence[Track]], list[Track]]
+
+
+@dataclass(frozen=True)
+class Training:
+    """A run folder, the session that fills it, and the settings of both."""
+
+    options: TrainingOptions
+    run: RunFolder
+    session: Session
+
+    def train(
+        self, model: Network, stages: Sequence[Stage], file: str, stage: str, *, untrained: bool
+    ) -> int:
+        """Runs the stages and writes the network.
+
+        Args:
+            model: on the device.
+            stages: in order.
+            file: name of the network's file in the run folder.
+            stage: name that the file gives its stage.
+            untrained: whether the run starts with an evaluation.
+
+        Returns:
+            Steps of the whole run.
+        """
+        step = run_stages(self.session, self.run, self.options, model, stages, untrained=untrained)
+        meta = network_meta(self.options, self.session, model, stage=stage, step=step)
+        save_model(self.run.path / file, model, meta)
+        return step
+
+    def finish(self, what: str) -> None:
+        """Prints the table of results and says that ``what`` is complete."""
+        self.run.log(summary_table(read_run(self.run.path).of_kind("evaluation")))
+        self.run.log(f"{what} is complete: {self.run.path}")
+
+
+@contextmanager
+def training(options: TrainingOptions, command: str, labelled: Labelled) -> Iterator[Training]:
+    """Opens the run folder and the session of a training command, and closes the folder.
+
+    Args:
+        options: settings of the command, which are kept with the run.
+        command: its name, for the record.
+        labelled: what training may see of the identities; see :class:`Session`.
+    """
+    run = RunFolder(
+        options.output,
+        to_yaml(options),
+        resume=options.resume is not None,
+        pictures=options.pictures,
+    )
+    try:
+        session = Session(options, command, run, labelled=labelled, facts=batch_record(options))
+        for warning in batch_warnings(options):
+            session.say(warning)
+        yield Training(options, run, session)
+    finally:
+        run.close()
