@@ -76,7 +76,9 @@ def test_both_directions_are_reported_with_sizes(mmm):
     assert [r["protocol"] for r in found] == ["hitsz-vcm/v2i", "hitsz-vcm/i2v"]
     v2i, i2v = found
     assert (v2i["query"], v2i["gallery"]) == (i2v["gallery"], i2v["query"])
-    assert all(0 < r["rank1"] <= r["rank5"] <= r["rank20"] <= 1 for r in found)
+    # So few steps may leave no query with its partner in front.
+    assert all(0 <= r["rank1"] <= r["rank5"] <= r["rank20"] <= 1 for r in found)
+    assert all(0 < r["mAP"] <= 1 for r in found)
 
 
 def test_matching_and_labels_are_measured(mmm):
