@@ -653,6 +653,8 @@ def test_ctrl_c_and_resume(vireid, settings, tiny_set, tmp_path):
         text=True,
         encoding="utf-8",
         bufsize=1,
+        # Tests that run in the background of a shell inherit that Ctrl-C is ignored.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     ) as process:
         for line in process.stdout:
             if line.startswith("intra_modality 2/12"):

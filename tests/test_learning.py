@@ -22,7 +22,7 @@ SETTINGS = {
 }
 STAGE_ONE = {
     "weights": "none",
-    "pretrain_epochs": 2,
+    "pretrain_epochs": 4,
     "pretrain_steps": 120,
     "pretrain_tracks": 16,
     "pretrain_lr": 6e-3,
@@ -30,7 +30,7 @@ STAGE_ONE = {
     "cross_epochs": 0,
     "steps": 10,
 }
-STAGE_TWO = {"epochs": 2, "steps": 15, "mimic_weight": 0.0, "alignment_weight": 0.0}
+STAGE_TWO = {"epochs": 2, "steps": 30, "mimic_weight": 0.0, "alignment_weight": 0.0}
 
 
 @pytest.mark.slow
@@ -46,7 +46,8 @@ def test_a_ranking_is_learnt_without_labels(tmp_path: Path) -> None:
     )
     stages = last_of_stages(read_run(stage_two).of_kind("evaluation"))
     reached = {stage: mean_map(found.values()) for stage, found in stages.items()}
-    # Chance is 0.18 here; one run gave 0.35 after the warm-up and 0.37 after stage one.
+    # Chance is 0.18 here; three seeds gave 0.37 to 0.50 after pre-training and 0.47 to 0.55 after
+    # stage two. With half the steps it is 0.28 to 0.45, and rounding decides about the bounds.
     assert reached["untrained"] < 0.25
     assert reached["pretrain"] > reached["untrained"] + 0.08
     assert reached["mmm"] > reached["untrained"] + 0.12

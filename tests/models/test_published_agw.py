@@ -1,5 +1,6 @@
 """AGW (ResNet-50) against the published network, and the published checkpoint layout."""
 
+import copy
 import math
 
 import pytest
@@ -55,10 +56,10 @@ def test_embedding(vectors, fill_input, model, modality):
     assert torch.equal(images.flatten()[:8], torch.from_numpy(data["input_first"]))
     assert math.isclose(images.double().sum().item(), data["input_sum"], rel_tol=1e-9)
     with torch.no_grad():
-        found = model.float()(images, modality)
-        model.double()
-        exact = model(images.double(), modality)
-        pooled = model.forward_features(images.double(), modality).pooled
+        found = model(images, modality)
+        precise = copy.deepcopy(model).double()
+        exact = precise(images.double(), modality)
+        pooled = precise.forward_features(images.double(), modality).pooled
     unit = pooled / pooled.norm(dim=1, keepdim=True)
     for tensor, key, atol in (
         (found, f"{name}_embedding", 2e-6),
