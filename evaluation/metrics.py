@@ -21,6 +21,7 @@ from .ranking import UNIT, GalleryIndex, score_block
 from .similarity import Similarity, WholeSimilarity
 
 RULES: tuple[str, ...] = get_args(Rule)
+"""Names of the camera rules; see ``rank_metrics``."""
 
 # Entries of the similarity that one block may hold (about 32 bytes each while it is sorted).
 BLOCK_ENTRIES = 1 << 22

@@ -31,7 +31,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Learns from images without labels.")
     parser.add_argument("folder", type=Path, nargs="?", default=Path("runs/example-images"))
     parser.add_argument("--backbone", default="thin-8", help="thin-8, thin-16, resnet50, …")
-    parser.add_argument("--pretrain-steps", type=int, default=300)
+    parser.add_argument("--pretrain-steps", type=int, default=600)
     parser.add_argument("--epochs", type=int, default=3)
     given = parser.parse_args()
     torch.manual_seed(0)

@@ -93,7 +93,7 @@ def test_what_a_room_exports_is_there_and_documented():
 @pytest.mark.parametrize("module", CALLED)
 def test_names_that_other_programs_call_are_there_and_documented(module):
     found = importlib.import_module(f"vireid.{module}")
-    assert all(vars(found)[name].__doc__ for name in CALLED[module])
+    assert all(getattr(found, name).__doc__ for name in CALLED[module])
 
 
 @pytest.mark.parametrize("room", ROOMS)
