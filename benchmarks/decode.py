@@ -17,11 +17,10 @@ from vireid.datasets.frames import decode_bytes, read_frame
 from vireid.datasets.resize import resize_frame
 from vireid.datasets.track import Modality, Track
 from vireid.datasets.transforms import VideoAugmentation
-from vireid.datasets.transforms.channels import style_factors
+from vireid.datasets.transforms.channels import random_grey_weights, style_factors
 from vireid.datasets.transforms.draw import uniform
 from vireid.datasets.transforms.erasing import draw_rectangles
 from vireid.datasets.transforms.geometry import draw_placement
-from vireid.datasets.transforms.grey import random_grey_weights
 
 from . import plain_decode
 from .measure import Measured, measure

@@ -19,19 +19,12 @@ class Problems:
     """
 
     def __init__(self, *, collect: bool = False) -> None:
-        """Chooses the manner.
-
-        Args:
-            collect: whether to go on after a complaint.
-        """
+        """Chooses whether to go on after a complaint."""
         self._collect = collect
         self.found: list[str] = []
 
     def add(self, message: str) -> None:
-        """Takes a complaint.
-
-        Args:
-            message: what was expected, what was found, where, and what to do.
+        """Takes a complaint: what was expected, what was found, where, and what to do.
 
         Raises:
             DatasetError: unless complaints are collected.
@@ -68,6 +61,13 @@ class Scan:
     own_filter: bool = False
     own_frames: bool = False
 
+    def use_all(self, min_frames: int = 0) -> None:
+        """Keeps all listed tracks that have as many frames."""
+        self.used = {
+            split: [track for track in tracks if len(track.frames) >= min_frames]
+            for split, tracks in self.listed.items()
+        }
+
     def parts(self) -> tuple[list[Track], list[Track], list[Track]]:
         """Used tracks for training, query and gallery."""
         train = [track for split in self.training for track in self.used.get(split, [])]
@@ -75,15 +75,9 @@ class Scan:
 
 
 def read_list(root: Path, name: str, problems: Problems) -> list[str]:
-    """Lines of a text file; blank lines at its end do not count.
+    """Lines of a text file, `name` below the root, without their ends and blank ones at its end.
 
-    Args:
-        root: folder of the data set.
-        name: the file, relative to it.
-        problems: takes the complaint if the file is missing or no text.
-
-    Returns:
-        The lines without their ends; none after a complaint.
+    There are none after a complaint: the file is missing, or no text.
     """
     path = root / name
     try:
@@ -100,14 +94,5 @@ def read_list(root: Path, name: str, problems: Problems) -> list[str]:
 
 
 def unique_key(key: str, number: int, taken: dict[str, tuple[str, int, int]]) -> str:
-    """The key, or with its row number where another track has it already.
-
-    Args:
-        key: wanted key.
-        number: row of the track in its list, from 1.
-        taken: keys in use.
-
-    Returns:
-        A key that is not in use.
-    """
+    """The key, or with its row number in its list, from 1, where another track has it already."""
     return f"{key}#{number}" if key in taken else key

@@ -45,9 +45,6 @@ def _version(name: str) -> str:
 def read_frame(path: Path) -> bytes:
     """Bytes of an image file.
 
-    Args:
-        path: image file.
-
     Raises:
         UnreadableFrame: if the file is missing or cannot be read.
     """
@@ -62,11 +59,6 @@ def read_frame(path: Path) -> bytes:
 def decode_frame(path: Path, height: int, width: int) -> NDArray[np.uint8]:
     """Reads an image file as RGB and resizes it (bilinear, as Pillow does with antialiasing).
 
-    Args:
-        path: image file.
-        height: rows of the result.
-        width: columns of the result.
-
     Returns:
         Pixels, [height, width, 3], uint8.
 
@@ -77,19 +69,7 @@ def decode_frame(path: Path, height: int, width: int) -> NDArray[np.uint8]:
 
 
 def decode_bytes(data: bytes, height: int, width: int) -> NDArray[np.uint8]:
-    """Decodes an image as RGB and resizes it, as `decode_frame` does.
-
-    Args:
-        data: content of an image file.
-        height: rows of the result.
-        width: columns of the result.
-
-    Returns:
-        Pixels, [height, width, 3], uint8.
-
-    Raises:
-        UnreadableFrame: if the data are cut off or no image.
-    """
+    """As `decode_frame`, from the content of the file."""
     pixels = _decode_plain_jpeg(data)
     return resize_frame(_decode_any(data) if pixels is None else pixels, height, width)
 

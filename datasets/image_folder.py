@@ -14,18 +14,7 @@ LONGEST_NUMBER = 5  # digits; a longer number is a time or a serial number, not 
 
 
 def image_track(root: Path, path: Path, modality: Modality, camera: int, identity: int) -> Track:
-    """An image as a track of one frame, named by its path below the root.
-
-    Args:
-        root: folder of the data set.
-        path: the image, below it.
-        modality: spectrum.
-        camera: camera number.
-        identity: person number.
-
-    Returns:
-        The track.
-    """
+    """An image as a track of one frame, named by its path below the root."""
     return Track((path,), modality, camera, identity, path.relative_to(root).as_posix())
 
 
@@ -37,7 +26,7 @@ def folder_tracks(
     Args:
         root: folder of the data set.
         people: person numbers, in the order wanted.
-        cameras: folder relative to the root, camera number and modality of each camera.
+        cameras: folder relative to the root, number and modality of each.
         problems: takes complaints about folders that cannot be listed.
 
     Returns:
@@ -64,15 +53,9 @@ def _images(folder: Path, problems: Problems) -> list[Path]:
 
 
 def read_identities(root: Path, name: str, problems: Problems) -> list[int]:
-    """Person numbers of a file of comma-separated numbers.
+    """Person numbers, ascending, each once, of a file of comma-separated numbers below the root.
 
-    Args:
-        root: folder of the data set.
-        name: the file, relative to it.
-        problems: takes complaints: no such file, no number in it, or something else in it.
-
-    Returns:
-        The numbers, ascending, each once.
+    It is a complaint if there is no such file, no number in it, or something else in it.
     """
     before = len(problems.found)
     people: set[int] = set()
@@ -91,16 +74,7 @@ def read_identities(root: Path, name: str, problems: Problems) -> list[int]:
 
 
 def without_images(people: Iterable[int], tracks: Iterable[Track], listed_in: str) -> list[str]:
-    """Finds listed people of whom there is no image.
-
-    Args:
-        people: listed person numbers.
-        tracks: their images.
-        listed_in: the list, for the message.
-
-    Returns:
-        One sentence; none if everyone has an image.
-    """
+    """One sentence about people of a list of whom there is no image; none if all have one."""
     seen = {track.identity for track in tracks}
     missing = [person for person in people if person not in seen]
     if not missing:

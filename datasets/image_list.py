@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from .folder_scan import Problems, read_list
+from .folder_scan import Problems, Scan, read_list, unique_key
+from .track import Modality, Track
 
 ROW = "an image below the data folder and a person number"
 
@@ -29,18 +30,15 @@ class ListedImage:
         """The folder that holds the image: one for each person."""
         return self.path.parent.name
 
+    def track(self, root: Path, name: str, modality: Modality, camera: int, scan: Scan) -> Track:
+        """The image as a track of one frame; notes in the scan that the file `name` lists it."""
+        key = unique_key(self.path.as_posix(), self.line, scan.origins)
+        scan.origins[key] = (name, self.line, 0)
+        return Track((root / self.path,), modality, camera, self.identity, key)
+
 
 def read_image_list(root: Path, name: str, problems: Problems) -> list[ListedImage]:
-    """Reads a list of images.
-
-    Args:
-        root: folder of the data set.
-        name: the list, relative to it.
-        problems: takes complaints with file and line.
-
-    Returns:
-        The lines without a complaint, in the order of the file.
-    """
+    """The lines without a complaint, in their order, of a list of images below the root."""
     rows = []
     for number, line in enumerate(read_list(root, name, problems), start=1):
         words = line.replace("\\", "/").rsplit(maxsplit=1)
@@ -60,7 +58,7 @@ def compare_labels(lists: dict[str, list[ListedImage]], root: Path) -> list[str]
 
     Args:
         lists: file name to its lines; numbers mean the same in all of them.
-        root: folder of the data set, for the message.
+        root: for the message.
 
     Returns:
         A sentence for the first contradiction of each list.
@@ -89,14 +87,6 @@ def compare_labels(lists: dict[str, list[ListedImage]], root: Path) -> list[str]
 
 
 def numbered_apart(train: list[ListedImage], test: list[ListedImage]) -> bool:
-    """Whether training and test use the same numbers for different people.
-
-    Args:
-        train: lines of the training lists.
-        test: lines of the test lists.
-
-    Returns:
-        True if numbers are shared and folders are not.
-    """
+    """Whether training and test share numbers but no folders: one number, different people."""
     shared = {row.identity for row in train} & {row.identity for row in test}
     return bool(shared) and not {row.person for row in train} & {row.person for row in test}

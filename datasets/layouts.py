@@ -12,14 +12,7 @@ PREPARED = ("ir_modify", "rgb_modify", "train_rgb_resized_img.npy")
 
 
 def recognise_layout(root: Path) -> str | None:
-    """Names the layout of a folder.
-
-    Args:
-        root: an existing folder.
-
-    Returns:
-        The layout's name, or None where no layout fits.
-    """
+    """Names the layout of an existing folder; None where none fits."""
     fitting = [
         spec.name
         for spec in DATASETS.values()

@@ -50,13 +50,7 @@ def load_dataset(name: str, root: str | Path, **options: object) -> Dataset:
 def scan_dataset(
     spec: DatasetSpec, root: Path, problems: Problems, options: Mapping[str, object]
 ) -> Scan:
-    """Calls the reader of a data set.
-
-    Args:
-        spec: the data set.
-        root: its folder.
-        problems: takes the reader's complaints.
-        options: of the reader.
+    """Calls the reader of a data set, with the reader's options.
 
     Raises:
         DatasetError: there is no such trial, or the first complaint where these are not collected.

@@ -26,8 +26,7 @@ def resize_frame(frame: Pixels, height: int, width: int) -> Pixels:
 
     Args:
         frame: pixels, [h, w, 3], uint8, C-contiguous.
-        height: rows of the result.
-        width: columns of the result.
+        height, width: of the result, pixels.
 
     Returns:
         Pixels, [height, width, 3], uint8; `frame` itself where the size is right already.

@@ -5,8 +5,7 @@ from __future__ import annotations
 from torch import Tensor
 from torch.nn import functional as F
 
-from .distances import euclidean_distances
-from .triplet import TripletDistances, TripletLoss
+from .triplet import TripletDistances, TripletLoss, euclidean_distances
 
 
 class BatchHardTripletLoss(TripletLoss):

@@ -37,13 +37,8 @@ class MMDLoss(nn.Module):
         Raises:
             ValueError: the sets are no rows of one length, or one of them is empty.
         """
-        if (
-            source.ndim != 2
-            or target.ndim != 2
-            or source.shape[1] != target.shape[1]
-            or not len(source)
-            or not len(target)
-        ):
+        alike = source.ndim == target.ndim == 2 and source.shape[1] == target.shape[1]
+        if not (alike and len(source) and len(target)):
             raise ValueError(
                 "MMDLoss takes a source [N, D] and a target [M, D] with N, M > 0; got "
                 f"{list(source.shape)} and {list(target.shape)}"
@@ -53,12 +48,8 @@ class MMDLoss(nn.Module):
         # all there is of a bandwidth, and the loss of two equal sets would be anything.
         distances = torch.cdist(both, both, compute_mode="donot_use_mm_for_euclid_dist").square()
         # +1/N for the source and -1/M for the target: the three means are one quadratic form.
-        signs = torch.cat(
-            [
-                source.new_full((len(source),), 1 / len(source)),
-                target.new_full((len(target),), -1 / len(target)),
-            ]
-        )
+        sets = ((source, 1), (target, -1))
+        signs = torch.cat([rows.new_full((len(rows),), sign / len(rows)) for rows, sign in sets])
         total = len(signs)
         bandwidth = distances.detach().sum() / (total * (total - 1))
         # All equal: every distance is 0, and so is the loss for any bandwidth.

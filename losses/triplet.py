@@ -5,10 +5,14 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from typing import NamedTuple
 
+import torch
 from torch import Tensor, nn
 
 from ..models.normalize import l2_normalize
 from .inputs import check_batch, in_full_precision
+
+# Floor of the squared distance: the root has no gradient at 0, so a distance is at least 1e-6.
+SQUARED_FLOOR = 1e-12
 
 
 class TripletDistances(NamedTuple):
@@ -52,18 +56,7 @@ class TripletLoss(nn.Module, ABC):
 
     @in_full_precision
     def distances(self, embeddings: Tensor, identities: Tensor) -> TripletDistances:
-        """Sums up the distances of each anchor to its positives and to its negatives.
-
-        Args:
-            embeddings: [B, D].
-            identities: [B].
-
-        Returns:
-            Two distances for each anchor.
-
-        Raises:
-            ValueError: a shape does not fit.
-        """
+        """Distances of each anchor to its positives and to its negatives; see :meth:`forward`."""
         check_batch(type(self).__name__, embeddings, identities=identities)
         if self.normalize_feature:
             embeddings = l2_normalize(embeddings)
@@ -76,3 +69,20 @@ class TripletLoss(nn.Module, ABC):
     @abstractmethod
     def _penalties(self, positive: Tensor, negative: Tensor) -> Tensor:
         """What each anchor adds to the loss, [B]."""
+
+
+def euclidean_distances(rows: Tensor) -> Tensor:
+    """Euclidean distances between all rows, by one matrix product.
+
+    Args:
+        rows: [N, D], float32 or float64.
+
+    Returns:
+        [N, N], at least 1e-6, which is what the diagonal holds; values at that floor carry no
+        gradient.
+    """
+    squares = rows.square().sum(dim=1)
+    squared = squares[:, None] + squares[None, :] - 2 * (rows @ rows.t())
+    # The difference of equal numbers is rounding noise, of which the root would make 1e-3.
+    itself = torch.eye(len(rows), dtype=torch.bool, device=rows.device)
+    return squared.masked_fill(itself, 0).clamp(min=SQUARED_FLOOR).sqrt()

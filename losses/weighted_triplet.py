@@ -6,8 +6,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from .distances import euclidean_distances
-from .triplet import TripletDistances, TripletLoss
+from .triplet import TripletDistances, TripletLoss, euclidean_distances
 
 # Added to the sum of the weights, as published.
 WEIGHT_FLOOR = 1e-6

@@ -10,7 +10,7 @@ from torch.nn import functional
 
 from .options import MemoryOptions
 from .sequential import write_samples
-from .validation import NOISE, check_batch, memory_dtype, unit_features
+from .validation import NOISE, check_batch, checked_prototypes, unit_features
 
 Mode = Literal["all", "hard"]
 
@@ -46,23 +46,13 @@ class ClusterMemory(nn.Module):
         mode: Mode = "all",
     ) -> None:
         super().__init__()
-        if prototypes.ndim != 2 or 0 in prototypes.shape:
-            raise ValueError(
-                f"prototypes: expected [C, D] with at least one cluster, found shape "
-                f"{tuple(prototypes.shape)}"
-            )
-        if not temperature > 0:
-            raise ValueError(f"temperature: expected more than 0, found {temperature}")
-        if not 0 <= momentum <= 1:
-            raise ValueError(f"momentum: expected 0 to 1, found {momentum}")
+        own = checked_prototypes(prototypes, "[C, D]", temperature, momentum)
         if mode not in get_args(Mode):
             raise ValueError(f"mode: expected one of {get_args(Mode)}, found {mode!r}")
         self.temperature = temperature
         self.momentum = momentum
         self.mode = mode
-        self.register_buffer(
-            "prototypes", prototypes.detach().to(memory_dtype(prototypes.dtype)).clone()
-        )
+        self.register_buffer("prototypes", own)
 
     def forward(self, features: Tensor, labels: Tensor, excluded: Tensor | None = None) -> Tensor:
         """Cross entropy of the cosines with all prototypes, divided by the temperature.

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from .cluster import mean_cross_entropy
 from .sequential import write_samples
-from .validation import NOISE, check_batch, memory_dtype, unit_features
+from .validation import NOISE, check_batch, checked_prototypes, unit_features
 
 
 class MultiMemory(nn.Module):
@@ -36,21 +36,10 @@ class MultiMemory(nn.Module):
         self, prototypes: Tensor, temperature: float = 0.05, momentum: float = 0.1
     ) -> None:
         super().__init__()
-        if prototypes.ndim != 3 or 0 in prototypes.shape:
-            raise ValueError(
-                f"prototypes: expected [C, K, D] with at least one cluster, found shape "
-                f"{tuple(prototypes.shape)}"
-            )
-        if not temperature > 0:
-            raise ValueError(f"temperature: expected more than 0, found {temperature}")
-        if not 0 <= momentum <= 1:
-            raise ValueError(f"momentum: expected 0 to 1, found {momentum}")
+        own = checked_prototypes(prototypes, "[C, K, D]", temperature, momentum)
         self.temperature = temperature
         self.momentum = momentum
-        self.register_buffer(
-            "prototypes",
-            prototypes.detach().to(memory_dtype(prototypes.dtype)).clone().contiguous(),
-        )
+        self.register_buffer("prototypes", own)
 
     def forward(self, features: Tensor, labels: Tensor, excluded: Tensor | None = None) -> Tensor:
         """Cross entropy over the clusters' scores; changes nothing.

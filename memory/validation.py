@@ -10,15 +10,29 @@ NOISE = -1
 
 
 def memory_dtype(dtype: torch.dtype) -> torch.dtype:
-    """Precision that a memory computes in.
-
-    Args:
-        dtype: of its prototypes or features.
-
-    Returns:
-        float64 for float64, else float32.
-    """
+    """Precision of a memory by that of its prototypes: float64 for float64, else float32."""
     return torch.promote_types(dtype, torch.float32)
+
+
+def checked_prototypes(
+    prototypes: Tensor, shape: str, temperature: float, momentum: float
+) -> Tensor:
+    """A memory's own copy of its prototypes.
+
+    Raises:
+        ValueError: prototypes of another shape than, for instance, ``[C, D]``, or a temperature
+            that is not positive, or a momentum outside 0 to 1.
+    """
+    if prototypes.ndim != shape.count(",") + 1 or 0 in prototypes.shape:
+        raise ValueError(
+            f"prototypes: expected {shape} with at least one cluster, found shape "
+            f"{tuple(prototypes.shape)}"
+        )
+    if not temperature > 0:
+        raise ValueError(f"temperature: expected more than 0, found {temperature}")
+    if not 0 <= momentum <= 1:
+        raise ValueError(f"momentum: expected 0 to 1, found {momentum}")
+    return prototypes.detach().to(memory_dtype(prototypes.dtype)).clone().contiguous()
 
 
 def unit_features(features: Tensor, dtype: torch.dtype) -> Tensor:

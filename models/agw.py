@@ -103,14 +103,5 @@ class AGW(BNNeckNetwork):
                 "AGW takes images of shape [B, 3, H, W], or clips of one frame [B, 1, 3, H, W]; "
                 f"got {list(clips.shape)}"
             )
-        if not images.is_floating_point():
-            raise ValueError(
-                f"AGW takes normalised floating-point images; got {images.dtype} (subtract the "
-                "mean and divide by the standard deviation of the transforms first)"
-            )
-        if self.training and len(images) == 1:
-            raise ValueError(
-                "AGW trains on two images or more, because its neck normalises over the batch; "
-                "got one"
-            )
+        self.check_inputs(len(images), images, "images")
         return images

@@ -6,12 +6,12 @@ import re
 from collections import OrderedDict
 from pathlib import Path
 
+import torch
 import torchvision
 from torch import Tensor, nn
 from torchvision.models.resnet import BasicBlock, Bottleneck
 
 from .state_files import check_state, read_state_dict
-from .stripe_windows import StripeWindows
 
 RESNETS = ("resnet18", "resnet34", "resnet50")
 THIN_WIDTH = 32
@@ -52,6 +52,42 @@ class Backbone(nn.Module):
         for layer in self.layers:
             features = layer(features)
         return features
+
+
+class StripeWindows(nn.Module):
+    """Repeats a feature map once a stripe, seen through that stripe's window.
+
+    Pooling over a whole map forgets where on the body a pattern was; a deep network knows from its
+    large receptive field, a thin one does not. The windows are trapezia over the height that
+    overlap by half a stripe, so that a box that sits a little high changes little. Parts as
+    horizontal stripes: Sun et al., "Beyond part models" (ECCV 2018).
+
+    Args:
+        stripes: number of stripes S.
+    """
+
+    def __init__(self, stripes: int = 4) -> None:
+        super().__init__()
+        self.stripes = stripes
+
+    def windows(self, height: int, like: Tensor) -> Tensor:
+        """Weight of each row in each stripe, [S, height], in [0, 1]."""
+        row = (torch.arange(height, device=like.device, dtype=like.dtype) + 0.5) / height
+        centre = torch.arange(self.stripes, device=like.device, dtype=like.dtype) + 0.5
+        distance = (row * self.stripes - centre[:, None]).abs()
+        return (1.5 - distance).clamp(0, 1)
+
+    def forward(self, features: Tensor) -> Tensor:
+        """Windows of a feature map.
+
+        Args:
+            features: [N, C, H, W].
+
+        Returns:
+            [N, S * C, H, W], the first stripe's channels first.
+        """
+        windows = self.windows(features.shape[2], features)
+        return torch.cat([features * window[:, None] for window in windows], dim=1)
 
 
 def build_backbone(

@@ -48,6 +48,24 @@ class BNNeckNetwork(Network):
         """
         self.classifier = self._fresh_classifier(num_identities)
 
+    def check_inputs(self, frames: int, clips: Tensor, noun: str) -> None:
+        """Refuses what is not normalised, and training on a single frame or image.
+
+        Raises:
+            ValueError: as said.
+        """
+        name = type(self).__name__
+        if not clips.is_floating_point():
+            raise ValueError(
+                f"{name} takes normalised floating-point {noun}; got {clips.dtype} (subtract the "
+                "mean and divide by the standard deviation of the transforms first)"
+            )
+        if self.training and frames == 1:
+            raise ValueError(
+                f"{name} trains on two {noun} or more, because its neck normalises over the "
+                "batch; got one"
+            )
+
     def classify(self, embeddings: Tensor) -> Tensor | None:
         """Logits of embeddings [..., D], [..., identities]; None without a classifier."""
         return None if self.classifier is None else self.classifier(embeddings)

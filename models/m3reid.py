@@ -86,7 +86,12 @@ class M3ReID(BNNeckNetwork):
         Raises:
             ValueError: the shape or the type is another, or training on a single frame.
         """
-        self._check(clips)
+        if clips.ndim != 5 or clips.shape[2] != 3 or 0 in clips.shape:
+            raise ValueError(
+                f"M3ReID takes clips of shape [B, T, 3, H, W]; got {list(clips.shape)} (an image "
+                "is a clip of one frame: images.unsqueeze(1))"
+            )
+        self.check_inputs(clips.shape[0] * clips.shape[1], clips, "frames")
         num_frames = clips.shape[1]
         features = self.trunk(self.stem(clips.flatten(0, 1)), num_frames)
         pooled, masks = self.pool(features, num_frames)
@@ -95,20 +100,3 @@ class M3ReID(BNNeckNetwork):
         frame_logits = None if self.frame_classifier is None else self.frame_classifier(frames)
         logits = self.classify(embeddings)
         return BatchOutput(embeddings, embeddings, logits, frames, frame_logits, masks)
-
-    def _check(self, clips: Tensor) -> None:
-        if clips.ndim != 5 or clips.shape[2] != 3 or 0 in clips.shape:
-            raise ValueError(
-                f"M3ReID takes clips of shape [B, T, 3, H, W]; got {list(clips.shape)} (an image "
-                "is a clip of one frame: images.unsqueeze(1))"
-            )
-        if not clips.is_floating_point():
-            raise ValueError(
-                f"M3ReID takes normalised floating-point frames; got {clips.dtype} (subtract the "
-                "mean and divide by the standard deviation of the transforms first)"
-            )
-        if self.training and clips.shape[0] * clips.shape[1] == 1:
-            raise ValueError(
-                "M3ReID trains on two frames or more, because its neck normalises over the batch; "
-                "got one clip of one frame"
-            )

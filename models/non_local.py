@@ -46,7 +46,7 @@ class NonLocalBlock(nn.Module):
         # One 1×1 convolution with the three stacked weights reads the large map once, not thrice.
         embed = (self.theta, self.phi, self.g)
         weight = torch.cat([conv.weight for conv in embed])
-        bias = torch.cat([_bias(conv) for conv in embed])
+        bias = torch.cat([conv.bias for conv in embed if conv.bias is not None])
         stacked = F.conv2d(frames, weight, bias)
         height, width = frames.shape[-2:]
         # [B * T, 3C', H, W] -> [B, T * H * W, 3C']; a view if channels_last.
@@ -60,16 +60,7 @@ class NonLocalBlock(nn.Module):
         return frames + self.norm(self.project(maps))
 
     def attend(self, theta: Tensor, phi: Tensor, g: Tensor) -> Tensor:
-        """Sums g over all positions with the weights softmax(theta phi^T).
-
-        Args:
-            theta: queries, [B, N, C'].
-            phi: keys, [B, N, C'].
-            g: values, [B, N, C'].
-
-        Returns:
-            [B, N, C'].
-        """
+        """Sums g over all positions with the weights softmax(theta phi^T); all are [B, N, C']."""
         query, key, value = theta.unsqueeze(1), phi.unsqueeze(1), g.unsqueeze(1)
         return F.scaled_dot_product_attention(query, key, value, scale=1.0).squeeze(1)
 
@@ -98,8 +89,3 @@ class DotProductNonLocalBlock(NonLocalBlock):
             # Divided first: the sum over positions would leave the range of float16 early.
             summary = (phi.to(wide) / phi.shape[1]).transpose(1, 2) @ g.to(wide)
             return (theta.to(wide) @ summary).to(theta.dtype)
-
-
-def _bias(conv: nn.Conv2d) -> Tensor:
-    assert conv.bias is not None
-    return conv.bias

@@ -83,14 +83,7 @@ def to_published_agw(model: AGW) -> dict[str, Tensor]:
 
 
 def published_name(name: str) -> str:
-    """Translates a name of our state to the published one.
-
-    Args:
-        name: a key of ``AGW.state_dict()``.
-
-    Returns:
-        The published key.
-    """
+    """Translates a name of our state to the published one."""
     renamed = translated(name, _PREFIXES)
     # The published value branch is a sequence of one layer.
     return renamed.replace(".g.", ".g.0.") if renamed.startswith("NL_") else renamed

@@ -82,26 +82,14 @@ def to_published_m3reid(model: M3ReID) -> dict[str, Tensor]:
 
 
 def published_name(name: str) -> str:
-    """Translates a name of our state to the published one.
-
-    Args:
-        name: a key of ``M3ReID.state_dict()``.
-
-    Returns:
-        The published key.
-    """
+    """Translates a name of our state to the published one."""
     return translated(name, _PREFIXES)
 
 
 def translated(name: str, prefixes: Sequence[tuple[str, str]]) -> str:
-    """Translates a name by its beginning, and in non-local blocks its end.
+    """Translates a name by its beginning, ours and published, and in non-local blocks its end.
 
-    Args:
-        name: a key of our state, for instance ``trunk.non_local2.0.project.weight``.
-        prefixes: beginnings, ours and published.
-
-    Returns:
-        The published key, for instance ``NL_2.0.W.0.weight``.
+    ``trunk.non_local2.0.project.weight``, for instance, is ``NL_2.0.W.0.weight``.
     """
     ours, published = next(pair for pair in prefixes if name.startswith(pair[0]))
     rest = name.removeprefix(ours)

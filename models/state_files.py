@@ -83,8 +83,7 @@ def check_state(
     """Compares names and shapes with what a layout holds.
 
     Args:
-        found: the state at hand.
-        expected: the state that the layout asks for.
+        found, expected: the state at hand, and the one that the layout asks for.
         layout: what is being read, for the message.
         optional: names that may be missing.
 

@@ -2,7 +2,7 @@
 
 from ..datasets.synthetic_mark import MARKER
 from .contact_sheet import contact_sheet
-from .errors import SyntheticError
+from .marker import SyntheticError
 from .presets import PRESETS, Preset
 from .render import LAYOUTS, SyntheticSummary, render_dataset
 

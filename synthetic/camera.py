@@ -10,12 +10,27 @@ from PIL import Image, ImageFilter
 
 from ..datasets.track import Modality
 from .canvas import NEUTRAL_SHADE
-from .pixels import packed
 from .shapes import HEIGHT, WIDTH
 from .streams import Stream, stream
 
 PANORAMA = 1024  # width of the scene behind the people, at the painted size
 SHADOW = 92  # shade value of ground in shadow
+
+
+def packed(light: NDArray[np.uint8]) -> NDArray[np.uint8] | NDArray[np.uint32]:
+    """Pack the channels of each pixel, so that a whole pixel is looked up or copied at once.
+
+    Args:
+        light: (..., 3) or (..., 1) uint8.
+
+    Returns:
+        (...): uint32 that holds the three channels and an unused byte, or the uint8 itself.
+    """
+    if light.shape[-1] == 1:
+        return np.ascontiguousarray(light[..., 0])
+    pixels = np.zeros((*light.shape[:-1], 4), np.uint8)
+    pixels[..., :3] = light
+    return pixels.view(np.uint32)[..., 0]
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from PIL import Image
 from ..datasets import load_dataset
 from ..datasets.synthetic_mark import MARKER
 from ..datasets.track import Modality
-from .errors import SyntheticError
+from .marker import SyntheticError
 from .tracklet import FRAME_HEIGHT, FRAME_WIDTH
 
 _GAP = 2

@@ -21,9 +21,7 @@ def paint_person(
     """Paint a walking person onto every frame.
 
     Args:
-        canvas: T frames.
-        person: who walks.
-        view: how the camera sees the walker in each frame.
+        canvas, person, view: T frames, who walks there, and how the camera sees them.
         phase: (T,) strides.
         offset: added to every label, so that two people can share a canvas.
     """

@@ -27,10 +27,6 @@ class BuptCampus:
     def plan(self, preset: Preset, seed: int) -> list[PlannedTrack]:
         """All tracklets in file order, infrared before visible.
 
-        Args:
-            preset: counts.
-            seed: seed of the set.
-
         Returns:
             Train, test, auxiliary. A test person's first tracklet is its query, in one modality
             (the other one lies on disk, but no list names it); all others are gallery.

@@ -26,10 +26,6 @@ class HitszVcm:
     def plan(self, preset: Preset, seed: int) -> list[PlannedTrack]:
         """All tracklets in file order: by person, infrared first, camera, tracklet.
 
-        Args:
-            preset: counts.
-            seed: seed of the set.
-
         Returns:
             Train, then test; infrared test tracklets are the queries.
         """

@@ -31,10 +31,6 @@ class Llcm:
     def plan(self, preset: Preset, seed: int) -> list[PlannedTrack]:
         """All images in file order: by person, modality, camera, number.
 
-        Args:
-            preset: counts.
-            seed: seed of the set.
-
         Returns:
             Train, then test; infrared test images are the queries, visible ones the gallery.
         """

@@ -30,10 +30,6 @@ class RegDB:
     def plan(self, preset: Preset, seed: int) -> list[PlannedTrack]:
         """All images in file order: by person, modality, number.
 
-        Args:
-            preset: counts.
-            seed: seed of the set.
-
         Returns:
             Splits are those of trial 1. Every person has all images of both modalities on disk,
             since training people of one trial are test people of another; where a training person

@@ -31,10 +31,6 @@ class SysuMM01:
     def plan(self, preset: Preset, seed: int) -> list[PlannedTrack]:
         """All images in file order: by person, modality, camera, number.
 
-        Args:
-            preset: counts.
-            seed: seed of the set.
-
         Returns:
             Train and test people mixed by number, as in the original; infrared test images are the
             queries, visible ones the gallery.

@@ -54,13 +54,13 @@ def _hip_is_near(painter: Painter) -> bool:
     return painter.view.near(0.1 * painter.person.bag_side, 0.02) >= -0.055
 
 
-def _box(painter: Painter, x: Array, top: Array, half: float, tall: float) -> None:
-    """A bag with rounded corners below a row."""
+def _box(painter: Painter, top: Array, half: float, tall: float) -> None:
+    """A bag with rounded corners below the middle of its upper edge, (T, 2) pixels."""
     unit, corner = painter.unit, 0.016
     steps = on_grid(np.array([0.0, corner, tall - corner, tall]) * unit)
-    rows = top[:, None] + steps[None, :]
+    rows = top[:, 1:] + steps[None, :]
     width = on_grid(np.array([half - corner, half, half, half - corner * 0.7]) * unit)[None, :]
-    painter.put(outline(rows, x[:, None] - width, x[:, None] + width), Material.BAG)
+    painter.put(outline(rows, top[:, :1] - width, top[:, :1] + width), Material.BAG)
 
 
 def _backpack(painter: Painter) -> None:
@@ -69,7 +69,7 @@ def _backpack(painter: Painter) -> None:
     top = painter.at(painter.pose.trunk(1.0, forward=back))
     half = painter.half_width(0.082 * size, 0.052 * size)
     tall = 0.225 * size
-    _box(painter, top[:, 0], top[:, 1], half, tall)
+    _box(painter, top, half, tall)
     if painter.facing < 0.5:  # the pocket on its back
         pocket = painter.at(painter.pose.trunk(0.62, forward=back - 0.02 * size))
         end = painter.at(painter.pose.trunk(0.62 - 0.26 * size, forward=back - 0.02 * size))
@@ -114,7 +114,7 @@ def _hip_bag(painter: Painter) -> None:
     size = painter.person.bag_size
     out, ahead = _hip_place(painter)
     top = painter.at(painter.pose.trunk(0.14, side=out, forward=ahead))
-    _box(painter, top[:, 0], top[:, 1], painter.half_width(0.034, 0.068 * size), 0.11 * size)
+    _box(painter, top, painter.half_width(0.034, 0.068 * size), 0.11 * size)
 
 
 def _hand_bag(painter: Painter, side: int) -> None:
@@ -123,11 +123,8 @@ def _hand_bag(painter: Painter, side: int) -> None:
     half = painter.half_width(0.030, 0.072 * size)
     drop = on_grid(0.075 * painter.unit)
     top = hand + np.array([0.0, drop], np.float32)
-    reach = on_grid(half * 0.6 * painter.unit)
-    for way in (-1, 1):
-        corner = top + np.array([way * reach, np.float32(2)], np.float32)
-        painter.tube(hand, corner, 0.008, 0.008, Material.STRAP)
-    _box(painter, top[:, 0], top[:, 1], half, 0.12 * size)
+    _straps(painter, hand, top, half, 0.008)
+    _box(painter, top, half, 0.12 * size)
 
 
 def _tote(painter: Painter) -> None:
@@ -137,8 +134,13 @@ def _tote(painter: Painter) -> None:
     shoulder = painter.at(painter.pose.trunk(0.985, side=side * body.shoulder * 0.72))
     top = painter.at(painter.pose.trunk(0.36, side=out, forward=-0.02))
     half = painter.half_width(0.032, 0.078 * size)
+    _straps(painter, shoulder, top, half, 0.009)
+    _box(painter, top, half, 0.15 * size)
+
+
+def _straps(painter: Painter, start: Array, top: Array, half: float, radius: float) -> None:
+    """Two straps from a hand or a shoulder to the corners of a bag."""
     reach = on_grid(half * 0.6 * painter.unit)
     for way in (-1, 1):
         corner = top + np.array([way * reach, np.float32(2)], np.float32)
-        painter.tube(shoulder, corner, 0.009, 0.009, Material.STRAP)
-    _box(painter, top[:, 0], top[:, 1], half, 0.15 * size)
+        painter.tube(start, corner, radius, radius, Material.STRAP)

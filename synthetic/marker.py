@@ -7,14 +7,18 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
+from ..datasets.errors import DatasetError
 from ..datasets.synthetic_mark import MARKER
-from .errors import SyntheticError
 from .layout_bupt_campus import BuptCampus
 from .presets import Preset
 from .schedule import Layout, PlannedTrack, count_tracks
 from .tracklet import FRAME_HEIGHT, FRAME_WIDTH
 
 VERSION = 1  # raised whenever the same seed gives other files
+
+
+class SyntheticError(DatasetError, ValueError):
+    """A synthetic set cannot be rendered or shown as asked."""
 
 
 def identities_of(layout: Layout, sizes: Preset) -> dict[str, int]:

@@ -31,15 +31,7 @@ class Painter:
     """
 
     def __init__(self, canvas: Canvas, person: Person, view: View, pose: Pose, offset: int) -> None:
-        """Set out to paint.
-
-        Args:
-            canvas: T frames.
-            person: who is painted.
-            view: how the camera sees the person.
-            pose: joints, T of each.
-            offset: added to every label.
-        """
+        """Set out to paint T frames; `offset` is added to every label."""
         self.canvas, self.person, self.view, self.pose = canvas, person, view, pose
         self.offset = offset
         self.unit = float(np.round(np.mean(view.scale) * 16) / 16)

@@ -8,7 +8,7 @@ same in both modalities; only the two colours or reflectances differ.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import IntEnum
 
 import numpy as np
@@ -63,9 +63,7 @@ class Pattern:
     def for_limb(self, share: float) -> Pattern:
         """The same cloth on a thinner tube whose circumference is `share` of the torso's."""
         around = max(2, 2 * int(self.around * share / 2 + 0.5))
-        return Pattern(
-            self.kind, around, self.period, self.duty, self.phase, self.place, self.shape
-        )
+        return replace(self, around=around)
 
     def second(self, angle: Array, height: Array) -> NDArray[np.bool_]:
         """Where the second colour shows.
@@ -77,7 +75,8 @@ class Pattern:
         Returns:
             True where a point has the second colour; shape of the broadcast arguments.
         """
-        return _RULES[self.kind](self, angle, height)
+        shape = np.broadcast_shapes(angle.shape, height.shape)
+        return np.broadcast_to(_RULES[self.kind](self, angle, height), shape)
 
 
 def _part(x: Array) -> Array:
@@ -85,17 +84,15 @@ def _part(x: Array) -> Array:
 
 
 def _plain(p: Pattern, angle: Array, height: Array) -> NDArray[np.bool_]:
-    return np.zeros(np.broadcast_shapes(angle.shape, height.shape), np.bool_)
+    return np.zeros((), np.bool_)
 
 
 def _horizontal(p: Pattern, angle: Array, height: Array) -> NDArray[np.bool_]:
-    hit = _part(height * np.float32(1 / p.period) + np.float32(p.phase)) < p.duty
-    return np.broadcast_to(hit, np.broadcast_shapes(angle.shape, height.shape))
+    return _part(height * np.float32(1 / p.period) + np.float32(p.phase)) < p.duty
 
 
 def _vertical(p: Pattern, angle: Array, height: Array) -> NDArray[np.bool_]:
-    hit = _part(angle * np.float32(p.around) + np.float32(p.phase)) < p.duty
-    return np.broadcast_to(hit, np.broadcast_shapes(angle.shape, height.shape))
+    return _part(angle * np.float32(p.around) + np.float32(p.phase)) < p.duty
 
 
 def _diagonal(p: Pattern, angle: Array, height: Array) -> NDArray[np.bool_]:
@@ -133,7 +130,7 @@ def _bands(p: Pattern, angle: Array, height: Array) -> NDArray[np.bool_]:
     if p.shape >= 2:  # a second, thinner band below
         below = offset - np.float32(0.065 + 0.05 * p.duty)
         hit = hit | ((below >= 0) & (below < np.float32(0.025)))
-    return np.broadcast_to(hit, np.broadcast_shapes(angle.shape, height.shape))
+    return hit
 
 
 def _print(p: Pattern, angle: Array, height: Array) -> NDArray[np.bool_]:
@@ -153,19 +150,16 @@ def _print(p: Pattern, angle: Array, height: Array) -> NDArray[np.bool_]:
 
 
 def _two_tone(p: Pattern, angle: Array, height: Array) -> NDArray[np.bool_]:
-    hit = height > np.float32(p.place)
-    return np.broadcast_to(hit, np.broadcast_shapes(angle.shape, height.shape))
+    return height > np.float32(p.place)
 
 
 def _halves(p: Pattern, angle: Array, height: Array) -> NDArray[np.bool_]:
-    hit = _part(angle) < 0.5
-    return np.broadcast_to(hit, np.broadcast_shapes(angle.shape, height.shape))
+    return _part(angle) < 0.5
 
 
 def _sides(p: Pattern, angle: Array, height: Array) -> NDArray[np.bool_]:
     wide = np.float32(0.09 + 0.1 * p.duty)
-    hit = np.abs(_part(angle * np.float32(2)) - np.float32(0.5)) < wide
-    return np.broadcast_to(hit, np.broadcast_shapes(angle.shape, height.shape))
+    return np.abs(_part(angle * np.float32(2)) - np.float32(0.5)) < wide
 
 
 def _zigzag(p: Pattern, angle: Array, height: Array) -> NDArray[np.bool_]:

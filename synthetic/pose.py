@@ -105,15 +105,7 @@ def _swing(angle: NDArray[np.float64], length: float, out: float = 0.0) -> NDArr
 
 
 def walk(person: Person, phase: NDArray[np.float64]) -> Pose:
-    """The pose at some phases of the stride.
-
-    Args:
-        person: who walks.
-        phase: (T,) strides; whole numbers are alike.
-
-    Returns:
-        Joints with the lowest sole on the ground (height 0).
-    """
+    """The pose at phases (T,) of the stride, in strides, with the lowest sole on the ground."""
     body, gait = person.body, person.gait
     turn = 2 * np.pi * phase
     thigh_length = (body.leg - ANKLE) * 0.52

@@ -18,13 +18,12 @@ from tqdm import tqdm
 from ..datasets.synthetic_mark import MARKER
 from ..datasets.track import Modality
 from .camera import Camera, draw_camera
-from .errors import SyntheticError
 from .layout_bupt_campus import BuptCampus
 from .layout_hitsz_vcm import HitszVcm
 from .layout_llcm import Llcm
 from .layout_regdb import RegDB
 from .layout_sysu_mm01 import SysuMM01
-from .marker import describe, holds, identities_of
+from .marker import SyntheticError, describe, holds, identities_of
 from .schedule import Layout, PlannedTrack, count_tracks
 from .streams import Stream, stream
 from .tracklet import Sighting, encode_frame, render_tracklet
@@ -221,17 +220,7 @@ def _camera(seed: int, number: int, modality: Modality, place: int) -> Camera:
 
 
 def render_person(root: Path, layout: str, seed: int, tracks: Sequence[PlannedTrack]) -> int:
-    """Render all tracklets of one person and write their frames.
-
-    Args:
-        root: folder of the set.
-        layout: name of the layout.
-        seed: seed of the set.
-        tracks: tracklets of one person.
-
-    Returns:
-        Number of frames written.
-    """
+    """Render the tracklets of one person into the set's folder; returns the number of frames."""
     person = draw_person(seed, tracks[0].person)
     written = 0
     for track in tracks:

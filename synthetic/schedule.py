@@ -51,7 +51,7 @@ class Layout(Protocol):
     folders: Sequence[str]  # that exist even where nobody was seen, relative to the root
 
     def plan(self, preset: Preset, seed: int) -> list[PlannedTrack]:
-        """All tracklets, in file order."""
+        """All tracklets of a set of this size and seed, in file order."""
 
     def frame_path(self, track: PlannedTrack, index: int) -> str:
         """File of a frame (counted from 0) relative to the root, with forward slashes."""

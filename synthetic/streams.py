@@ -22,15 +22,11 @@ class Stream(IntEnum):
 
 
 def stream(seed: int, kind: Stream, *keys: int) -> np.random.Generator:
-    """The generator for one thing.
+    """The PCG64 generator for one thing, the same on every machine, independent of all others.
 
     Args:
         seed: seed of the data set, not negative.
         kind: what is decided.
         keys: which of these things (person, camera, track, ...), each not negative.
-
-    Returns:
-        A PCG64 generator. The same arguments give the same stream on every machine; other
-        arguments give an independent one.
     """
     return np.random.Generator(np.random.PCG64(np.random.SeedSequence([seed, int(kind), *keys])))

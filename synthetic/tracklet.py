@@ -10,11 +10,10 @@ from numpy.typing import NDArray
 from PIL import Image, ImageFilter
 
 from ..datasets.track import Modality
-from .camera import PANORAMA, SHADOW, Camera, Sensor
+from .camera import PANORAMA, SHADOW, Camera, Sensor, packed
 from .canvas import Canvas, Cloth
 from .figure import paint_person
 from .person import MATERIALS, Person
-from .pixels import packed, unpacked
 from .pose import View
 from .shapes import HEIGHT, SUPERSAMPLING, WIDTH, ellipse, outline
 from .streams import Stream, stream
@@ -102,16 +101,9 @@ def _colour_table(
 ) -> NDArray[np.uint16]:
     """(33, C) light values of all labels."""
     if modality is Modality.VISIBLE:
-        table = np.zeros((2 * MATERIALS + 1, 3), np.uint16)
-        table[:MATERIALS] = person.visible
-        table[_OTHER:_PROP] = person.visible if other is None else other.visible
-        table[_PROP] = prop
-        return table
-    grey = np.zeros((2 * MATERIALS + 1, 1), np.uint16)
-    grey[:MATERIALS, 0] = person.infrared
-    grey[_OTHER:_PROP, 0] = person.infrared if other is None else other.infrared
-    grey[_PROP, 0] = prop[0]
-    return grey
+        return np.concatenate([person.visible, (other or person).visible, [prop]]).astype(np.uint16)
+    grey = np.concatenate([person.infrared, (other or person).infrared, prop[:1]])
+    return grey[:, None].astype(np.uint16)
 
 
 def _record(
@@ -123,7 +115,8 @@ def _record(
 ) -> NDArray[np.uint8]:
     """One frame through lens and sensor: (256, 128) packed light to (128, 64, C) values."""
     size = (sensor.height // 2, sensor.height)
-    content, mode = unpacked(light)
+    mode = "L" if light.dtype == np.uint8 else "RGBX"
+    content = light.view(np.uint8)
     image = Image.frombuffer(mode, (WIDTH, HEIGHT), content, "raw", mode, 0, 1)
     image = image.resize(size, Image.Resampling.BOX)
     if sensor.blur > 0:
@@ -233,8 +226,5 @@ def encode_frame(frame: NDArray[np.uint8], quality: int, suffix: str = ".jpg") -
     """
     buffer = io.BytesIO()
     image = Image.fromarray(frame if frame.shape[2] == 3 else frame[:, :, 0])
-    if suffix == ".bmp":
-        image.save(buffer, "BMP")
-    else:
-        image.save(buffer, "JPEG", quality=quality)
+    image.save(buffer, "BMP" if suffix == ".bmp" else "JPEG", quality=quality)
     return buffer.getvalue()

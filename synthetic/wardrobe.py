@@ -197,15 +197,7 @@ def _draw_tables(
 
 
 def draw_person(seed: int, number: int) -> Person:
-    """Draw the person with this number of this data set.
-
-    Args:
-        seed: seed of the data set.
-        number: number of the person, not negative.
-
-    Returns:
-        The person; the same arguments give the same person on every machine.
-    """
+    """Draw the person of a number (not negative) and a data set's seed, alike on every machine."""
     rng = stream(seed, Stream.PERSON, number, 0)
     visible, infrared = _draw_tables(
         stream(seed, Stream.PERSON, number, 1), stream(seed, Stream.PERSON, number, 2)

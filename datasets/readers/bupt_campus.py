@@ -43,8 +43,6 @@ def scan_bupt_campus(
     """Reads the lists; looks at no frame.
 
     Args:
-        root: folder of the data set.
-        problems: takes complaints.
         auxiliary: add the auxiliary tracklets to the training ones.
         fake_ir: take the infrared training tracks from the visible ones turned to infrared
             (`FakeIR`). Query and gallery stay what the cameras saw.
@@ -67,7 +65,7 @@ def scan_bupt_campus(
             name = names[0]
         fake = fake_ir and split in ("train", "auxiliary")
         scan.listed[split] = _read_split(root, split, name, paths, scan, problems, fake=fake)
-    scan.used = {split: list(tracks) for split, tracks in scan.listed.items()}
+    scan.use_all()
     if auxiliary:
         scan.training = ("train", "auxiliary")
     return scan

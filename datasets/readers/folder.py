@@ -33,8 +33,6 @@ def scan_folder(root: Path, problems: Problems, *, min_frames: int = 1) -> Scan:
     """Lists the folders; opens no frame.
 
     Args:
-        root: folder of the data set.
-        problems: takes complaints.
         min_frames: shorter tracks are listed but not used.
 
     Returns:
@@ -57,10 +55,7 @@ def scan_folder(root: Path, problems: Problems, *, min_frames: int = 1) -> Scan:
         key = f"{split}/{name}/{modality.name.lower()}/{camera}/{tracklet}"
         identity = None if name == UNKNOWN else numbers[name]
         scan.listed[split].append(Track(frames, modality, cameras[camera], identity, key))
-    scan.used = {
-        split: [track for track in tracks if len(track.frames) >= min_frames]
-        for split, tracks in scan.listed.items()
-    }
+    scan.use_all(min_frames)
     return scan
 
 

@@ -49,8 +49,6 @@ def scan_hitsz_vcm(root: Path, problems: Problems, *, min_frames: int = MIN_FRAM
     """Reads the lists; looks at no frame.
 
     Args:
-        root: folder of the data set.
-        problems: takes complaints.
         min_frames: shorter tracks are listed but not used.
 
     Returns:
@@ -68,10 +66,7 @@ def scan_hitsz_vcm(root: Path, problems: Problems, *, min_frames: int = MIN_FRAM
         "query": [track for i in queries if (track := test[i])],
         "gallery": [track for i, track in enumerate(test) if track and i not in held],
     }
-    scan.used = {
-        split: [track for track in tracks if len(track.frames) >= min_frames]
-        for split, tracks in scan.listed.items()
-    }
+    scan.use_all(min_frames)
     return scan
 
 

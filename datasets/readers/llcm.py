@@ -10,8 +10,8 @@ from __future__ import annotations
 import re
 from pathlib import Path, PurePosixPath
 
-from ..folder_scan import Problems, Scan, unique_key
-from ..image_folder import Camera, folder_tracks, image_track, read_identities, without_images
+from ..folder_scan import Problems, Scan
+from ..image_folder import Camera, folder_tracks, read_identities, without_images
 from ..image_list import ListedImage, compare_labels, numbered_apart, read_image_list
 from ..layouts import check_layout
 from ..registry import register_dataset
@@ -33,10 +33,6 @@ CAMERA_PART = re.compile(r"(?:.*_c|cam)0*(\d+)(?:[_.].*)?", re.IGNORECASE)
 def scan_llcm(root: Path, problems: Problems) -> Scan:
     """Reads the lists and lists the folders of the test people; opens no image.
 
-    Args:
-        root: folder of the data set.
-        problems: takes complaints.
-
     Returns:
         Splits train (visible, then infrared, in the order of the lists), query (all infrared test
         images) and gallery (all visible ones; a protocol draws its galleries from them), both by
@@ -49,11 +45,10 @@ def scan_llcm(root: Path, problems: Problems) -> Scan:
     train: list[Track] = []
     lists = {m: read_image_list(root, name, problems) for m, name in TRAIN_FILES.items()}
     for modality, rows in lists.items():
-        for row in rows:
-            track = image_track(root, root / row.path, modality, _camera_of(row.path), row.identity)
-            key = unique_key(track.key, row.line, scan.origins)
-            scan.origins[key] = (TRAIN_FILES[modality], row.line, 0)
-            train.append(Track(track.frames, modality, track.camera, track.identity, key))
+        train += [
+            row.track(root, TRAIN_FILES[modality], modality, _camera_of(row.path), scan)
+            for row in rows
+        ]
     nowhere = sum(track.camera == 0 for track in train)
     if nowhere:
         scan.notices.append(
@@ -67,7 +62,7 @@ def scan_llcm(root: Path, problems: Problems) -> Scan:
         "query": [track for track in test if track.modality is Modality.INFRARED],
         "gallery": [track for track in test if track.modality is Modality.VISIBLE],
     }
-    scan.used = {split: list(tracks) for split, tracks in scan.listed.items()}
+    scan.use_all()
     listed = [row for rows in lists.values() for row in rows]
     scan.suspicions += compare_labels({TRAIN_FILES[m]: rows for m, rows in lists.items()}, root)
     scan.suspicions += without_images(people, test, TEST_FILE)

@@ -9,8 +9,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from ..folder_scan import Problems, Scan, unique_key
-from ..image_folder import image_track
+from ..folder_scan import Problems, Scan
 from ..image_list import ListedImage, compare_labels, numbered_apart, read_image_list
 from ..layouts import check_layout
 from ..registry import register_dataset
@@ -29,15 +28,12 @@ def scan_regdb(root: Path, problems: Problems, *, trial: int = 1) -> Scan:
     """Reads the four lists of one trial; looks at no image.
 
     Args:
-        root: folder of the data set.
-        problems: takes complaints.
         trial: which division into training and test, 1 to 10.
 
     Returns:
         Splits train (visible, then thermal), query (visible test images) and gallery (thermal ones;
         the other direction swaps the two), in the order of the lists. The visible camera is 1, the
         thermal one 2.
-
     """
     scan = Scan()
     files = {(s, m): f"idx/{s}_{WORDS[m]}_{trial}.txt" for s in SPLITS for m in Modality}
@@ -53,7 +49,7 @@ def scan_regdb(root: Path, problems: Problems, *, trial: int = 1) -> Scan:
         "query": tracks["test", Modality.VISIBLE],
         "gallery": tracks["test", Modality.INFRARED],
     }
-    scan.used = {split: list(found) for split, found in scan.listed.items()}
+    scan.use_all()
     for split in SPLITS:
         of_split = {files[split, m]: rows[split, m] for m in Modality}
         scan.suspicions += compare_labels(of_split, root)
@@ -92,10 +88,7 @@ def _tracks(
                 f"{row.path}. The lists of the two modalities are mixed up, copy idx/ again"
             )
             continue
-        track = image_track(root, root / row.path, modality, CAMERAS[modality], row.identity)
-        key = unique_key(track.key, row.line, scan.origins)
-        scan.origins[key] = (name, row.line, 0)
-        tracks.append(Track(track.frames, modality, track.camera, track.identity, key))
+        tracks.append(row.track(root, name, modality, CAMERAS[modality], scan))
     return tracks
 
 

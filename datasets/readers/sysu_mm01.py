@@ -35,10 +35,6 @@ NEEDED = ("exp", *(folder for folder, _, _ in CAMERAS))
 def scan_sysu_mm01(root: Path, problems: Problems) -> Scan:
     """Reads the lists of people and lists their folders; opens no image.
 
-    Args:
-        root: folder of the data set.
-        problems: takes complaints.
-
     Returns:
         Splits train, query (all infrared test images) and gallery (all visible ones; a protocol
         draws its galleries from them). Each by person, camera and file name.
@@ -62,7 +58,7 @@ def scan_sysu_mm01(root: Path, problems: Problems) -> Scan:
         "query": [track for track in images if track.modality is Modality.INFRARED],
         "gallery": [track for track in images if track.modality is Modality.VISIBLE],
     }
-    scan.used = {split: list(tracks) for split, tracks in scan.listed.items()}
+    scan.use_all()
     for people, tracks, names in (
         (learnt, scan.listed["train"], f"{TRAIN_FILE} and {VALIDATION_FILE}"),
         (test, images, TEST_FILE),

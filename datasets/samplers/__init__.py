@@ -2,12 +2,14 @@
 
 from .base import EpochBatchSampler
 from .cluster import ClusterBatchSampler
-from .half_identity import HalfIdentityBatchSampler
 from .half_random import HalfRandomBatchSampler
 from .identity import IdentityBatchSampler
-from .interleaved import InterleavedBatchSampler
-from .modality_ratio import ModalityRatioBatchSampler
 from .track_contrast import TrackContrastSampler
+from .two_sided import (
+    HalfIdentityBatchSampler,
+    InterleavedBatchSampler,
+    ModalityRatioBatchSampler,
+)
 from .unified import UnifiedBatchSampler
 
 __all__ = [

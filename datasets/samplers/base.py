@@ -4,18 +4,12 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
-from typing import Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from torch.utils.data import Sampler
 
-from ...errors import shorten
-from ..track import Modality
-from .deck import Deck
-
 Indices = NDArray[np.int64]
-Missing = Literal["error", "skip"]
 
 
 class EpochBatchSampler(Sampler[list[int]], ABC):
@@ -26,21 +20,13 @@ class EpochBatchSampler(Sampler[list[int]], ABC):
     """
 
     def __init__(self, seed: int) -> None:
-        """Sets the seed; the epoch starts at 0.
-
-        Args:
-            seed: non-negative integer.
-        """
+        """Sets the seed, not negative; the epoch starts at 0."""
         self.seed = seed
         self._epoch = 0
         self._plan: list[list[int]] | None = None
 
     def set_epoch(self, epoch: int) -> None:
-        """Chooses the epoch whose batches are listed.
-
-        Args:
-            epoch: epoch number, at least 0.
-        """
+        """Chooses the epoch, at least 0, whose batches are listed."""
         if epoch != self._epoch:
             self._epoch = epoch
             self._plan = None
@@ -64,58 +50,41 @@ class EpochBatchSampler(Sampler[list[int]], ABC):
         """Draws one epoch."""
 
 
-class TwoSidedBatchSampler(EpochBatchSampler):
-    """Batches of P identities × K tracks of both modalities; the subclass says in which order."""
+class Deck:
+    """Deals items so that all are used equally often, to within one.
 
-    # Whether K is split into two equal halves.
-    even = True
+    One deal never holds an item twice as long as there are enough items for it.
+    """
 
-    def __init__(
-        self,
-        identities: ArrayLike,
-        modalities: ArrayLike,
-        p: int,
-        k: int,
-        *,
-        missing: Missing = "error",
-        seed: int = 0,
-    ) -> None:
-        """Groups the tracks.
+    def __init__(self, items: Indices, generator: np.random.Generator) -> None:
+        """Makes the pile of items [n], n at least 1."""
+        self._items = items
+        self._generator = generator
+        self._pile: list[int] = []
 
-        Args:
-            identities: identity of each track, [N]; negative ones are never drawn.
-            modalities: modality of each track, [N].
-            p: identities in a batch.
-            k: tracks of each identity.
-            missing: what to do with identities of one modality, "error" or "skip".
-            seed: non-negative integer.
+    def deal(self, count: int) -> list[int]:
+        """Takes `count` items in random order; more than there are items means repetition."""
+        dealt: list[int] = []
+        while count - len(dealt) >= len(self._items):
+            dealt += self._shuffled()
+        missing = count - len(dealt)
+        taken, self._pile = self._pile[:missing], self._pile[missing:]
+        if len(taken) < missing:
+            fresh = self._shuffled()
+            # What this deal already holds goes back under the pile.
+            held = set(taken)
+            new = [item for item in fresh if item not in held]
+            need = missing - len(taken)
+            taken += new[:need]
+            self._pile = new[need:] + [item for item in fresh if item in held]
+        return dealt + taken
 
-        Raises:
-            ValueError: if K is odd where it must be even, an identity lacks a modality, or there
-                are fewer than P.
-        """
-        super().__init__(seed)
-        labels = as_array(identities, "identities")
-        modality_of = as_array(modalities, "modalities", len(labels))
-        self._tracks = both_modalities(labels, modality_of, missing)
-        check_group(p, k, self._tracks, even=self.even)
-        self.p, self.k = p, k
-
-    def _decks(self, generator: np.random.Generator) -> dict[int, tuple[Deck, Deck]]:
-        """Infrared and visible tracks of each identity, shuffled anew whenever they run out."""
-        return {
-            i: (Deck(infrared, generator), Deck(visible, generator))
-            for i, (infrared, visible) in self._tracks.items()
-        }
+    def _shuffled(self) -> list[int]:
+        return [int(item) for item in self._generator.permutation(self._items)]
 
 
 def as_array(values: ArrayLike, name: str, length: int | None = None) -> Indices:
     """Checks one of the arrays that describe the tracks.
-
-    Args:
-        values: integers, [N].
-        name: what they are, for messages.
-        length: N, if it is known.
 
     Returns:
         The values, [N], int64.
@@ -147,43 +116,8 @@ def group_by(values: Indices, rows: Indices) -> dict[int, Indices]:
     return {int(v): part for v, part in zip(found, np.split(kept, starts[1:]))}
 
 
-def both_modalities(
-    identities: Indices, modalities: Indices, missing: Missing
-) -> dict[int, tuple[Indices, Indices]]:
-    """Groups tracks by identity and modality.
-
-    Args:
-        identities: identity of each track, [N]; negative ones are left out.
-        modalities: modality of each track, [N].
-        missing: "error" refuses identities seen in one modality only, "skip" leaves them out.
-
-    Returns:
-        Identity to (infrared tracks, visible tracks), identities ascending.
-
-    Raises:
-        ValueError: if `missing` is unknown, or "error" and an identity lacks a modality.
-    """
-    if missing not in ("error", "skip"):
-        raise ValueError(f'missing is "error" or "skip"; got {missing!r}')
-    infrared = group_by(identities, np.flatnonzero(modalities == Modality.INFRARED))
-    visible = group_by(identities, np.flatnonzero(modalities == Modality.VISIBLE))
-    single = sorted(infrared.keys() ^ visible.keys())
-    if single and missing == "error":
-        raise ValueError(
-            f"each identity needs tracks in both modalities; {len(single)} have one modality only "
-            f'({shorten(single)}); leave them out with missing="skip"'
-        )
-    return {i: (infrared[i], visible[i]) for i in sorted(infrared.keys() & visible.keys())}
-
-
 def check_group(p: int, k: int, identities: Mapping[int, object], *, even: bool = False) -> None:
     """Refuses a batch of P identities × K tracks that the labels cannot give.
-
-    Args:
-        p: identities in a batch.
-        k: tracks of each identity.
-        identities: what can be drawn, by identity.
-        even: whether K is split into two equal halves.
 
     Raises:
         ValueError: if P or K is below 1, K is odd where it must be even, or P is too large.
@@ -206,8 +140,6 @@ def deal_groups(counts: Mapping[int, int], p: int, generator: np.random.Generato
 
     Args:
         counts: number of groups that each identity has.
-        p: identities in a batch.
-        generator: source of the draws.
 
     Returns:
         Identities of each batch, [p].

@@ -5,8 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike
 
-from .base import EpochBatchSampler, Indices, as_array, check_group, group_by
-from .deck import Deck
+from .base import Deck, EpochBatchSampler, Indices, as_array, check_group, group_by
 
 
 class ClusterBatchSampler(EpochBatchSampler):

@@ -5,8 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike
 
-from .base import EpochBatchSampler, as_array, check_group, deal_groups, group_by
-from .deck import Deck
+from .base import Deck, EpochBatchSampler, as_array, check_group, deal_groups, group_by
 
 
 class IdentityBatchSampler(EpochBatchSampler):

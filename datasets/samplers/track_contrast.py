@@ -6,8 +6,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from ..track import Modality
-from .base import EpochBatchSampler, Indices, as_array, group_by
-from .deck import Deck
+from .base import Deck, EpochBatchSampler, Indices, as_array, group_by
 
 
 class TrackContrastSampler(EpochBatchSampler):

@@ -6,8 +6,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from ..track import Modality
-from .base import EpochBatchSampler, as_array, check_group, group_by
-from .deck import Deck
+from .base import Deck, EpochBatchSampler, as_array, check_group, group_by
 
 
 class UnifiedBatchSampler(EpochBatchSampler):

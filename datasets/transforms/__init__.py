@@ -5,15 +5,20 @@ Random parameters come from a `torch.Generator`, which may live on the CPU while
 then the draws are the same on both.
 """
 
-from .channels import channel_adaptation, channel_exchange, mix_channels, style_variation
+from .channels import (
+    channel_adaptation,
+    channel_exchange,
+    jitter_brightness_contrast,
+    mix_channels,
+    random_grey_weights,
+    style_variation,
+    weighted_grey,
+)
 from .erasing import RectangleShape, random_erasing
 from .geometry import flip_and_crop
-from .grey import random_grey_weights, weighted_grey
 from .image import ImageAugmentation
-from .jitter import jitter_brightness_contrast
 from .normalise import normalise
-from .recolour import random_recolour
-from .recolour_preset import RecolourAugmentation
+from .recolour import RecolourAugmentation, random_recolour
 from .video import VideoAugmentation
 
 __all__ = [

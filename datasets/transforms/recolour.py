@@ -1,15 +1,108 @@
-"""Random recolouring: a random smooth function from colour to one grey value."""
+"""Random recolouring, and the augmentation for networks that start from random weights."""
 
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
-from .draw import uniform
+from ..track import Modality
+from .channels import copy_matrices, jitter_brightness_contrast, mix_channels, random_grey_weights
+from .draw import integers, uniform
+from .erasing import random_erasing
+from .geometry import flip_and_crop
+from .normalise import normalise_
 
 WAVES = 6
+
+
+@dataclass(frozen=True)
+class RecolourAugmentation:
+    """Flip and crop; new colours; brightness and contrast; normalise; erase.
+
+    The colour of a clip is changed in one of four ways: a random smooth function to grey (both
+    modalities), a grey of random weights or permuted or copied channels (visible only; infrared
+    has three equal channels), or not at all.
+
+    Attributes:
+        padding: share of the height and of the width that is added on each side before the crop
+            (4 and 2 pixels at 64×32).
+        flip: probability of a mirrored clip.
+        recolour: probability of random recolouring.
+        grey: probability of a random-weight grey.
+        channels: probability of permuted channels or one channel everywhere (half each).
+        spread_visible: deviation of the recolouring's projection weights for visible clips.
+        spread_infrared: the same for infrared clips, whose equal channels add up.
+        brightness: largest shift, in units of full brightness.
+        contrast: largest relative change of contrast.
+        erasing: probability that a rectangle is erased.
+    """
+
+    padding: tuple[float, float] = (4 / 64, 2 / 32)
+    flip: float = 0.5
+    recolour: float = 0.4
+    grey: float = 0.25
+    channels: float = 0.15
+    spread_visible: float = 3.5
+    spread_infrared: float = 1.7
+    brightness: float = 0.15
+    contrast: float = 0.3
+    erasing: float = 0.4
+
+    def __call__(self, clips: Tensor, modalities: Tensor, generator: torch.Generator) -> Tensor:
+        """Augments and normalises.
+
+        Args:
+            clips: pixels, [B, T, 3, H, W], uint8; left as they are.
+            modalities: modality of each clip, [B], int64.
+            generator: source of the draws.
+
+        Returns:
+            Network input, [B, T, 3, H, W], float32; a view of memory [B, T, H, W, 3].
+        """
+        height, width = clips.shape[-2:]
+        padding = (round(self.padding[0] * height), round(self.padding[1] * width))
+        cropped = flip_and_crop(clips, padding, generator, flip=self.flip)
+        # Colour operations run over whole planes, so memory is [B, 3, T, H, W] while they last.
+        planes = cropped.transpose(1, 2).to(torch.float32, memory_format=torch.contiguous_format)
+        colours = planes.transpose(1, 2).div_(255)
+        colours = self._new_colours(colours, modalities.to(clips.device), generator)
+        colours = jitter_brightness_contrast(
+            colours, generator, brightness=self.brightness, contrast=self.contrast
+        )
+        inputs = random_erasing(normalise_(colours, scale=1.0), generator, probability=self.erasing)
+        pixels = inputs.permute(0, 1, 3, 4, 2).contiguous()
+        return pixels.permute(0, 1, 4, 2, 3)
+
+    def _new_colours(self, clips: Tensor, modalities: Tensor, generator: torch.Generator) -> Tensor:
+        """Draws one of the four ways for each clip; values in [0, 1], [B, T, 3, H, W]."""
+        batch = len(clips)
+        kind = uniform(generator, (batch, 1, 1))
+        greys = random_grey_weights(batch, generator)[:, None].float().expand(-1, 3, -1)
+        permutation = uniform(generator, (batch, 3)).argsort(1)
+        copied = integers(generator, (batch, 1), 3).expand(-1, 3)
+        copies = uniform(generator, (batch, 1)) < 0.5
+        moved = copy_matrices(torch.where(copies, copied, permutation))
+
+        visible = (modalities == Modality.VISIBLE).to(kind.device).view(-1, 1, 1)
+        bounds = (
+            self.recolour,
+            self.recolour + self.grey,
+            self.recolour + self.grey + self.channels,
+        )
+        matrices = torch.eye(3, device=kind.device).expand(batch, 3, 3)
+        matrices = torch.where((kind < bounds[2]) & visible, moved, matrices)
+        matrices = torch.where((kind < bounds[1]) & visible, greys, matrices)
+        mixed = mix_channels(clips, matrices)
+
+        chosen = (kind.view(-1) < bounds[0]).nonzero()[:, 0].to(clips.device)
+        spread = torch.where(
+            modalities[chosen] == Modality.VISIBLE, self.spread_visible, self.spread_infrared
+        )
+        mixed.index_copy_(0, chosen, random_recolour(clips[chosen], spread, generator))
+        return mixed
 
 
 def random_recolour(clips: Tensor, spread: Tensor, generator: torch.Generator) -> Tensor:

@@ -8,12 +8,11 @@ import torch
 from torch import Tensor
 
 from ..track import Modality
-from .channels import style_factors, style_variation
+from .channels import random_grey_weights, style_factors, style_variation, weighted_grey
 from .compose import compose
 from .draw import uniform
 from .erasing import draw_rectangles, random_erasing
 from .geometry import draw_placement, flip_and_crop
-from .grey import random_grey_weights, weighted_grey
 from .normalise import normalise
 
 

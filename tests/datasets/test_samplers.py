@@ -17,7 +17,7 @@ from vireid.datasets.samplers import (
     ModalityRatioBatchSampler,
     TrackContrastSampler,
 )
-from vireid.datasets.samplers.deck import Deck
+from vireid.datasets.samplers.base import Deck
 from vireid.datasets.track import Modality
 
 VISIBLE, INFRARED = int(Modality.VISIBLE), int(Modality.INFRARED)

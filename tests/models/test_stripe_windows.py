@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from vireid.models.stripe_windows import StripeWindows
+from vireid.models.backbones import StripeWindows
 
 
 @pytest.mark.parametrize("stripes, height", [(4, 8), (4, 9), (2, 6), (1, 5)])
