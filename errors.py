@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 
 class UserError(Exception):
     """Something the person at the keyboard can mend; the message says what and how."""
+
+
+@contextmanager
+def as_user_error(*kinds: type[Exception], start: str = "") -> Iterator[None]:
+    """A ``ValueError`` or an error of ``kinds`` becomes a ``UserError``; ``start`` stands before it."""
+    try:
+        yield
+    except (ValueError, *kinds) as error:
+        raise UserError(f"{start}{error}") from error
 
 
 def shorten(names: Sequence[object], most: int = 8) -> str:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..clustering.options import ClusteringOptions
-from ..errors import UserError
+from ..errors import as_user_error
 from ..options import Options, option, read_yaml
 
 if TYPE_CHECKING:
@@ -69,12 +69,10 @@ def run_cluster(settings: ClusterSettings) -> dict[str, list[ScanRow]]:
     found = {}
     problems: list[DegenerateClustering] = []
     for chosen in read_feature_sets(settings.input, recipe["camera_mean"]):
-        try:
+        with as_user_error(TypeError, start=f"{settings.input}: {chosen.name}: "):
             k1, k2 = recipe["k1"], recipe["k2"]
             lists = nearest_neighbours(chosen.features, k1, approximate=settings.approximate)
             graph = jaccard_of_neighbours(chosen.features, *lists, k1, k2)
-        except (ValueError, TypeError) as error:
-            raise UserError(f"{settings.input}: {chosen.name}: {error}") from error
         wanted = {recipe["eps"]}
         if settings.scan:
             wanted |= set(GRID if settings.grid is None else settings.grid)
@@ -98,10 +96,8 @@ def _recipe(settings: ClusterSettings) -> dict[str, Any]:
     recipe = {name: getattr(ClusteringOptions, name) for name in RECIPE}
     written = settings.input / "config.yaml"
     if written.is_file():
-        try:
+        with as_user_error():
             of_run = read_yaml(written)
-        except ValueError as error:
-            raise UserError(str(error)) from error
         recipe |= {name: of_run[name] for name in RECIPE if name in of_run}
     given = {name: getattr(settings, name, None) for name in RECIPE}
     return recipe | {name: value for name, value in given.items() if value is not None}

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from ..datasets.errors import DatasetError
 from ..datasets.registry import dataset_spec, known_spec
 from ..datasets.verify import verify_dataset
-from ..errors import UserError
+from ..errors import as_user_error
 from ..options import Options, option, read_yaml
 
 if TYPE_CHECKING:
@@ -164,10 +164,8 @@ def _faiss_search(unit: np.ndarray, k: int) -> torch.Tensor:
 def _read_recipe(path: Path | None) -> dict[str, Any]:
     if path is None:
         return {}
-    try:
+    with as_user_error(start="--recipe "):
         return read_yaml(path)
-    except ValueError as error:
-        raise UserError(f"--recipe {error}") from error
 
 
 def _data_finding(name: str, root: Path, recipe: dict[str, Any]) -> tuple[Finding, int, int]:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from ..datasets.registry import known_spec
-from ..errors import UserError
+from ..errors import UserError, as_user_error
 from ..evaluation.protocols import trial_of
 
 
@@ -69,10 +69,8 @@ def choose_trial(
     Raises:
         UserError: what is asked for contradicts itself or the network.
     """
-    try:
+    with as_user_error():
         named = trial_of(protocol)
-    except ValueError as error:
-        raise UserError(str(error)) from error
     if None not in (trial, named) and trial != named:
         raise UserError(f"--trial {trial} contradicts --protocol {protocol}; give one of the two")
     asked = named if trial is None else trial

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -22,7 +21,7 @@ from ..datasets.track import Dataset, Modality, Track
 from ..datasets.track_table import track_table
 from ..datasets.verify import require_complete, verify_dataset
 from ..distributed import ranks
-from ..errors import UserError
+from ..errors import UserError, as_user_error
 from ..evaluation.features import collect_features
 from ..evaluation.protocols import (
     Protocol,
@@ -42,14 +41,6 @@ from .frame_source import FrameSource
 from .options import SessionOptions
 from .run_folder import RunFolder
 from .runtime import Runtime, versions
-
-
-@contextmanager
-def _as_user_error() -> Iterator[None]:
-    try:
-        yield
-    except ValueError as error:
-        raise UserError(str(error)) from error
 
 
 def _as_permitted(
@@ -99,7 +90,7 @@ class Session:
         self.run = run
         self.runtime = Runtime(options.device, options.precision, options.seed)
         spec = dataset_spec(options.dataset)
-        with _as_user_error():  # before anything is read
+        with as_user_error():  # before anything is read
             choose_protocols(spec.name, options.protocol, options.trial)
         split = spec.reader_options(options.trial)
         verification = verify_dataset(options.dataset, options.data_dir, **split)
@@ -140,7 +131,7 @@ class Session:
                 identified = [identified[i] for i in kept]
                 self.tracks = [self.tracks[i] for i in kept]
             dataset = self._leave_out_lost(dataset)
-        with _as_user_error():
+        with as_user_error():
             remarks = [note for protocol in self.protocols for note in check_protocol(protocol)]
         for note in (*remarks, *self.runtime.notes):
             self.say(note)
@@ -166,7 +157,7 @@ class Session:
         return self._evaluator
 
     def _protocols(self, dataset: Dataset) -> list[Protocol]:
-        with _as_user_error():
+        with as_user_error():
             return protocols_of(dataset, self.options.protocol, gallery=self.options.gallery)
 
     def _leave_out_lost(self, dataset: Dataset) -> Dataset:
