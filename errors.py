@@ -12,7 +12,7 @@ class UserError(Exception):
 
 @contextmanager
 def as_user_error(*kinds: type[Exception], start: str = "") -> Iterator[None]:
-    """A ``ValueError`` or an error of ``kinds`` becomes a ``UserError``; ``start`` stands before it."""
+    """``ValueError`` and ``kinds`` become ``UserError``, with ``start`` before their message."""
     try:
         yield
     except (ValueError, *kinds) as error:

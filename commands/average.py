@@ -36,11 +36,7 @@ def run_average(config: AverageSettings) -> int:
 def average_table(averages: Sequence[Mapping[str, Any]]) -> str:
     """What ``average_runs`` found as text: a line for each run, and the mean ± standard deviation.
 
-    Args:
-        averages: its result.
-
-    Returns:
-        Lines of at most 100 characters, scores in per cent.
+    Lines have at most 100 characters, scores are in per cent.
     """
     from ..evaluation.results import (
         HEADS,

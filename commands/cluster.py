@@ -49,9 +49,6 @@ class ClusterSettings(Options):
 def run_cluster(settings: ClusterSettings) -> dict[str, list[ScanRow]]:
     """Clusters each set of features and prints what came out.
 
-    Args:
-        settings: of the command.
-
     Returns:
         Name of the set → what was found, a row for each ε.
 
@@ -106,11 +103,9 @@ def _recipe(settings: ClusterSettings) -> dict[str, Any]:
 def _table(chosen: FeatureSet, rows: list[ScanRow], recipe: dict[str, Any]) -> str:
     import numpy as np
 
-    people = (
-        "identities unknown"
-        if chosen.identities is None
-        else f"{len(np.unique(chosen.identities))} identities"
-    )
+    people = "identities unknown"
+    if chosen.identities is not None:
+        people = f"{len(np.unique(chosen.identities))} identities"
     lines = [
         f"{chosen.name}: {len(chosen.features)} samples, {people}; k1 {recipe['k1']}, "
         f"k2 {recipe['k2']}, min samples {recipe['min_samples']}",

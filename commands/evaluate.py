@@ -44,9 +44,6 @@ class EvaluateSettings(Options):
 def run_evaluation(settings: EvaluateSettings) -> list[dict[str, Any]]:
     """Ranks the test split under the chosen protocols and prints the table.
 
-    Args:
-        settings: of the command.
-
     Returns:
         One record for each protocol.
 
