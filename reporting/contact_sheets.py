@@ -8,7 +8,7 @@ import numpy as np
 
 from ..pseudo_labels.stored_clustering import StoredClustering
 from .cluster_groups import ClusterGroup, cluster_groups, pick_groups, split_people
-from .film_strip import frame_tile
+from .film_strip import film_strip, middle_frame
 
 MOST_TILES = 8  # of a cluster and modality
 
@@ -53,7 +53,7 @@ def _part(
         same = None if identities is None else bool(identities[row] == majority)
         tiles.append(
             {
-                "picture": frame_tile(track),
+                "picture": film_strip(middle_frame(track)),
                 "key": track.key,
                 "camera": track.camera,
                 "identity": track.identity,
