@@ -11,14 +11,9 @@ from ..evaluation.protocols import trial_of
 
 
 def trial_of_model(meta: dict[str, Any], dataset: str) -> int | None:
-    """The trial of a data set on which a network was trained.
+    """The trial of a data set on which a network was trained, by its checkpoint's ``meta``.
 
-    Args:
-        meta: what its checkpoint says.
-        dataset: data set at hand.
-
-    Returns:
-        None if it was trained on another data set, or this one has no numbered splits.
+    None if it was trained on another data set, or this one has no numbered splits.
     """
     spec = known_spec(dataset)
     if spec is None or not spec.trials or spec is not known_spec(str(meta.get("dataset"))):
@@ -30,13 +25,7 @@ def require_same_trial(file: Path, meta: dict[str, Any], dataset: str, trial: in
     """Refuses a network that has seen people of the split on which it is to be used.
 
     Numbered splits divide the same people: RegDB's ten its 412, so about half of another trial's
-    test people are training people of this one.
-
-    Args:
-        file: where the network comes from, for the message.
-        meta: what its checkpoint says.
-        dataset: data set at hand.
-        trial: split at hand.
+    test people are training people of this one. ``file`` is for the message.
 
     Raises:
         UserError: it was trained on another trial of the data set.
@@ -54,17 +43,9 @@ def require_same_trial(file: Path, meta: dict[str, Any], dataset: str, trial: in
 def choose_trial(
     file: Path, meta: dict[str, Any], dataset: str, trial: int | None, protocol: str
 ) -> int:
-    """The trial on which a network is evaluated.
+    """The trial on which a network is evaluated: the one asked for, else its own, else 1.
 
-    Args:
-        file: where the network comes from, for messages.
-        meta: what its checkpoint says.
-        dataset: data set at hand.
-        trial: as asked for; None: not.
-        protocol: protocol names, which may speak of a trial.
-
-    Returns:
-        The one asked for, else the network's own, else 1.
+    ``trial`` or the names in ``protocol`` may ask for one; ``file`` is for messages.
 
     Raises:
         UserError: what is asked for contradicts itself or the network.
