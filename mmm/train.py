@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from ..datasets.track import Track
+from ..distributed import ranks
 from ..distributed.batch_size import batch_record, batch_warnings
 from ..engine.checkpoint import save_model
 from ..engine.network import network_meta, network_of
@@ -69,7 +70,7 @@ def train_stage_two(settings: StageTwoSettings) -> RunFolder | None:
         )
         for warning in batch_warnings(settings):
             session.say(warning)
-        if settings.semi_supervised is not None and session.runtime.is_main:
+        if settings.semi_supervised is not None and ranks.is_main():
             keys = sorted(track.key for track in session.tracks if track.identity is not None)
             write_whole(run.path / "labelled_tracks.txt", "".join(f"{key}\n" for key in keys))
             run.log(f"semi-supervised: {len(keys)} of {len(session.tracks)} tracks are labelled")
