@@ -13,9 +13,10 @@ class UserError(Exception):
 @contextmanager
 def as_user_error(*kinds: type[Exception], start: str = "") -> Iterator[None]:
     """``ValueError`` and ``kinds`` become ``UserError``, with ``start`` before their message."""
+    caught = (ValueError, *kinds)
     try:
         yield
-    except (ValueError, *kinds) as error:
+    except caught as error:
         raise UserError(f"{start}{error}") from error
 
 

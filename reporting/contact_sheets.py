@@ -20,13 +20,12 @@ def contact_sheets(clustering: StoredClustering) -> list[dict[str, Any]]:
 
 
 def _sheet(grade: str, group: ClusterGroup, clustering: StoredClustering) -> dict[str, Any]:
-    if group.purity is None:
-        says = f"{group.size} tracks"
-        if not np.isnan(group.tightness):
-            says += f", silhouette {group.tightness:.2f}"
-    else:
+    says = f"{group.size} tracks"
+    if group.purity is not None:
         people = "1 person" if group.people == 1 else f"{group.people} people"
-        says = f"{group.size} tracks of {people}, purity {group.purity:.0%}"
+        says += f" of {people}, purity {group.purity:.0%}"
+    elif not np.isnan(group.tightness):
+        says += f", silhouette {group.tightness:.2f}"
     return {
         "grade": grade,
         "title": group.title,
