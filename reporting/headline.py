@@ -52,7 +52,7 @@ def references_of(run: RunRecord) -> References:
 
 
 def score_chart(scores: Sequence[tuple[str, dict[str, Record]]]) -> Markup:
-    """Mean mAP and Rank-1 over the protocols, a row for each name and its ``scores`` by protocol."""
+    """Mean mAP and Rank-1 over the protocols, a row for each name; ``scores`` are by protocol."""
     values = {
         head: [_mean(found, score) for _, found in scores]
         for head, score in (("mean mAP", "mAP"), ("mean Rank-1", "rank1"))

@@ -1,7 +1,7 @@
 """What TensorBoard shows beside numbers: matchings, ranked lists, the test features.
 
-Each function hands its drawing to :meth:`Board.to_tensorboard` with the steps of the run so far, so
-nothing here can stop a run, only the main process draws, and ``--no-pictures`` leaves all of it out.
+Each function hands its drawing to :meth:`Board.to_tensorboard` with the run's steps so far, so
+nothing here can stop a run, only the main process draws; ``--no-pictures`` leaves all of it out.
 """
 
 from __future__ import annotations
