@@ -13,7 +13,7 @@ class UserError(Exception):
 @contextmanager
 def as_user_error(*kinds: type[Exception], start: str = "") -> Iterator[None]:
     """``ValueError`` and ``kinds`` become ``UserError``, with ``start`` before their message."""
-    caught = (ValueError, *kinds)
+    caught: tuple[type[Exception], ...] = (ValueError, *kinds)
     try:
         yield
     except caught as error:
