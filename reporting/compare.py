@@ -78,8 +78,8 @@ def compare_runs(first: RunRecord, second: RunRecord, tolerance: float = 0.0) ->
         for name, a, b in _pairs(_settings(first), _settings(second))
         if not _equal(a, b, tolerance)
     ]
-    starts = [next(iter(run.of_kind("run")), {}) for run in (first, second)]
-    setup = _differences(*starts, "run", tolerance)
+    start, other = (next(iter(run.of_kind("run")), {}) for run in (first, second))
+    setup = _differences(start, other, "run", tolerance)
     histories = [[r for r in run.history if r.get("kind") != "run"] for run in (first, second)]
     same = 0
     parting: list[Difference] = []
