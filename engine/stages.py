@@ -81,9 +81,9 @@ def run_stages(
 
     Args:
         session: data and device.
-        run: run folder; goes on from its checkpoint when it was resumed.
+        run: goes on from its checkpoint when it was resumed.
         options: schedule, optimiser, intervals, parts of a batch.
-        model: network, already on the device.
+        model: already on the device.
         stages: in order; a stage of 0 epochs is left out.
         untrained: whether the network starts without training on this data, and is so evaluated.
 
