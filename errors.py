@@ -2,11 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 
 class UserError(Exception):
     """Something the person at the keyboard can mend; the message says what and how."""
+
+
+@contextmanager
+def as_user_error(*kinds: type[Exception], start: str = "") -> Iterator[None]:
+    """``ValueError`` and ``kinds`` become ``UserError``, with ``start`` before their message."""
+    caught: tuple[type[Exception], ...] = (ValueError, *kinds)
+    try:
+        yield
+    except caught as error:
+        raise UserError(f"{start}{error}") from error
 
 
 def shorten(names: Sequence[object], most: int = 8) -> str:

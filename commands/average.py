@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ..errors import UserError
+from ..errors import as_user_error
 from ..files import write_whole
 from ..options import Options, option
 
@@ -25,10 +25,8 @@ def run_average(config: AverageSettings) -> int:
     """Prints the table of means."""
     from ..reporting import average_runs
 
-    try:
+    with as_user_error(FileNotFoundError):
         averages = average_runs(config.runs)
-    except (FileNotFoundError, ValueError) as error:
-        raise UserError(str(error)) from error
     print(average_table(averages))
     if config.output is not None:
         write_whole(config.output, json.dumps(averages, indent=1) + "\n")
@@ -38,11 +36,7 @@ def run_average(config: AverageSettings) -> int:
 def average_table(averages: Sequence[Mapping[str, Any]]) -> str:
     """What ``average_runs`` found as text: a line for each run, and the mean ± standard deviation.
 
-    Args:
-        averages: its result.
-
-    Returns:
-        Lines of at most 100 characters, scores in per cent.
+    Lines have at most 100 characters, scores are in per cent.
     """
     from ..evaluation.results import (
         HEADS,

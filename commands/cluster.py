@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..clustering.options import ClusteringOptions
-from ..errors import UserError
+from ..errors import as_user_error
 from ..options import Options, option, read_yaml
 
 if TYPE_CHECKING:
@@ -49,9 +49,6 @@ class ClusterSettings(Options):
 def run_cluster(settings: ClusterSettings) -> dict[str, list[ScanRow]]:
     """Clusters each set of features and prints what came out.
 
-    Args:
-        settings: of the command.
-
     Returns:
         Name of the set → what was found, a row for each ε.
 
@@ -69,12 +66,10 @@ def run_cluster(settings: ClusterSettings) -> dict[str, list[ScanRow]]:
     found = {}
     problems: list[DegenerateClustering] = []
     for chosen in read_feature_sets(settings.input, recipe["camera_mean"]):
-        try:
+        with as_user_error(TypeError, start=f"{settings.input}: {chosen.name}: "):
             k1, k2 = recipe["k1"], recipe["k2"]
             lists = nearest_neighbours(chosen.features, k1, approximate=settings.approximate)
             graph = jaccard_of_neighbours(chosen.features, *lists, k1, k2)
-        except (ValueError, TypeError) as error:
-            raise UserError(f"{settings.input}: {chosen.name}: {error}") from error
         wanted = {recipe["eps"]}
         if settings.scan:
             wanted |= set(GRID if settings.grid is None else settings.grid)
@@ -98,10 +93,8 @@ def _recipe(settings: ClusterSettings) -> dict[str, Any]:
     recipe = {name: getattr(ClusteringOptions, name) for name in RECIPE}
     written = settings.input / "config.yaml"
     if written.is_file():
-        try:
+        with as_user_error():
             of_run = read_yaml(written)
-        except ValueError as error:
-            raise UserError(str(error)) from error
         recipe |= {name: of_run[name] for name in RECIPE if name in of_run}
     given = {name: getattr(settings, name, None) for name in RECIPE}
     return recipe | {name: value for name, value in given.items() if value is not None}
@@ -110,11 +103,9 @@ def _recipe(settings: ClusterSettings) -> dict[str, Any]:
 def _table(chosen: FeatureSet, rows: list[ScanRow], recipe: dict[str, Any]) -> str:
     import numpy as np
 
-    people = (
-        "identities unknown"
-        if chosen.identities is None
-        else f"{len(np.unique(chosen.identities))} identities"
-    )
+    people = "identities unknown"
+    if chosen.identities is not None:
+        people = f"{len(np.unique(chosen.identities))} identities"
     lines = [
         f"{chosen.name}: {len(chosen.features)} samples, {people}; k1 {recipe['k1']}, "
         f"k2 {recipe['k2']}, min samples {recipe['min_samples']}",

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..errors import UserError
+from ..errors import UserError, as_user_error
 from ..options import Options, option
 
 if TYPE_CHECKING:
@@ -32,11 +32,9 @@ def run_compare(config: CompareSettings) -> int:
         raise UserError(
             f"compare takes two run folders, got {len(config.runs)}: vireid compare RUN_A RUN_B"
         )
-    try:
+    with as_user_error(FileNotFoundError):
         first, second = (read_run(run) for run in config.runs)
         print(comparison_text(compare_runs(first, second, config.tolerance)))
-    except (FileNotFoundError, ValueError) as error:
-        raise UserError(str(error)) from error
     return 0
 
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from ..datasets.errors import DatasetError
 from ..datasets.registry import dataset_spec, known_spec
 from ..datasets.verify import verify_dataset
-from ..errors import UserError
+from ..errors import as_user_error
 from ..options import Options, option, read_yaml
 
 if TYPE_CHECKING:
@@ -60,18 +60,15 @@ class Finding:
 
 
 def run_doctor(settings: DoctorSettings) -> int:
-    """Prints all findings.
-
-    Args:
-        settings: of the command.
-
-    Returns:
-        0, or 2 if a finding would stop a run.
+    """Prints all findings; 2 if one would stop a run.
 
     Raises:
         UserError: the recipe cannot be read.
     """
-    recipe = _read_recipe(settings.recipe)
+    recipe: dict[str, Any] = {}
+    if settings.recipe is not None:
+        with as_user_error(start="--recipe "):
+            recipe = read_yaml(settings.recipe)
     dataset = settings.dataset or (recipe.get("dataset") if settings.data_dir else None)
     found = list(machine_findings())
     frames = tracks = 0
@@ -83,16 +80,11 @@ def run_doctor(settings: DoctorSettings) -> int:
     found += _room_findings(recipe, settings.output, frames, tracks)
     width = max(len(one.what) for one in found)
     for one in found:
-        lines = one.text.splitlines() or [""]
-        print(f"{MARKS[one.state]}{one.what:<{width}}  {lines[0]}")
-        for line in lines[1:]:
-            print(" " * (len(MARKS["ok"]) + width + 2) + line)
+        lines = one.text.replace("\n", "\n" + " " * (len(MARKS["ok"]) + width + 2))
+        print(f"{MARKS[one.state]}{one.what:<{width}}  {lines}")
     stopping = sum(one.state == "bad" for one in found)
-    print(
-        "nothing stands in the way"
-        if not stopping
-        else f"{stopping} finding{'s' * (stopping > 1)} would stop a run"
-    )
+    said = f"{stopping} finding{'s' * (stopping > 1)} would stop a run"
+    print(said if stopping else "nothing stands in the way")
     return 2 if stopping else 0
 
 
@@ -159,15 +151,6 @@ def _faiss_search(unit: np.ndarray, k: int) -> torch.Tensor:
     index = faiss.IndexFlatIP(unit.shape[1])
     index.add(unit)
     return torch.from_numpy(index.search(unit, k)[1])
-
-
-def _read_recipe(path: Path | None) -> dict[str, Any]:
-    if path is None:
-        return {}
-    try:
-        return read_yaml(path)
-    except ValueError as error:
-        raise UserError(f"--recipe {error}") from error
 
 
 def _data_finding(name: str, root: Path, recipe: dict[str, Any]) -> tuple[Finding, int, int]:
@@ -245,7 +228,5 @@ def _free_memory() -> float | None:
         lines = Path("/proc/meminfo").read_text(encoding="ascii").splitlines()
     except OSError:
         return None
-    for line in lines:
-        if line.startswith("MemAvailable:"):
-            return float(line.split()[1]) * 1024
-    return None
+    kibibytes = (float(line.split()[1]) for line in lines if line.startswith("MemAvailable:"))
+    return next((1024 * value for value in kibibytes), None)

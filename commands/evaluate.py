@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any, Literal
 
 from ..datasets.options import DATASET_HELP, TRIAL_HELP
 from ..engine.options import SessionOptions
-from ..errors import UserError
+from ..errors import as_user_error
 from ..options import Options, option, to_yaml
 
 
@@ -44,9 +44,6 @@ class EvaluateSettings(Options):
 def run_evaluation(settings: EvaluateSettings) -> list[dict[str, Any]]:
     """Ranks the test split under the chosen protocols and prints the table.
 
-    Args:
-        settings: of the command.
-
     Returns:
         One record for each protocol.
 
@@ -64,28 +61,11 @@ def run_evaluation(settings: EvaluateSettings) -> list[dict[str, Any]]:
     model, meta = load_model(file)
     trial = choose_trial(file, meta, settings.dataset, settings.trial, settings.protocol)
     settings = replace(settings, trial=trial)
-    try:
-        data = SessionOptions(
-            dataset=settings.dataset,
-            data_dir=settings.data_dir,
-            allow_incomplete=settings.allow_incomplete,
-            skip_corrupt=settings.skip_corrupt,
-            img_h=meta["img_h"],
-            img_w=meta["img_w"],
-            num_frames=meta["num_frames"],
-            test_frames=meta["test_frames"],
-            flip=meta["flip"] if settings.flip is None else settings.flip,
-            rerank=settings.rerank,
-            trial=trial,
-            protocol=settings.protocol,
-            gallery=settings.gallery,
-            batch_size=settings.batch_size,
-            workers=settings.workers,
-            device=settings.device,
-            precision=settings.precision,
-        )
-    except ValueError as error:
-        raise UserError(str(error)) from error
+    stored = {name: meta[name] for name in ("img_h", "img_w", "num_frames", "test_frames", "flip")}
+    known = {field.name for field in fields(SessionOptions)}
+    given = {name: v for name, v in vars(settings).items() if name in known and v is not None}
+    with as_user_error():
+        data = SessionOptions(**stored | given)
     run = None
     if settings.output is not None:
         run = RunFolder(settings.output, to_yaml(settings), resume=None)

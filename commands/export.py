@@ -29,9 +29,6 @@ class ExportSettings(Options):
 def run_export(settings: ExportSettings) -> Path:
     """Reads a network of either layout and writes it in the one asked for.
 
-    Args:
-        settings: of the command.
-
     Returns:
         The file written.
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..errors import UserError
+from ..errors import as_user_error
 from ..options import Options, option
 
 
@@ -24,8 +24,6 @@ def run_report(config: ReportSettings) -> int:
     """Writes the page and prints where it is."""
     from ..reporting import write_report
 
-    try:
+    with as_user_error(FileNotFoundError):
         print(write_report(config.runs, config.output))
-    except (FileNotFoundError, ValueError) as error:
-        raise UserError(str(error)) from error
     return 0

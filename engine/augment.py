@@ -67,15 +67,12 @@ class Augmenter:
             self.augmentation = VideoAugmentation()
 
     def __call__(self, clips: Tensor, index: Tensor, step: int) -> AugmentedBatch:
-        """Augments a batch.
+        """The batch as the network takes it, second views at the end.
 
         Args:
             clips: [B, T, 3, H, W] uint8.
             index: [B] track numbers.
-            step: step of the run.
-
-        Returns:
-            The batch as the network takes it, second views at the end.
+            step: of the run.
         """
         device = self.runtime.device
         modalities = self.modalities[index].to(device)

@@ -20,6 +20,8 @@ CHECKPOINT_KEYS = (
     *("stage", "epoch", "step", "stage_step", "tracks"),
     *("model", "optimiser", "stage_state", "metrics_size"),
 )
+AFRESH = "Without this file, --resume trains from the beginning."
+WANTED = "Wanted is the model.safetensors or encoder.safetensors of a finished run, or its folder."
 
 
 def save_checkpoint(path: Path, state: dict[str, Any]) -> None:
@@ -40,27 +42,18 @@ def load_checkpoint(path: Path) -> dict[str, Any]:
     except Exception as error:
         # Damaged bytes make the reader fail in many ways, some of them at length.
         reason = (str(error).splitlines() or [type(error).__name__])[0].split(". ")[0]
-        raise UserError(
-            f"{path} is not a readable checkpoint ({reason}). "
-            "Without this file, --resume trains from the beginning."
-        ) from error
+        raise UserError(f"{path} is not a readable checkpoint ({reason}). {AFRESH}") from error
     if not isinstance(state, dict) or not set(CHECKPOINT_KEYS) <= set(state):
-        raise UserError(
-            f"{path} is not a checkpoint of a run: expected {', '.join(CHECKPOINT_KEYS)}. "
-            "Without this file, --resume trains from the beginning."
-        )
+        expected = ", ".join(CHECKPOINT_KEYS)
+        raise UserError(f"{path} is not a checkpoint of a run: expected {expected}. {AFRESH}")
     return state
 
 
 def save_model(path: Path, model: Network, meta: dict[str, Any]) -> None:
     """Writes the network as safetensors with what is needed to use it again.
 
-    Args:
-        path: file, ``.safetensors``.
-        model: network; its classifiers are left out when it has none.
-        meta: JSON-able facts: backbone, frames, image size, stage, data set, scores.
-
-    Of several processes the main one writes.
+    ``meta`` holds JSON-able facts: backbone, frames, image size, stage, data set, scores. Of
+    several processes the main one writes.
     """
     if not ranks.is_main():
         return
@@ -80,15 +73,11 @@ def read_meta(path: Path) -> dict[str, Any]:
         with safe_open(path, framework="pt") as file:
             metadata = file.metadata() or {}
     except Exception as error:
-        raise UserError(
-            f"{path} is not a readable safetensors file ({error}). Wanted is the "
-            "model.safetensors or encoder.safetensors of a finished run, or its folder."
-        ) from error
+        raise UserError(f"{path} is not a readable safetensors file ({error}). {WANTED}") from error
     if "vireid" not in metadata:
         raise UserError(
             f"{path} was not written as a network by vireid: it does not say which network its "
-            "weights belong to. Wanted is the model.safetensors or encoder.safetensors of a "
-            "finished run, or its folder."
+            f"weights belong to. {WANTED}"
         )
     return dict(json.loads(metadata["vireid"]))
 

@@ -15,11 +15,7 @@ PARTS = ("stem", "visible_stem", "infrared_stem", "trunk", "pool")
 def fault(device: str) -> str | None:
     """Tries to compile a tiny function, because only that tells whether the tools are there.
 
-    Args:
-        device: ``cpu`` (needs a C++ compiler) or ``cuda`` (needs Triton).
-
-    Returns:
-        None if it works, otherwise what went wrong, in one line.
+    None if it works on the device, ``cpu`` or ``cuda``, otherwise what went wrong, in one line.
     """
     probe = torch.compile(lambda values: (values * 2 + 1).relu().sum())
     try:

@@ -110,9 +110,7 @@ def stand_in(
     small matrices between the clips of a batch.
 
     Args:
-        session: device.
-        model: network.
-        augment: that of the stage.
+        session, model, augment: device, network, and augmentation of the stage.
         prototypes: rows of the memory; 0 = none.
 
     Returns:
@@ -222,16 +220,12 @@ def _repeated(step: Callable[[], object], device: torch.device) -> float:
 
 
 def _timed(step: Callable[[], object], device: torch.device) -> float:
-    _wait(device)
+    wait = torch.get_device_module(device).synchronize
+    wait()
     started = time.perf_counter()
     step()
-    _wait(device)
+    wait()
     return time.perf_counter() - started
-
-
-def _wait(device: torch.device) -> None:
-    if device.type == "cuda":
-        torch.cuda.synchronize(device)
 
 
 def _training(
@@ -298,20 +292,20 @@ def _say_result(
     each = "; the largest of all processes" if len(peaks) > 1 else ""
     session.say(f"peak memory: {memory_text(max(peaks, default=None))} ({kind}{each})")
     feature = features.with_workers(options) / ranks.count()
-    train_pass, test_pass = (
-        feature * len(tracks) for tracks in (session.tracks, session.test_tracks)
-    )
-    rows = []
+    train_pass, test_pass = feature * len(session.tracks), feature * len(session.test_tracks)
+    head = ("stage", "epochs x batches", "s/batch", "feature passes", "evaluations", "time")
+    rows = [head]
     whole = untrained * test_pass + last_extractions * train_pass
-    if options.cache != "none":
-        whole += _filling_the_cache(session, options, features)
+    if options.cache != "none":  # every frame is read once; a disk cache may be there already
+        frames = sum(len(track.frames) for track in (*session.tracks, *session.test_tracks))
+        whole += features.reading / options.test_frames * frames
     for stage in plan:
         batch = steps[stage.name].with_workers(options)
         evaluations = 1
         if options.test_interval:
             evaluations = math.ceil(stage.epochs / options.test_interval)
-        training = stage.epochs * stage.steps * batch
-        seconds = training + stage.extractions * train_pass + evaluations * test_pass
+        seconds = stage.epochs * stage.steps * batch
+        seconds += stage.extractions * train_pass + evaluations * test_pass
         whole += seconds
         rows.append(
             (
@@ -323,9 +317,8 @@ def _say_result(
                 tqdm.format_interval(seconds),
             )
         )
-    head = ("stage", "epochs x batches", "s/batch", "feature passes", "evaluations", "time")
-    widths = [max(map(len, column)) for column in zip(head, *rows)]
-    for row in (head, *rows):
+    widths = [max(map(len, column)) for column in zip(*rows)]
+    for row in rows:
         session.say("  ".join(cell.rjust(w) for cell, w in zip(row, widths)))
     session.say(
         f"a feature pass takes {tqdm.format_interval(train_pass)}, an evaluation "
@@ -338,9 +331,3 @@ def _say_result(
             "stand-in for their losses"
         )
     session.say(f"whole run: about {tqdm.format_interval(whole)}, {without}")
-
-
-def _filling_the_cache(session: Session, options: TrainingOptions, features: Seconds) -> float:
-    """Seconds in which every frame is read once; a disk cache may be there already."""
-    tracks = [*session.tracks, *session.test_tracks]
-    return features.reading / options.test_frames * sum(len(track.frames) for track in tracks)

@@ -18,8 +18,7 @@ class Encoder:
     """Evaluation-mode features of a network.
 
     Args:
-        model: a network of ours.
-        runtime: device and precision.
+        model, runtime: the network, where and how precisely it computes.
         flip: average the clip with its mirror image.
         unit: normalise the features; without, they are what the classifier takes.
         view: changes the normalised clips, for instance to one channel; None leaves them.

@@ -74,10 +74,6 @@ class FrameSource:
     def readable(self, name: str, tracks: Sequence[Track]) -> list[int]:
         """Leaves the tracks without any readable frame out of a reader, and says so.
 
-        Args:
-            name: the reader.
-            tracks: its tracks.
-
         Returns:
             Positions in ``tracks`` of those that stay, ascending.
 
@@ -96,19 +92,14 @@ class FrameSource:
                 f"{name}: left out without a readable frame: {len(lost)} of {len(tracks)} tracks: "
                 f"{shorten([tracks[i].key for i in lost])}"
             )
-        gone = set(lost)
-        return [i for i in range(len(tracks)) if i not in gone]
+        return sorted(set(range(len(tracks))) - set(lost))
 
     def unreadable(self) -> dict[str, list[str]]:
         """Files of each reader that could not be read so far."""
         return {n: [str(path) for path in r.corrupt] for n, r in self._readers.items() if r.corrupt}
 
     def report(self) -> bool:
-        """Names and counts the unreadable frames that were met since the last report.
-
-        Returns:
-            Whether there were any.
-        """
+        """Names and counts the unreadable frames met since the last report; whether there were."""
         found = False
         for name, files in self.unreadable().items():
             new = files[self._reported.get(name, 0) :]

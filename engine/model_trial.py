@@ -6,19 +6,14 @@ from pathlib import Path
 from typing import Any
 
 from ..datasets.registry import known_spec
-from ..errors import UserError
+from ..errors import UserError, as_user_error
 from ..evaluation.protocols import trial_of
 
 
 def trial_of_model(meta: dict[str, Any], dataset: str) -> int | None:
-    """The trial of a data set on which a network was trained.
+    """The trial of a data set on which a network was trained, by its checkpoint's ``meta``.
 
-    Args:
-        meta: what its checkpoint says.
-        dataset: data set at hand.
-
-    Returns:
-        None if it was trained on another data set, or this one has no numbered splits.
+    None if it was trained on another data set, or this one has no numbered splits.
     """
     spec = known_spec(dataset)
     if spec is None or not spec.trials or spec is not known_spec(str(meta.get("dataset"))):
@@ -30,13 +25,7 @@ def require_same_trial(file: Path, meta: dict[str, Any], dataset: str, trial: in
     """Refuses a network that has seen people of the split on which it is to be used.
 
     Numbered splits divide the same people: RegDB's ten its 412, so about half of another trial's
-    test people are training people of this one.
-
-    Args:
-        file: where the network comes from, for the message.
-        meta: what its checkpoint says.
-        dataset: data set at hand.
-        trial: split at hand.
+    test people are training people of this one. ``file`` is for the message.
 
     Raises:
         UserError: it was trained on another trial of the data set.
@@ -54,25 +43,15 @@ def require_same_trial(file: Path, meta: dict[str, Any], dataset: str, trial: in
 def choose_trial(
     file: Path, meta: dict[str, Any], dataset: str, trial: int | None, protocol: str
 ) -> int:
-    """The trial on which a network is evaluated.
+    """The trial on which a network is evaluated: the one asked for, else its own, else 1.
 
-    Args:
-        file: where the network comes from, for messages.
-        meta: what its checkpoint says.
-        dataset: data set at hand.
-        trial: as asked for; None: not.
-        protocol: protocol names, which may speak of a trial.
-
-    Returns:
-        The one asked for, else the network's own, else 1.
+    ``trial`` or the names in ``protocol`` may ask for one; ``file`` is for messages.
 
     Raises:
         UserError: what is asked for contradicts itself or the network.
     """
-    try:
+    with as_user_error():
         named = trial_of(protocol)
-    except ValueError as error:
-        raise UserError(str(error)) from error
     if None not in (trial, named) and trial != named:
         raise UserError(f"--trial {trial} contradicts --protocol {protocol}; give one of the two")
     asked = named if trial is None else trial

@@ -31,10 +31,10 @@ def build_network(options: NetworkOptions, session: Session, num_identities: int
     torch.manual_seed(session.options.seed)
     weights = None if options.weights == "none" else options.weights
     if weights is not None and weights.endswith(".safetensors"):
-        model, meta = load_model(Path(weights))
-        require_same_network(Path(weights), meta, options)
-        data = session.options
-        require_same_trial(Path(weights), meta, data.dataset, data.trial)
+        file, data = Path(weights), session.options
+        model, meta = load_model(file)
+        require_same_network(file, meta, options)
+        require_same_trial(file, meta, data.dataset, data.trial)
         model.set_num_identities(num_identities)
     else:
         try:
@@ -66,15 +66,10 @@ def require_same_network(file: Path, meta: dict[str, Any], options: NetworkOptio
 
 
 def network_of(file: Path, options: NetworkOptions, runtime: Runtime) -> Network:
-    """The network that a run of ours wrote, on the device.
-
-    Args:
-        file: ``.safetensors`` file of :func:`save_model`.
-        options: network and backbone that it has to hold.
-        runtime: device.
+    """The network that :func:`save_model` wrote, on the device.
 
     Raises:
-        UserError: the file is damaged, or holds another network or backbone.
+        UserError: the file is damaged, or holds another network or backbone than ``options``.
     """
     model, meta = load_model(file)
     require_same_network(file, meta, options)
@@ -90,19 +85,13 @@ def network_meta(
     options: NetworkOptions, session: Session, model: Network, *, stage: str, step: int
 ) -> dict[str, Any]:
     """What a checkpoint says about itself: network, preprocessing, origin."""
-    data = session.options
+    preprocessing = ("num_frames", "test_frames", "img_h", "img_w", "flip")
     return {
         "network": type(model).__name__,
         "backbone": options.backbone,
         "num_identities": model.num_identities,
-        "num_frames": data.num_frames,
-        "test_frames": data.test_frames,
-        "img_h": data.img_h,
-        "img_w": data.img_w,
-        "flip": data.flip,
+        **{name: getattr(session.options, name) for name in preprocessing},
         "stage": stage,
         "step": step,
-        "dataset": data.dataset,
-        "trial": data.trial,
-        "seed": data.seed,
+        **{name: getattr(session.options, name) for name in ("dataset", "trial", "seed")},
     }

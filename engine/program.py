@@ -13,10 +13,7 @@ def remember_file(started: str) -> None:
     """Keeps the file that a user started as the command, if it is one.
 
     Call it only where the process's own arguments are the command's: a program that calls commands
-    by itself would start all over again.
-
-    Args:
-        started: the first word of the process's arguments.
+    by itself would start all over again. ``started`` is the first word of the process's arguments.
     """
     global _file
     file = Path(started)
@@ -25,10 +22,7 @@ def remember_file(started: str) -> None:
 
 
 def command_line(command: str) -> tuple[list[str], dict[str, str]]:
-    """The words that start a sub-command in a process of its own, as this one was started.
-
-    Args:
-        command: name of the sub-command.
+    """How to start a sub-command in a process of its own, as this one was started.
 
     Returns:
         The first words, and what to add to the environment.

@@ -49,8 +49,7 @@ class EpochProgress:
     The bar is drawn on a terminal only, and by the main process only.
 
     Args:
-        batches: clips and track numbers.
-        steps: number of batches.
+        batches, steps: clips and track numbers, and how many batches.
         where: stage and epoch, as shown.
         step: steps of the run before this epoch.
         device: whose peak memory is shown.
@@ -98,12 +97,7 @@ class EpochProgress:
         return self.clips / max(self.seconds, 1e-9)
 
     def count(self, clips: int, loss: float) -> None:
-        """Takes note of a batch that was trained on.
-
-        Args:
-            clips: its number of clips.
-            loss: sum of its terms.
-        """
+        """Takes note of a batch that was trained on: number of clips, and sum of loss terms."""
         self.taken += 1
         self.clips += clips
         if not self._bar.disable:

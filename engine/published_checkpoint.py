@@ -103,12 +103,8 @@ def read_network(path: Path) -> tuple[Network, dict[str, Any]]:
 def write_published(path: Path, model: Network) -> None:
     """Writes a network as a published checkpoint: names and plain tensors, nothing else.
 
-    Args:
-        path: file.
-        model: with the ResNet-50 backbone.
-
     Raises:
-        UserError: the released code has no such network.
+        UserError: the released code has no such network, or not with this backbone.
     """
     layout = PUBLISHED.get(type(model))
     if layout is None:

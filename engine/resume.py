@@ -25,11 +25,7 @@ SHOWN = 12
 
 
 def check_same_settings(written: Path, config: str) -> None:
-    """Compares the settings of a run with those that would go on with it.
-
-    Args:
-        written: ``config.yaml`` of the run.
-        config: resolved settings as YAML.
+    """Compares ``config.yaml`` of a run with the resolved settings that would go on with it.
 
     Raises:
         UserError: an earlier version started the run, ``written`` is missing or damaged, or a

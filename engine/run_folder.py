@@ -132,8 +132,6 @@ class RunFolder:
 
     def _to_tensorboard(self, kind: str, values: dict[str, Any]) -> None:
         step = values.get("step")
-        if self._private is not None:
-            return
         if step is None or kind == "trial":  # ten of one name and step; their mean is drawn
             return
         label = values.get("protocol") or values.get("modality") or ""
@@ -153,13 +151,10 @@ class RunFolder:
         self.to_tensorboard(write, step)
 
     def to_tensorboard(self, write: Callable[[Any], None], step: int) -> None:
-        """Lets ``write`` add to the TensorBoard events of the main process.
+        """Lets ``write`` use the ``SummaryWriter`` of TensorBoard in the main process.
 
-        TensorBoard is an extra: whatever fails there is said once and stops nothing.
-
-        Args:
-            write: takes the ``SummaryWriter``.
-            step: of the run; the first one of a process hides what a killed one left behind it.
+        TensorBoard is an extra: whatever fails there is said once and stops nothing. The first
+        ``step`` (of the run) of a process hides what a killed one left behind it.
         """
         if self._private is not None:
             return

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
 import datetime
 import platform
 import random
-from collections.abc import Iterator
+from contextlib import AbstractContextManager
 from typing import Any
 
 import numpy as np
@@ -62,16 +61,9 @@ class Runtime:
         np.random.seed(seed % 2**32)  # noqa: NPY002 - for libraries that draw from the global state
         torch.manual_seed(seed)
 
-    @property
-    def is_main(self) -> bool:
-        """Whether this process writes files and prints."""
-        return ranks.is_main()
-
-    @contextlib.contextmanager
-    def autocast(self) -> Iterator[None]:
+    def autocast(self) -> AbstractContextManager[None]:
         """Mixed precision for a forward pass."""
-        with self.accelerator.autocast():
-            yield
+        return self.accelerator.autocast()
 
     def scaled(self, optimiser: torch.optim.Optimizer) -> torch.optim.Optimizer:
         """The optimiser; in fp16 its steps undo the scale of the loss, and skip overflows."""

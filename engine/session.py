@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -22,7 +21,7 @@ from ..datasets.track import Dataset, Modality, Track
 from ..datasets.track_table import track_table
 from ..datasets.verify import require_complete, verify_dataset
 from ..distributed import ranks
-from ..errors import UserError
+from ..errors import UserError, as_user_error
 from ..evaluation.features import collect_features
 from ..evaluation.protocols import (
     Protocol,
@@ -42,14 +41,6 @@ from .frame_source import FrameSource
 from .options import SessionOptions
 from .run_folder import RunFolder
 from .runtime import Runtime, versions
-
-
-@contextmanager
-def _as_user_error() -> Iterator[None]:
-    try:
-        yield
-    except ValueError as error:
-        raise UserError(str(error)) from error
 
 
 def _as_permitted(
@@ -99,7 +90,7 @@ class Session:
         self.run = run
         self.runtime = Runtime(options.device, options.precision, options.seed)
         spec = dataset_spec(options.dataset)
-        with _as_user_error():  # before anything is read
+        with as_user_error():  # before anything is read
             choose_protocols(spec.name, options.protocol, options.trial)
         split = spec.reader_options(options.trial)
         verification = verify_dataset(options.dataset, options.data_dir, **split)
@@ -140,7 +131,7 @@ class Session:
                 identified = [identified[i] for i in kept]
                 self.tracks = [self.tracks[i] for i in kept]
             dataset = self._leave_out_lost(dataset)
-        with _as_user_error():
+        with as_user_error():
             remarks = [note for protocol in self.protocols for note in check_protocol(protocol)]
         for note in (*remarks, *self.runtime.notes):
             self.say(note)
@@ -151,13 +142,10 @@ class Session:
             self._need_both_modalities()
         keys = "\n".join(track.key for track in self.tracks)
         self.fingerprint = hashlib.blake2b(keys.encode(), digest_size=8).hexdigest()
-        self._evaluator = (
-            None
-            if run is None
-            else PseudoLabelEvaluator(
-                identified, run, options.data_dir, partial(show_matching, run)
-            )
-        )
+        self._evaluator: PseudoLabelEvaluator | None = None
+        if run is not None:
+            picture = partial(show_matching, run)
+            self._evaluator = PseudoLabelEvaluator(identified, run, options.data_dir, picture)
 
     @property
     def evaluator(self) -> PseudoLabelEvaluator:
@@ -166,7 +154,7 @@ class Session:
         return self._evaluator
 
     def _protocols(self, dataset: Dataset) -> list[Protocol]:
-        with _as_user_error():
+        with as_user_error():
             return protocols_of(dataset, self.options.protocol, gallery=self.options.gallery)
 
     def _leave_out_lost(self, dataset: Dataset) -> Dataset:
@@ -248,11 +236,7 @@ class Session:
         view: Callable[[Tensor], Tensor] | None = None,
     ) -> Tensor:
         reader = self._frames.reader(name, tracks)
-        size = self.options.batch_size
-        batches = [
-            list(range(start, min(start + size, len(tracks))))
-            for start in range(0, len(tracks), size)
-        ]
+        batches = [b.tolist() for b in torch.arange(len(tracks)).split(self.options.batch_size)]
         # Whole batches go to a process: a batch of another size may round differently.
         owners = [batches] * ranks.count()
         if len(batches) >= ranks.count():
@@ -300,10 +284,7 @@ class Session:
     ) -> Tensor:
         """Features [N, D] of all training tracks, in evaluation mode and without augmentation.
 
-        Args:
-            model: the network.
-            unit: whether the rows are normalised.
-            view: changes the normalised clips; see :class:`Encoder`.
+        ``unit`` and ``view`` are those of :class:`Encoder`.
         """
         return self._features(model, "train", self.tracks, unit=unit, view=view)
 
@@ -312,12 +293,8 @@ class Session:
     ) -> list[dict[str, Any]]:
         """Ranks the test split under every protocol; all trials share one extraction.
 
-        Args:
-            model: the network.
-            stage: name of the stage, for the record.
-            epoch: epoch within the stage.
-            step: steps of the run so far.
-            keep: write the test features into the run folder for the report.
+        ``epoch`` counts within the stage, ``step`` within the run; ``keep`` writes the test
+        features into the run folder for the report.
 
         Returns:
             One record for each protocol; fractions of 1.
@@ -326,12 +303,10 @@ class Session:
         keys = [track.key for track in self.test_tracks]
         records = []
         moment = {"stage": stage, "epoch": epoch, "step": step, "flip": self.options.flip}
-        results = ranks.from_main(
-            partial(
-                evaluate, features, self.test_tracks, self.protocols, rerank=self.options.rerank
-            )
-        )
-        for result in results:
+        rerank = self.options.rerank
+        for result in ranks.from_main(
+            lambda: evaluate(features, self.test_tracks, self.protocols, rerank=rerank)
+        ):
             record = moment | result.record()
             records.append(record)
             if self.run is not None:
@@ -347,9 +322,8 @@ class Session:
         return records
 
     def _keep_test_features(self, run: RunFolder, features: Tensor) -> None:
+        file = run.path / "test_features.safetensors"
+        write_whole(file, partial(save_file, {"features": features}))
         splits = ["query" if t.key in self._query_keys else "gallery" for t in self.test_tracks]
-        write_whole(
-            run.path / "test_features.safetensors", partial(save_file, {"features": features})
-        )
         table = track_table(self.test_tracks, splits, self.options.data_dir)
         write_whole(run.path / "test_tracks.csv", table)

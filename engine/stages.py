@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from ..distributed import ranks
 from ..distributed.split_batch import split_batches, whole_batches
 from ..errors import UserError
 from ..memory.writes import PendingWrites
@@ -80,9 +81,9 @@ def run_stages(
 
     Args:
         session: data and device.
-        run: run folder; goes on from its checkpoint when it was resumed.
+        run: goes on from its checkpoint when it was resumed.
         options: schedule, optimiser, intervals, parts of a batch.
-        model: network, already on the device.
+        model: already on the device.
         stages: in order; a stage of 0 epochs is left out.
         untrained: whether the network starts without training on this data, and is so evaluated.
 
@@ -183,7 +184,7 @@ def _save(
     optimiser: torch.optim.Optimizer | None,
     stage_state: dict[str, Any],
 ) -> None:
-    if not session.runtime.is_main:
+    if not ranks.is_main():
         return
     save_checkpoint(
         run.checkpoint,
@@ -191,7 +192,7 @@ def _save(
             **where,
             "tracks": session.fingerprint,
             "model": model.state_dict(),
-            "optimiser": optimiser.state_dict() if optimiser is not None else {},
+            "optimiser": {} if optimiser is None else optimiser.state_dict(),
             "scaler": session.runtime.scaler_state(),
             "stage_state": stage_state,
             "metrics_size": run.metrics_size(),

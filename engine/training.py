@@ -43,14 +43,10 @@ def make_optimiser(model: Network, options: OptimiserOptions, lr: float) -> torc
 def _parameter_groups(model: Network, backbone_rate: float) -> list[dict[str, Any]]:
     if backbone_rate == 1:
         return [{"params": [p for p in model.parameters() if p.requires_grad], "factor": 1.0}]
-    head = model.head
-    groups: list[dict[str, Any]] = [
-        {"params": [], "factor": backbone_rate},
-        {"params": [], "factor": 1.0},
-    ]
+    groups: list[dict[str, Any]] = [{"params": [], "factor": f} for f in (backbone_rate, 1.0)]
     for name, parameter in model.named_parameters():
         if parameter.requires_grad:
-            groups[name.startswith(head)]["params"].append(parameter)
+            groups[name.startswith(model.head)]["params"].append(parameter)
     return [group for group in groups if group["params"]]
 
 
@@ -136,9 +132,8 @@ def train_epoch(
     Args:
         runtime: device and precision.
         run: where to record.
-        position: stage, epoch and step counts.
-        optimiser: what moves the parameters.
-        schedule: learning rate by step of the stage.
+        position: before the epoch.
+        optimiser, schedule: what moves the parameters, and its rate by step of the stage.
         batches: uint8 clips [B, T, 3, H, W] and track numbers [B].
         steps: number of batches, for the progress bar.
         losses_of: clips, track numbers and the step of the run to named, weighted loss terms.
@@ -188,12 +183,13 @@ def train_epoch(
     seconds, speed = progress.seconds, progress.clips_per_second
     peak = peak_memory_mib(device)
     means = {name: float(value) / taken for name, value in sums.items()}
+    loss = sum(means.values())
     run.record(
         "train",
         stage=position.stage,
         epoch=position.epoch + 1,
         step=position.step + taken,
-        loss=sum(means.values()),
+        loss=loss,
         losses=means,
         lr=lr,
         clips_per_second=speed,
@@ -202,7 +198,7 @@ def train_epoch(
     )
     terms = ", ".join(f"{name} {value:.3f}" for name, value in means.items())
     run.log(
-        f"{where}: loss {sum(means.values()):.3f} ({terms}), "
+        f"{where}: loss {loss:.3f} ({terms}), "
         f"{speed:.0f} clips/s, {seconds:.0f} s, peak memory {memory_text(peak)}"
     )
     return taken

@@ -42,14 +42,8 @@ def extract_features(
         CorruptFrames: a frame is unreadable and the reader does not skip it.
     """
     modalities = torch.tensor([int(track.modality) for track in reader.tracks])
-    numbers = torch.arange(len(reader)).split(batch_size)
-    loader = ClipLoader(
-        reader,
-        [batch.tolist() for batch in numbers],
-        mode="test",
-        workers=workers,
-        num_frames=num_frames,
-    )
+    batches = [batch.tolist() for batch in torch.arange(len(reader)).split(batch_size)]
+    loader = ClipLoader(reader, batches, mode="test", workers=workers, num_frames=num_frames)
     return collect_features(
         lambda clips, index: embed(normalise(clips.to(device)), modalities[index].to(device)),
         loader,

@@ -46,14 +46,7 @@ _CAMERA_RULES = {
 
 
 def ignores(rule: str, query_camera: int, gallery_camera: int, *, same_identity: bool) -> bool:
-    """Whether a query leaves a gallery item out.
-
-    Args:
-        rule: camera rule, see ``rank_metrics``.
-        query_camera: camera of the query.
-        gallery_camera: camera of the gallery item.
-        same_identity: whether both show one person.
-    """
+    """Whether a query leaves a gallery item out under a camera rule, see ``rank_metrics``."""
     found = _CAMERA_RULES[rule]
     own = found.own_camera and same_identity and query_camera == gallery_camera
     return own or found.ignored.get(query_camera) == gallery_camera
@@ -152,22 +145,7 @@ def per_query_metrics(
     *,
     protocol: Rule = "standard",
 ) -> PerQueryMetrics:
-    """The figures behind ``rank_metrics``, query by query.
-
-    Args:
-        similarity: [Q, G], see ``rank_metrics``, as are all further arguments.
-        query_ids: [Q].
-        gallery_ids: [G].
-        query_cameras: [Q] or None.
-        gallery_cameras: [G] or None.
-        protocol: camera rule.
-
-    Returns:
-        The figures of the Q queries.
-
-    Raises:
-        ValueError: as ``rank_metrics``.
-    """
+    """The figures behind ``rank_metrics``, query by query; it explains arguments and errors."""
     if not isinstance(similarity, Similarity):
         similarity = WholeSimilarity(similarity)
     if protocol not in RULES:
@@ -271,11 +249,8 @@ def mean_metrics(scores: PerQueryMetrics, max_rank: int = 20) -> RankMetrics:
     """Means of per-query figures over the valid queries.
 
     Args:
-        scores: figures of Q queries.
+        scores: of Q queries; if none is valid, the means are NaN.
         max_rank: length of the CMC curve; it keeps its last value beyond a short gallery.
-
-    Returns:
-        The means; NaN with ``valid_queries`` 0 if no query is valid.
 
     Raises:
         ValueError: ``max_rank`` is below 1.

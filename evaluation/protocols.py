@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import torch
@@ -50,15 +50,11 @@ class Protocol:
         return {"v2t": "v2i", "t2v": "i2v"}.get(end, end)
 
     def one_trial(self, index: int = 0) -> Protocol:
-        """The protocol with the gallery of one trial as its whole gallery.
-
-        Args:
-            index: place in ``trials``; without trials the protocol itself is returned.
-        """
+        """The protocol with the gallery of a trial as its whole one; itself without trials."""
         if not self.trials:
             return self
         ranked = [self.gallery[position] for position in self.trials[index]]
-        return Protocol(self.name, self.query, ranked, self.rule, (), self.gallery_kind)
+        return replace(self, gallery=ranked, trials=())
 
 
 def protocols_of(
@@ -110,14 +106,7 @@ def recipes_of(dataset: str, trial: int) -> dict[str, ProtocolRecipe]:
 
 
 def known_protocols(dataset: str, trial: int = 1) -> list[str]:
-    """Names of the protocols of a data set.
-
-    Args:
-        dataset: registered name of the data set.
-        trial: where it has numbered splits, which one.
-
-    Returns:
-        Full names; see ``choose_protocols`` for shorter ones.
+    """Full names of the protocols of a data set; see ``choose_protocols`` for shorter ones.
 
     Raises:
         ValueError: no protocol is known for the data set.
@@ -230,11 +219,7 @@ def _sides(dataset: Dataset, asks: Modality) -> tuple[tuple[Track, ...], tuple[T
 
 
 def tracks_of(protocols: Iterable[Protocol]) -> list[Track]:
-    """Every track that the protocols ask for or rank, once: those that need a feature.
-
-    Args:
-        protocols: for instance those of ``protocols_of``.
-    """
+    """Every track that the protocols ask for or rank, once: those that need a feature."""
     sides = (track for protocol in protocols for track in (*protocol.query, *protocol.gallery))
     return list({track.key: track for track in sides}.values())
 
@@ -246,8 +231,7 @@ def protocol_features(
 
     Args:
         protocol: one direction.
-        features: [N, D].
-        keys: the N track keys, in the order of ``features``.
+        features, keys: [N, D], and the keys of the N tracks.
 
     Raises:
         ValueError: a track of the protocol has no feature.
@@ -285,9 +269,6 @@ def track_labels(tracks: Sequence[Track]) -> tuple[Tensor, Tensor]:
 def check_protocol(protocol: Protocol) -> list[str]:
     """Looks for what would spoil an evaluation, before any training.
 
-    Args:
-        protocol: one direction.
-
     Returns:
         Sentences about queries that the metrics will skip and about sides that mix modalities;
         empty if there is nothing to say.
@@ -316,8 +297,8 @@ def check_protocol(protocol: Protocol) -> list[str]:
     skipped = [
         track
         for track in protocol.query
-        if not any(
-            not ignores(protocol.rule, track.camera, camera, same_identity=True)
+        if all(
+            ignores(protocol.rule, track.camera, camera, same_identity=True)
             for camera in cameras[track.identity]
         )
     ]

@@ -96,11 +96,9 @@ def score_block(
         position, by_rank = places.sort(dim=1)
         broken = similarity.amax(1).isnan()  # a maximum passes NaN on
     members = members.clamp_(min=0)
-    if query_cameras is None or index.cameras is None:
-        left_out = torch.zeros_like(present)
-    else:
+    left_out = torch.zeros_like(present)
+    if query_cameras is not None and index.cameras is not None:
         left_out = present & (index.cameras[members] == query_cameras[:, None])
-
     left_out = left_out.gather(1, by_rank)
     kept = (position < gallery_size) & ~left_out
     rank = position + 1 - left_out.cumsum(1)
@@ -118,11 +116,10 @@ def score_block(
         best = members.gather(1, by_rank).gather(1, kept.int().argmax(1, keepdim=True))
         first = _distinct_rank(similarity, best, index)
         ranked = len(index.unique) - (present.any(1) & ~valid).long()
-    nan = torch.nan
     return BlockScores(
         valid,
-        ap.masked_fill_(~valid, nan),
-        inp.masked_fill_(~valid, nan),
+        ap.masked_fill_(~valid, torch.nan),
+        inp.masked_fill_(~valid, torch.nan),
         first.masked_fill(~valid, 0),
         ranked,
         broken,
@@ -132,12 +129,8 @@ def score_block(
 def sorted_positions(similarity: Tensor, members: Tensor) -> Tensor:
     """``counted_positions`` by a sort of the block, on any device.
 
-    Args:
-        similarity: [B, G] floating.
-        members: [B, M] int64 items, padded with -1.
-
-    Returns:
-        [B, M] int64 places from 0; of no meaning for the padding.
+    From [B, G] floating and [B, M] int64 items, padded with -1, to [B, M] int64 places from 0; they
+    have no meaning for the padding.
     """
     similarity = similarity + 0.0  # -0.0 becomes 0.0: device sorts differ in their view of the two
     ordered, order = similarity.sort(dim=1, descending=True, stable=True)

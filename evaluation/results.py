@@ -32,9 +32,6 @@ Record = Mapping[str, Any]
 def named_scores(metrics: RankMetrics) -> dict[str, float | None]:
     """Rank-1, 5, 10, 20, mAP and mINP by name, fractions of 1; None for what does not exist.
 
-    Args:
-        metrics: means of a ranking.
-
     Raises:
         ValueError: the CMC curve is shorter than 20 ranks.
     """
@@ -47,14 +44,9 @@ def named_scores(metrics: RankMetrics) -> dict[str, float | None]:
 
 
 def mean_and_std(values: Sequence[float | None]) -> tuple[float | None, float | None]:
-    """Mean and sample standard deviation: what stands before and after a ±.
+    """Mean and sample standard deviation (n − 1), of trials, splits or seeds: what a ± joins.
 
-    Args:
-        values: scores of trials, splits or seeds; None or NaN where one has none.
-
-    Returns:
-        Mean and standard deviation with n − 1 in the denominator. Both are None if a score is
-        missing; the deviation is None with fewer than two scores.
+    Both are None if a score is missing (None or NaN), the deviation with fewer than two scores.
     """
     known = [value for value in values if value is not None and not math.isnan(value)]
     if not known or len(known) < len(values):
@@ -64,11 +56,7 @@ def mean_and_std(values: Sequence[float | None]) -> tuple[float | None, float | 
 
 
 def result_line(record: Record) -> str:
-    """One evaluation as one line, scores in per cent.
-
-    Args:
-        record: a dict of ``Result.record``, perhaps with ``flip``.
-    """
+    """One evaluation as one line, scores in per cent; a dict of ``Result.record``."""
     scores = "  ".join(f"{HEADS[name]} {score_text(record, name)}" for name in SCORES)
     return (
         f"{record['protocol']} ({record['rule']}, {record['query']} x {record['gallery']}, "
@@ -79,8 +67,7 @@ def result_line(record: Record) -> str:
 def conditions(record: Record) -> str:
     """How an evaluation was done: trials and their galleries, mirror, re-ranking.
 
-    Args:
-        record: a dict of ``Result.record``; records of earlier versions lack some of its keys.
+    Records of earlier versions lack some of the keys.
     """
     trials, kind = record.get("trials", 1), record.get("gallery_kind", "whole")
     counted = "1 trial" if trials == 1 else f"{trials} trials"

@@ -21,14 +21,7 @@ class Similarity(ABC):
 
     @abstractmethod
     def rows(self, chosen: Tensor | slice) -> Tensor:
-        """Similarities of some queries.
-
-        Args:
-            chosen: numbers [B] of queries, or a slice of them.
-
-        Returns:
-            [B, G] float32 or float64.
-        """
+        """Similarities [B, G], float32 or float64, of queries by numbers [B] or a slice."""
 
 
 class WholeSimilarity(Similarity):

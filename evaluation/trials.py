@@ -60,12 +60,10 @@ class Result:
         )
 
     def record(self) -> dict[str, Any]:
-        """The result as ``metrics.jsonl`` keeps it; scores are fractions of 1.
+        """The result as ``metrics.jsonl`` keeps it, JSON-able.
 
-        Returns:
-            A JSON-able dict: scores are means over the trials, ``std`` holds their sample standard
-            deviations by name, or None for a single trial. A score that does not exist (no valid
-            query) is None.
+        Scores are fractions of 1, means over the trials; ``std`` holds their sample standard
+        deviations by name, or None for a single trial. One without a valid query is None.
         """
         each = [named_scores(metrics) for metrics in self.trials]
         spread = {name: mean_and_std([scores[name] for scores in each]) for name in SCORES}
@@ -84,12 +82,10 @@ class Result:
         }
 
     def trial_records(self) -> list[dict[str, Any]]:
-        """Every trial as ``metrics.jsonl`` keeps it, one dict each.
+        """Every trial as ``metrics.jsonl`` keeps it, one JSON-able dict each.
 
-        Returns:
-            JSON-able dicts whose ``trial`` is what the published code calls it: the seed of a
-            seeded gallery, from 0, or the row of an official one, from 1. Empty where the whole
-            gallery was ranked once.
+        ``trial`` is what the published code calls it: the seed of a seeded gallery, from 0, or the
+        row of an official one, from 1. Empty where the whole gallery was ranked once.
         """
         if self.gallery_kind == "whole":
             return []
@@ -165,9 +161,8 @@ def _rank(
         return _rank_together(
             (query, query_ids, query_cameras), (gallery, gallery_ids, gallery_cameras), protocol
         )
-    whole = [range(len(protocol.gallery))]
     means = []
-    for trial in protocol.trials or whole:
+    for trial in protocol.trials or [range(len(protocol.gallery))]:
         chosen = torch.tensor(trial, dtype=torch.int64)
         means.append(
             rank_metrics(
@@ -215,9 +210,5 @@ def _rank_together(
                 )
             )
     names = [field.name for field in fields(PerQueryMetrics)]
-    return [
-        mean_metrics(
-            PerQueryMetrics(*(torch.cat([getattr(part, name) for part in found]) for name in names))
-        )
-        for found in parts
-    ]
+    joined = [[torch.cat([getattr(p, name) for p in found]) for name in names] for found in parts]
+    return [mean_metrics(PerQueryMetrics(*figures)) for figures in joined]

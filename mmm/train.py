@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from ..datasets.track import Track
+from ..distributed import ranks
 from ..engine.network import network_of
 from ..engine.run_folder import RunFolder
 from ..engine.run_training import training
@@ -53,7 +54,7 @@ def train_stage_two(settings: StageTwoSettings) -> RunFolder | None:
         return None
     with training(settings, "mmm", _permitted(settings)) as this:
         run, session = this.run, this.session
-        if settings.semi_supervised is not None and session.runtime.is_main:
+        if settings.semi_supervised is not None and ranks.is_main():
             keys = sorted(track.key for track in session.tracks if track.identity is not None)
             write_whole(run.path / "labelled_tracks.txt", "".join(f"{key}\n" for key in keys))
             run.log(f"semi-supervised: {len(keys)} of {len(session.tracks)} tracks are labelled")

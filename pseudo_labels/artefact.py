@@ -23,6 +23,7 @@ from ..errors import UserError
 from ..files import write_whole
 from ..run_format import require_readable
 
+AGAIN = "`vireid baseline --resume` on that folder writes it again"
 COLUMNS = ("key", "modality", "camera", "pseudo_label", "identity")
 
 
@@ -108,21 +109,16 @@ def read_artefact(folder: Path) -> Artefact:
         labels = np.array([int(row["pseudo_label"]) for row in rows], dtype=np.int64)
     except ValueError as error:
         raise UserError(f"{folder / 'tracks.csv'}: a pseudo-label is no number: {error}") from error
+    features = folder / "features.safetensors"
     try:
-        tensors = load_file(folder / "features.safetensors")
+        tensors = load_file(features)
     except SafetensorError as error:
-        raise UserError(
-            f"{folder / 'features.safetensors'} is damaged ({error}); "
-            "`vireid baseline --resume` on that folder writes it again"
-        ) from error
-    visible = sum(row["modality"] == "visible" for row in rows)
-    wanted = {"visible": visible, "infrared": len(rows) - visible}
-    for name, count in wanted.items():
-        if name not in tensors or len(tensors[name]) != count:
-            raise UserError(
-                f"{folder / 'features.safetensors'}: wanted {count} {name} rows, "
-                f"found {len(tensors[name]) if name in tensors else 'none'}"
-            )
+        raise UserError(f"{features} is damaged ({error}); {AGAIN}") from error
+    for name in ("visible", "infrared"):
+        count = sum(row["modality"] == name for row in rows)
+        found = len(tensors[name]) if name in tensors else "none"
+        if found != count:
+            raise UserError(f"{features}: wanted {count} {name} rows, found {found}")
     return Artefact(
         folder, [r["key"] for r in rows], labels, tensors["visible"], tensors["infrared"]
     )
@@ -132,22 +128,12 @@ def _version(metrics: Path) -> object:
     try:
         found = json.loads(metrics.read_text(encoding="utf-8"))
     except ValueError as error:
-        raise UserError(
-            f"{metrics} is damaged ({error}); `vireid baseline --resume` on that folder writes it "
-            "again"
-        ) from error
+        raise UserError(f"{metrics} is damaged ({error}); {AGAIN}") from error
     return found.get("vireid") if isinstance(found, dict) else None
 
 
 def align(artefact: Artefact, tracks: Sequence[Track]) -> np.ndarray:
-    """Row of the artefact for each track.
-
-    Args:
-        artefact: what stage one wrote.
-        tracks: the N training tracks of the data set at hand.
-
-    Returns:
-        [N] int64 rows into ``artefact.keys``.
+    """Rows [N] int64 of the artefact for the N training tracks of the data set at hand.
 
     Raises:
         UserError: the tracks are not those of the artefact.

@@ -17,18 +17,8 @@ from ..distributed import ranks
 from .artefact import write_artefact
 from .label_quality import label_quality, match_quality
 from .majority import majority_share
-from .stored_clustering import (
-    LabelHistory,
-    StoredClustering,
-    read_history,
-    write_clustering,
-)
-from .unlabelled_quality import (
-    matching_margins,
-    shared_clusters,
-    silhouettes,
-    stability,
-)
+from .stored_clustering import LabelHistory, StoredClustering, read_history, write_clustering
+from .unlabelled_quality import matching_margins, mean_silhouette, shared_clusters, stability
 
 
 class Record(Protocol):
@@ -46,6 +36,9 @@ class Record(Protocol):
 
 class PseudoLabelEvaluator:
     """Compares pseudo-labels with the data set's identities and records the scores.
+
+    In all methods ``labels`` are [N] int64, -1 = noise; ``stage``, ``epoch`` (from 1) and ``step``
+    (of the run) say when.
 
     Args:
         tracks: the N training tracks, identities included.
@@ -65,9 +58,7 @@ class PseudoLabelEvaluator:
         self._picture = picture
         self._root = Path() if root is None else root
         self._cameras = np.array([track.camera for track in tracks])
-        self._history = LabelHistory({}, {})
-        if run.resumed:
-            self._history = read_history(run.path)
+        self._history = read_history(run.path) if run.resumed else LabelHistory({}, {})
         known = all(track.identity is not None for track in tracks)
         self._identities = np.array([track.identity for track in tracks]) if known else None
         self._modalities = np.array([track.modality for track in tracks])
@@ -85,10 +76,7 @@ class PseudoLabelEvaluator:
         """Records a clustering: its size, what needs no identity, agreement with identities.
 
         Args:
-            labels: [N] int64 pseudo-labels of all tracks, -1 = noise or other modality.
-            stage: name of the stage.
-            epoch: epoch, from 1.
-            step: steps of the run so far.
+            labels: of all tracks, -1 = noise or other modality.
             modality: which tracks were clustered; None = all, jointly.
             features: [N, D] unit rows that were clustered; None leaves the silhouette out.
         """
@@ -140,9 +128,7 @@ class PseudoLabelEvaluator:
         history.now[name] = picked.copy()
         if features is not None:
             rows = features.detach().cpu().numpy()
-            scores = silhouettes(rows if chosen.all() else rows[chosen], picked)
-            scores = scores[~np.isnan(scores)]
-            values["silhouette"] = float(scores.mean()) if len(scores) else math.nan
+            values["silhouette"] = mean_silhouette(rows if chosen.all() else rows[chosen], picked)
         return {key: value for key, value in values.items() if not math.isnan(value)}
 
     def keep(
@@ -160,9 +146,7 @@ class PseudoLabelEvaluator:
 
         Args:
             features: [N, D] unit rows that were clustered.
-            labels: [N] int64, counted within each modality, -1 = noise.
-            stage: name of the stage.
-            epoch: epoch, from 1.
+            labels: counted within each modality.
             unified: [N] int64 labels over both modalities, where there are any.
             assignment: [V] infrared cluster of each visible one, -1 = none.
             cost: [V, I] what the match cost.
@@ -188,15 +172,7 @@ class PseudoLabelEvaluator:
     def confidence(
         self, confidence: Tensor, labels: np.ndarray, stage: str, epoch: int, step: int
     ) -> None:
-        """Records how much the unified labels are trusted.
-
-        Args:
-            confidence: [N] in [0, 1].
-            labels: [N] int64 unified labels, -1 = none.
-            stage: name of the stage.
-            epoch: epoch, from 1.
-            step: steps of the run so far.
-        """
+        """Records how much the unified labels are trusted: ``confidence`` [N] in [0, 1]."""
         values = confidence.detach().cpu().numpy()
         for modality in Modality:
             chosen = values[(self._modalities == modality) & (labels >= 0)]
@@ -223,7 +199,7 @@ class PseudoLabelEvaluator:
         """Records which infrared cluster each visible cluster was matched with.
 
         Args:
-            labels: [N] int64, counted within each modality, -1 = noise.
+            labels: counted within each modality.
             assignment: [V] infrared cluster of each visible one, -1 = none.
             cost: [V, I] what the match cost; None leaves the margin out.
         """

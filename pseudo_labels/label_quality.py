@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import warnings
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -16,8 +16,16 @@ from .majority import majorities, majority_share
 Integers = NDArray[np.int64]
 
 
+class _Recorded:
+    """Scores by name."""
+
+    def record(self) -> dict[str, float | int]:
+        """The fields as a dict for ``metrics.jsonl``, without those that are NaN."""
+        return {name: value for name, value in vars(self).items() if not math.isnan(value)}
+
+
 @dataclass(frozen=True)
-class LabelQuality:
+class LabelQuality(_Recorded):
     """Agreement of a clustering with the identities.
 
     All scores but ``ari_all`` look at the samples that are not noise; with no such sample they are
@@ -46,13 +54,9 @@ class LabelQuality:
     identities: int
     noise: float
 
-    def record(self) -> dict[str, float | int]:
-        """The fields as a dict for ``metrics.jsonl``, without those that are NaN."""
-        return _record(self)
-
 
 @dataclass(frozen=True)
-class MatchQuality:
+class MatchQuality(_Recorded):
     """Agreement of the match between visible and infrared clusters with the identities.
 
     A match is right where both clusters have the same majority identity. Many visible clusters may
@@ -74,20 +78,13 @@ class MatchQuality:
     infrared_clusters: int
     matched: int
 
-    def record(self) -> dict[str, float | int]:
-        """The fields as a dict for ``metrics.jsonl``, without those that are NaN."""
-        return _record(self)
-
 
 def label_quality(labels: ArrayLike, identities: ArrayLike) -> LabelQuality:
-    """Scores a clustering against true identities.
+    """Scores a clustering against true identities; ``LabelQuality`` says how noise is treated.
 
     Args:
         labels: [N] integers, -1 = noise.
         identities: [N] integers.
-
-    Returns:
-        The scores; see ``LabelQuality`` for the treatment of noise.
 
     Raises:
         ValueError: lengths differ, or an argument does not hold integers.
@@ -201,7 +198,3 @@ def _integers(values: ArrayLike, name: str) -> Integers:
 
 def _share(part: int, whole: int) -> float:
     return part / whole if whole else math.nan
-
-
-def _record(quality: LabelQuality | MatchQuality) -> dict[str, float | int]:
-    return {name: value for name, value in asdict(quality).items() if not math.isnan(value)}

@@ -29,13 +29,7 @@ def clustering_features(
 ) -> Tensor:
     """The features as they are clustered: with or without each camera's mean.
 
-    Args:
-        features: [N, D] unit features.
-        cameras: [N] integers.
-        options: ``camera_mean``.
-
-    Returns:
-        [N, D] unit features.
+    Both are [N, D] unit rows; ``cameras`` are [N] integers.
     """
     if not options.camera_mean:
         return features

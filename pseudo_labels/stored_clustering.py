@@ -19,6 +19,7 @@ from ..files import write_whole
 from .artefact import COLUMNS
 
 TRACKS, CLUSTERING = "train_tracks.csv", "last_clustering.safetensors"
+EXTRAS = ("unified", "assignment", "cost")  # what not every clustering has
 
 
 @dataclass(frozen=True)
@@ -91,29 +92,20 @@ def write_clustering(
 ) -> None:
     """Writes ``train_tracks.csv`` once and ``last_clustering.safetensors`` anew.
 
-    Features are rounded to half precision: they are for looking at, not for going on.
-
-    Args:
-        folder: run folder.
-        clustering: what to keep.
-        root: data folder.
-        history: what a resumed run needs to know of the labels.
+    Features are rounded to half precision: they are for looking at, not for going on. ``root`` is
+    the data folder.
     """
     table = folder / TRACKS
     if not table.exists():
         text = track_table(clustering.tracks, ["train"] * len(clustering.tracks), root)
         write_whole(table, text)
-    tensors = {
-        "features": clustering.features.detach().cpu().half().contiguous(),
-        "labels": torch.from_numpy(np.ascontiguousarray(clustering.labels)),
-    }
-    for name in ("unified", "assignment", "cost"):
-        value = getattr(clustering, name)
+    arrays = {name: getattr(clustering, name) for name in ("labels", *EXTRAS)}
+    for when, labels in (("now", history.now), ("before", history.before)):
+        arrays |= {f"{when}/{name}": value for name, value in labels.items()}
+    tensors = {"features": clustering.features.detach().cpu().half().contiguous()}
+    for name, value in arrays.items():
         if value is not None:
             tensors[name] = torch.from_numpy(np.ascontiguousarray(value))
-    for when, labels in (("now", history.now), ("before", history.before)):
-        for name, value in labels.items():
-            tensors[f"{when}/{name}"] = torch.from_numpy(np.ascontiguousarray(value))
     about = {"stage": clustering.stage, "epoch": str(clustering.epoch)}
     write_whole(folder / CLUSTERING, partial(save_file, tensors, metadata=about))
 
@@ -134,9 +126,7 @@ def read_history(folder: Path) -> LabelHistory:
 def read_clustering(folder: Path, root: Path) -> StoredClustering:
     """The last clustering of a run; of a finished stage one without it, the artefact.
 
-    Args:
-        folder: run folder.
-        root: data folder, below which the frames lie.
+    The frames lie below ``root``.
 
     Raises:
         FileNotFoundError: the run keeps no clustering.
@@ -146,10 +136,7 @@ def read_clustering(folder: Path, root: Path) -> StoredClustering:
     if kept.is_file() and table.is_file():
         tensors, about = _load(kept)
         tracks = read_track_table(table, root)[0]
-        found = {
-            name: tensors[name].numpy() if name in tensors else None
-            for name in ("unified", "assignment", "cost")
-        }
+        found = {name: tensors[name].numpy() for name in EXTRAS if name in tensors}
         if "features" not in tensors or "labels" not in tensors:
             raise ValueError(f"{kept}: expected tensors `features` and `labels`")
         return _checked(

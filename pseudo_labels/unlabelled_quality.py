@@ -81,6 +81,12 @@ def silhouettes(features: ArrayLike, labels: ArrayLike) -> NDArray[np.float64]:
     return result
 
 
+def mean_silhouette(features: ArrayLike, labels: ArrayLike) -> float:
+    """Mean of :func:`silhouettes` over the samples that have one; NaN where none has."""
+    scores = silhouettes(features, labels)
+    return float(scores[~np.isnan(scores)].mean()) if np.isfinite(scores).any() else math.nan
+
+
 def shared_clusters(labels: ArrayLike, modalities: ArrayLike) -> float:
     """Share of clusters that hold samples of more than one modality; NaN without a cluster."""
     found, given = np.asarray(labels), np.asarray(modalities)

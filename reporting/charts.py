@@ -89,13 +89,8 @@ def bar_chart(
 ) -> Markup:
     """A group of bars for each category; empty without a value.
 
-    Args:
-        categories: their names.
-        values: name of a series → a value for each category, None where there is none.
-        title: name of the chart.
-        unit: of the values.
-        x_label: what the categories are.
-        rows: categories below each other, so that long names have room, and values beside the bars.
+    ``values`` are, for the name of a series, a value for each category, None where there is none.
+    ``rows`` puts the categories below each other, for long names, and values beside the bars.
     """
     series = [{"name": n, "data": [_round(one) for one in given]} for n, given in values.items()]
     shown = any(value is not None for given in values.values() for value in given)
@@ -144,16 +139,11 @@ def distribution_chart(
     """Shares of several groups of values over one axis, as filled outlines.
 
     Args:
-        groups: name → values; each group is scaled to 100 %.
-        title: name of the chart.
-        x_label: label of the x axis.
-        unit: of the shares, for instance ``% of the pairs``.
+        groups: name → values; each group is scaled to 100 %. The chart is empty if one has none.
+        title, x_label, unit: of the chart, its axis and the shares (``% of the pairs``).
         limits: ends of the axis; by default the smallest and the largest value.
         marks: names and places of upright lines.
         bins: number of equal bins.
-
-    Returns:
-        The chart, empty if a group has no values.
     """
     given = {name: np.asarray(values, np.float64) for name, values in groups.items()}
     if not given or not all(len(values) for values in given.values()):
@@ -201,10 +191,7 @@ def scatter_chart(
 
     Args:
         series: groups; of more than ``most`` points an evenly spread part is drawn.
-        title: name of the chart.
-        x_label: label of the x axis.
-        y_label: label of the y axis.
-        unit: written beside the title.
+        title, x_label, y_label, unit: of the chart and its axes.
         bare: a square without axes and legend, for a map.
         heat: address of a picture behind the points with its width and height in cells, whose
             centres lie at whole numbers; the first row is on top.

@@ -73,9 +73,8 @@ def cluster_groups(clustering: StoredClustering) -> list[ClusterGroup]:
 
     def group(title: str, visible: Integers, infrared: Integers) -> ClusterGroup:
         rows = np.concatenate([visible, infrared])
-        inner = tightness[rows]
-        inner = inner[~np.isnan(inner)]
-        tight = float(inner.mean()) if len(inner) else float("nan")
+        inner = tightness[rows][~np.isnan(tightness[rows])]
+        tight = float(inner.mean()) if len(inner) else np.nan
         if clustering.identities is None:
             return ClusterGroup(title, visible, infrared, None, None, None, tight)
         people = clustering.identities[rows]

@@ -16,6 +16,7 @@ from ..pseudo_labels.majority import majorities, majority_share
 from ..pseudo_labels.stored_clustering import StoredClustering, read_clustering
 from ..pseudo_labels.unlabelled_quality import (
     matching_margins,
+    mean_silhouette,
     shared_clusters,
     silhouettes,
 )
@@ -29,7 +30,6 @@ from .run_record import RunRecord
 def stored_clustering(run: RunRecord) -> tuple[StoredClustering | None, list[str]]:
     """The run's last clustering, or that of its stage one, and sentences about what is missing."""
     source: RunRecord | None = run
-    problems = []
     while source is not None:
         try:
             root = Path(str(source.setting("data_dir") or ""))
@@ -38,14 +38,12 @@ def stored_clustering(run: RunRecord) -> tuple[StoredClustering | None, list[str
             source = source.baseline
             continue
         except ValueError as error:
-            problems.append(f"No clusters: {error}.")
-            return None, problems
-        if source is not run:
-            problems.append(
-                "This run kept no clustering of its own; the clusters and the map are those that "
-                "stage one ended with."
-            )
-        return found, problems
+            return None, [f"No clusters: {error}."]
+        says = (
+            "This run kept no clustering of its own; the clusters and the map are those that "
+            "stage one ended with."
+        )
+        return found, [] if source is run else [says]
     return None, ["No clusters: the run kept no clustering."]
 
 
@@ -65,14 +63,13 @@ def _with_frames(clustering: StoredClustering, run: RunRecord) -> StoredClusteri
 
 def clusters(clustering: StoredClustering) -> dict[str, Any]:
     """Charts, table, matching matrix, contact sheets and what is confused."""
-    colours = clothing_colours(clustering.tracks) if clustering.identities is not None else None
     return {
         "when": _when(clustering),
         "charts": [chart for chart in _charts(clustering) if chart],
         "facts": _facts(clustering),
         "matrix": matching_matrix(clustering),
         "sheets": contact_sheets(clustering),
-        "confusion": _confusion(clustering, colours),
+        "confusion": _confusion(clustering),
         "known": clustering.identities is not None,
     }
 
@@ -84,14 +81,9 @@ def _when(clustering: StoredClustering) -> str:
     return f"{name}, epoch {clustering.epoch}" if clustering.epoch else name
 
 
-def _sizes(clustering: StoredClustering, modality: Modality) -> np.ndarray:
-    labels = clustering.labels[clustering.of(modality)]
-    return np.unique(labels[labels >= 0], return_counts=True)[1]
-
-
 def _charts(clustering: StoredClustering) -> list[Any]:
     known = clustering.identities is not None
-    series = []
+    series, sizes_by_name = [], {}
     for modality in Modality:
         rows = clustering.of(modality)
         labels = clustering.labels[rows]
@@ -103,6 +95,7 @@ def _charts(clustering: StoredClustering) -> list[Any]:
             scores = silhouettes(clustering.features.numpy()[rows], labels)
             values = np.array([scores[labels == label].mean() for label in clusters])
         name = modality.name.lower()
+        sizes_by_name[name] = sizes
         shown = np.flatnonzero(np.isfinite(values)).tolist()
         unit = "% pure" if known else "silhouette"
         series.append(
@@ -116,7 +109,6 @@ def _charts(clustering: StoredClustering) -> list[Any]:
                 shape="circle" if modality is Modality.VISIBLE else "rectRot",
             )
         )
-    sizes_by_name = {m.name.lower(): _sizes(clustering, m) for m in Modality}
     return [
         size_chart(sizes_by_name, title="Size of the clusters", x_label="tracks"),
         scatter_chart(
@@ -140,8 +132,6 @@ def _facts(clustering: StoredClustering) -> list[dict[str, Any]]:
         if not len(picked):
             continue
         cameras = clustering.cameras[chosen]
-        scores = silhouettes(clustering.features.numpy()[chosen], picked)
-        scores = scores[~np.isnan(scores)]
         clustered = cameras[picked >= 0]
         common = np.unique(clustered, return_counts=True)[1].max() if len(clustered) else 0
         both = name.startswith("both")
@@ -150,7 +140,7 @@ def _facts(clustering: StoredClustering) -> list[dict[str, Any]]:
                 "name": name,
                 "clusters": len(np.unique(picked[picked >= 0])),
                 "noise": float((picked < 0).mean()),
-                "silhouette": float(scores.mean()) if len(scores) else None,
+                "silhouette": _known(mean_silhouette(clustering.features.numpy()[chosen], picked)),
                 "camera": _known(majority_share(picked, cameras)),
                 "camera_chance": common / len(clustered) if len(clustered) else None,
                 "purity": _known(majority_share(picked, clustering.identities[chosen]))
@@ -172,13 +162,13 @@ def _known(value: float) -> float | None:
     return None if np.isnan(value) else value
 
 
-def _confusion(clustering: StoredClustering, colours: np.ndarray | None) -> list[dict[str, Any]]:
+def _confusion(clustering: StoredClustering) -> list[dict[str, Any]]:
+    if clustering.identities is None:
+        return []
     tables = []
     for modality in Modality:
-        seen = colours if modality is Modality.VISIBLE else None  # infrared shows no colour
-        kinds = pair_kinds(clustering, modality, seen)
-        if kinds:
-            tables.append(
-                {"name": modality.name.lower(), "kinds": kinds, "verdict": verdict(kinds)}
-            )
+        visible = modality is Modality.VISIBLE  # infrared shows no colour
+        colours = clothing_colours(clustering.tracks) if visible else None
+        kinds = pair_kinds(clustering, modality, colours)
+        tables.append({"name": modality.name.lower(), "kinds": kinds, "verdict": verdict(kinds)})
     return tables

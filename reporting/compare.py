@@ -64,13 +64,9 @@ def compare_runs(first: RunRecord, second: RunRecord, tolerance: float = 0.0) ->
     pair from the first on, the stage-one run of a stage-two run before it.
 
     Args:
-        first: a run.
-        second: another.
+        first, second: the runs.
         tolerance: largest difference of two numbers that still counts as none, relative to the
             larger (0: the very same).
-
-    Returns:
-        The differences.
 
     Raises:
         ValueError: the tolerance is negative.
@@ -82,8 +78,8 @@ def compare_runs(first: RunRecord, second: RunRecord, tolerance: float = 0.0) ->
         for name, a, b in _pairs(_settings(first), _settings(second))
         if not _equal(a, b, tolerance)
     ]
-    starts = [_first_of(run, "run") for run in (first, second)]
-    setup = _differences(starts[0], starts[1], "run", tolerance)
+    start, other = (next(iter(run.of_kind("run")), {}) for run in (first, second))
+    setup = _differences(start, other, "run", tolerance)
     histories = [[r for r in run.history if r.get("kind") != "run"] for run in (first, second)]
     same = 0
     parting: list[Difference] = []
@@ -92,7 +88,7 @@ def compare_runs(first: RunRecord, second: RunRecord, tolerance: float = 0.0) ->
         if parting:
             break
         same += 1
-    last = [_last_evaluations(run) for run in (first, second)]
+    last = [{r["protocol"]: r for r in run.of_kind("evaluation")} for run in (first, second)]
     result = [
         Difference(f"{protocol} {score}", old.get(score), new.get(score))
         for protocol, old, new in _pairs(*last)
@@ -108,14 +104,6 @@ def _settings(run: RunRecord) -> dict[str, Any]:
     if run.baseline is not None:
         own |= {f"{name} (stage one)": v for name, v in _settings(run.baseline).items()}
     return own
-
-
-def _first_of(run: RunRecord, kind: str) -> dict[str, Any]:
-    return next(iter(run.of_kind(kind)), {})
-
-
-def _last_evaluations(run: RunRecord) -> dict[str, dict[str, Any]]:
-    return {record["protocol"]: record for record in run.of_kind("evaluation")}
 
 
 def _place(record: Mapping[str, Any] | None) -> str:

@@ -58,18 +58,10 @@ def pair_kinds(
     rows = rows[clustering.labels[rows] >= 0]
     cluster, person = clustering.labels[rows], clustering.identities[rows]
     camera = clustering.cameras[rows]
-    pairs = {
-        "all": _pairs(len(rows)),
-        "cluster": _pairs(cluster),
-        "person": _pairs(person),
-        "both": _pairs(cluster, person),
-    }
-    near = {
-        "all": _pairs(camera),
-        "cluster": _pairs(cluster, camera),
-        "person": _pairs(person, camera),
-        "both": _pairs(cluster, person, camera),
-    }
+    every = np.zeros_like(rows)
+    alike = {"all": (every,), "cluster": (cluster,), "person": (person,), "both": (cluster, person)}
+    pairs = {name: _pairs(*keys) for name, keys in alike.items()}
+    near = {name: _pairs(*keys, camera) for name, keys in alike.items()}
 
     def colour(kind: str) -> float | None:
         return None if colours is None else _colour(cluster, person, colours[rows], kind)
@@ -94,25 +86,16 @@ def verdict(kinds: Sequence[PairKind]) -> str:
     confused, chance = kinds[1], kinds[3]
     if not confused.pairs or not chance.pairs:
         return "no two people share a cluster."
-    texts = []
-    for what, more in (
-        (
-            f"share a camera in {confused.same_camera:.0%} of the pairs (chance "
-            f"{chance.same_camera:.0%})",
-            confused.same_camera - chance.same_camera > max(0.05, 0.2 * chance.same_camera),
-        ),
-        (
-            ""
-            if confused.colour is None or chance.colour is None
-            else f"differ in colour by {confused.colour:.0f} grey levels (chance "
-            f"{chance.colour:.0f})",
-            confused.colour is not None
-            and chance.colour is not None
-            and confused.colour < 0.85 * chance.colour,
-        ),
-    ):
-        if what:
-            texts.append(what + (", so that misleads the clusters" if more else ""))
+    near, by_chance = confused.same_camera, chance.same_camera
+    texts = [f"share a camera in {near:.0%} of the pairs (chance {by_chance:.0%})"]
+    misleading = [near - by_chance > max(0.05, 0.2 * by_chance)]
+    if confused.colour is not None and chance.colour is not None:
+        colour = f"differ in colour by {confused.colour:.0f} grey levels"
+        texts.append(f"{colour} (chance {chance.colour:.0f})")
+        misleading.append(confused.colour < 0.85 * chance.colour)
+    texts = [
+        text + ", so that misleads the clusters" * more for text, more in zip(texts, misleading)
+    ]
     return "people whom a cluster confuses " + "; they ".join(texts) + "."
 
 
@@ -143,13 +126,11 @@ def clothing_colours(tracks: Sequence[Track]) -> NDArray[np.float64] | None:
     return None if np.isnan(result).all() else result
 
 
-def _pairs(*keys: Integers | int) -> int:
-    """Unordered pairs of samples that agree in all keys; a number counts all pairs of so many."""
-    if isinstance(keys[0], int):
-        return keys[0] * (keys[0] - 1) // 2
+def _pairs(*keys: Integers) -> int:
+    """Unordered pairs of samples that agree in all keys."""
     if not len(keys[0]):
         return 0
-    counts = np.unique(np.stack([np.asarray(k) for k in keys]), axis=1, return_counts=True)[1]
+    counts = np.unique(np.stack(keys), axis=1, return_counts=True)[1]
     return int((counts * (counts - 1) // 2).sum())
 
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from ..pseudo_labels.stored_clustering import StoredClustering
 from .cluster_groups import ClusterGroup, cluster_groups, pick_groups, split_people
-from .film_strip import frame_tile
+from .film_strip import film_strip, middle_frame
 
 MOST_TILES = 8  # of a cluster and modality
 
@@ -20,13 +20,12 @@ def contact_sheets(clustering: StoredClustering) -> list[dict[str, Any]]:
 
 
 def _sheet(grade: str, group: ClusterGroup, clustering: StoredClustering) -> dict[str, Any]:
-    if group.purity is None:
-        says = f"{group.size} tracks"
-        if not np.isnan(group.tightness):
-            says += f", silhouette {group.tightness:.2f}"
-    else:
+    says = f"{group.size} tracks"
+    if group.purity is not None:
         people = "1 person" if group.people == 1 else f"{group.people} people"
-        says = f"{group.size} tracks of {people}, purity {group.purity:.0%}"
+        says += f" of {people}, purity {group.purity:.0%}"
+    elif not np.isnan(group.tightness):
+        says += f", silhouette {group.tightness:.2f}"
     return {
         "grade": grade,
         "title": group.title,
@@ -53,7 +52,7 @@ def _part(
         same = None if identities is None else bool(identities[row] == majority)
         tiles.append(
             {
-                "picture": frame_tile(track),
+                "picture": film_strip(middle_frame(track)),
                 "key": track.key,
                 "camera": track.camera,
                 "identity": track.identity,

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from markupsafe import Markup
@@ -17,10 +18,7 @@ from .run_record import RunRecord
 Record = dict[str, Any]
 MODALITIES = ("visible", "infrared", "joint")
 # Full names are too wide for a chart.
-SHORT = {
-    "intra_modality": "intra",
-    "cross_modality": "cross",
-}
+SHORT = {"intra_modality": "intra", "cross_modality": "cross"}
 TIMED = ("train", "evaluation", "pseudo_labels", "matching")
 
 
@@ -71,24 +69,22 @@ def curves(run: RunRecord) -> Curves:
     labels = run.of_kind("pseudo_labels")
     matching = run.of_kind("matching")
     train = run.of_kind("train")
-    confidence = run.of_kind("confidence")
     names = sorted({e["protocol"] for e in evaluations if "protocol" in e}, reverse=True)
 
-    def line(
-        name: str, records: Iterable[Record], value: Callable[[Record], Any], joined: bool = False
-    ) -> Series:
-        return _series(timeline, name, records, value, joined)
+    line = partial(_series, timeline)
 
     def chart(title: str, series: list[Series], unit: str) -> Markup:
         return line_chart(series, title=title, unit=unit, bands=timeline.bands())
 
-    def by_modality(score: str, scale: float = 1.0) -> list[Series]:
+    def by_modality(
+        score: str, scale: float = 1.0, records: Sequence[Record] = labels, after: str = ""
+    ) -> list[Series]:
         return [
-            line(m, [r for r in labels if r.get("modality") == m], _value(score, scale))
+            line(m + after, [r for r in records if r.get("modality") == m], _value(score, scale))
             for m in MODALITIES
         ]
 
-    parts = list(dict.fromkeys(name for record in train for name in record.get("losses") or {}))
+    parts = dict.fromkeys(name for record in train for name in record.get("losses") or {})
     ranking = [
         line(
             f"{short_name(name)} {HEADS[score]}",
@@ -99,10 +95,7 @@ def curves(run: RunRecord) -> Curves:
         for score in ("mAP", "rank1")
         for name in names
     ]
-    people = [
-        line(f"{m} identities", [r for r in labels if r.get("modality") == m], _value("identities"))
-        for m in MODALITIES
-    ]
+    people = by_modality("identities", after=" identities")
     # Each modality usually shows the same people; one line then says it for all.
     if len({y for one in people for _, y in one.points if y is not None}) == 1:
         people = [Series("true identities", max((one.points for one in people), key=len))]
@@ -132,10 +125,7 @@ def curves(run: RunRecord) -> Curves:
         ),
         chart(
             "Confidence in the unified labels",
-            [
-                line(m, [r for r in confidence if r.get("modality") == m], _value("mean"))
-                for m in MODALITIES
-            ],
+            by_modality("mean", records=run.of_kind("confidence")),
             "mean",
         ),
     ]
@@ -158,7 +148,7 @@ def _series(
     name: str,
     records: Iterable[Record],
     value: Callable[[Record], Any],
-    joined: bool,
+    joined: bool = False,
 ) -> Series:
     """A line whose stages are joined or apart; several values of one epoch become their mean."""
     stages: dict[str, dict[float, list[float]]] = {}

@@ -24,6 +24,16 @@ def pick_tracks(count: int, *, most: int = MOST_TRACKS, seed: int = 0) -> NDArra
     return np.sort(np.random.default_rng(seed).choice(count, most, replace=False))
 
 
+def principal_components(rows: NDArray[np.floating]) -> NDArray[np.floating]:
+    """The first 50 of wider rows [N, D]; narrower ones as they are."""
+    from sklearn.decomposition import PCA
+
+    kept = min(COMPONENTS, *rows.shape)
+    if kept < rows.shape[1]:
+        rows = PCA(kept, svd_solver="randomized", random_state=0).fit_transform(rows)
+    return rows
+
+
 def embed(features: ArrayLike) -> NDArray[np.float64]:
     """Places samples in the plane so that near neighbours stay near: PCA to 50, then t-SNE.
 
@@ -38,15 +48,12 @@ def embed(features: ArrayLike) -> NDArray[np.float64]:
     Raises:
         ValueError: fewer than 5 samples.
     """
-    from sklearn.decomposition import PCA
     from sklearn.manifold import TSNE
 
     rows = np.asarray(features, dtype=np.float32)
     if len(rows) < 5:
         raise ValueError(f"a map needs at least 5 samples; got {len(rows)}")
-    kept = min(COMPONENTS, *rows.shape)
-    if kept < rows.shape[1]:
-        rows = PCA(kept, svd_solver="randomized", random_state=0).fit_transform(rows)
+    rows = principal_components(rows)
     rows = rows - rows.mean(0)
     if not rows.any():
         return np.full((len(rows), 2), 0.5)
@@ -59,9 +66,6 @@ def embed(features: ArrayLike) -> NDArray[np.float64]:
 def map_charts(clustering: StoredClustering) -> dict[str, Any] | None:
     """The map by modality, by pseudo-label and, where they are known, by identity.
 
-    Args:
-        clustering: the last one of a run.
-
     Returns:
         ``maps``, and how many tracks are ``shown`` of ``all``; None with fewer than 5 tracks.
     """
@@ -69,14 +73,12 @@ def map_charts(clustering: StoredClustering) -> dict[str, Any] | None:
     if len(chosen) < 5:
         return None
     points = embed(clustering.features.numpy()[chosen])
-    labels = clustering.labels
-    if clustering.unified is not None and (clustering.unified >= 0).any():
-        labels = clustering.unified
-    else:
-        # Labels count within each modality, so equal numbers would say nothing.
-        shift = int(labels.max(initial=-1)) + 1
-        infrared = (labels >= 0) & (clustering.modalities == Modality.INFRARED)
-        labels = np.where(infrared, labels + shift, labels)
+    labels = clustering.unified
+    if labels is None or not (labels >= 0).any():
+        # They count within each modality, so equal numbers would say nothing.
+        own = clustering.labels
+        infrared = (own >= 0) & (clustering.modalities == Modality.INFRARED)
+        labels = np.where(infrared, own + own.max(initial=-1) + 1, own)
     tracks = [clustering.tracks[row] for row in chosen.tolist()]
     texts = [
         f"{track.key}, {'noise' if label < 0 else f'label {label}'}"

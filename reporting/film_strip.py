@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import dataclasses
 import io
+from typing import Any
 
 from PIL import Image, ImageOps
 
@@ -36,16 +37,14 @@ def film_image(track: Track) -> Image.Image | None:
 def film_strip(track: Track) -> str | None:
     """The same as a JPEG data address."""
     strip = film_image(track)
-    if strip is None:
-        return None
+    return None if strip is None else data_address(strip, "jpeg", quality=QUALITY)
+
+
+def data_address(image: Image.Image, kind: str, **options: Any) -> str:
+    """A picture as an address that holds it; ``options`` are those of Pillow for the kind."""
     buffer = io.BytesIO()
-    strip.save(buffer, "JPEG", quality=QUALITY)
-    return "data:image/jpeg;base64," + base64.b64encode(buffer.getvalue()).decode("ascii")
-
-
-def frame_tile(track: Track) -> str | None:
-    """The middle one of a track's frames as a JPEG data address; None if it cannot be read."""
-    return film_strip(middle_frame(track))
+    image.save(buffer, kind, **options)
+    return f"data:image/{kind};base64,{base64.b64encode(buffer.getvalue()).decode('ascii')}"
 
 
 def middle_frame(track: Track) -> Track:

@@ -52,11 +52,7 @@ def references_of(run: RunRecord) -> References:
 
 
 def score_chart(scores: Sequence[tuple[str, dict[str, Record]]]) -> Markup:
-    """Mean mAP and Rank-1 over the protocols, a row for each name.
-
-    Args:
-        scores: name, and evaluations by protocol.
-    """
+    """Mean mAP and Rank-1 over the protocols, a row for each name; ``scores`` are by protocol."""
     values = {
         head: [_mean(found, score) for _, found in scores]
         for head, score in (("mean mAP", "mAP"), ("mean Rank-1", "rank1"))
@@ -70,10 +66,7 @@ def headline(
 ) -> dict[str, Any]:
     """``chart`` by stage, with the references, and ``finding``, None where figures are missing.
 
-    Args:
-        run: the run.
-        references: shown beside its stages.
-        given: other runs, among which the one from labels is looked for, too.
+    The run from labels is looked for among ``references`` and ``given``.
     """
     stages = last_of_stages(run.of_kind("evaluation"))
     shown = [(stage_name(stage), found) for stage, found in stages.items()]

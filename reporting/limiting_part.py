@@ -57,11 +57,7 @@ class Finding:
 def limiting_part(figures: Figures) -> Finding | None:
     """The first part, in the order in which a run depends on them, whose figure is low.
 
-    Args:
-        figures: of the end of the run.
-
-    Returns:
-        None where the figures that decide are missing, for instance without identities.
+    None where the figures that decide are missing, for instance without identities.
     """
     score, labels = figures.mean_map, figures.supervised
     if not figures.clusters:

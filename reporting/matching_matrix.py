@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import io
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -16,6 +14,7 @@ from ..datasets.track import Modality
 from ..pseudo_labels.majority import majorities
 from ..pseudo_labels.stored_clustering import StoredClustering
 from .charts import Series, scatter_chart
+from .film_strip import data_address
 
 Integers = NDArray[np.int64]
 Pair = tuple[int, int]  # visible and infrared cluster
@@ -74,16 +73,14 @@ def arrange(clustering: StoredClustering) -> Arrangement | None:
     partner = clustering.assignment
     if partner is None or not len(partner):
         return None
-    people = [_majorities(clustering, modality) for modality in Modality]
-    columns = _clusters(clustering, Modality.INFRARED)
-    if clustering.cost is not None:
-        columns = max(columns, clustering.cost.shape[1])
-    columns = max(columns, int(partner.max()) + 1)
+    priced = 0 if clustering.cost is None else clustering.cost.shape[1]
+    infrared = clustering.labels[clustering.of(Modality.INFRARED)]
+    columns = max(priced, int(infrared.max(initial=-1)) + 1, int(partner.max()) + 1)
     if columns == 0:
         return None
-    known = people[0] is not None and people[1] is not None
-    visible_people = _padded(people[0], len(partner))
-    infrared_people = _padded(people[1], columns)
+    known = clustering.identities is not None
+    visible_people = _people(clustering, Modality.VISIBLE, len(partner))
+    infrared_people = _people(clustering, Modality.INFRARED, columns)
     if known:
         rows_order = np.argsort(visible_people, kind="stable")
         columns_order = np.argsort(infrared_people, kind="stable")
@@ -103,14 +100,7 @@ def cost_shares(cost: NDArray[np.floating]) -> NDArray[np.float64]:
 
 
 def matching_matrix(clustering: StoredClustering) -> MatchingMatrix | None:
-    """Draws the match; rows are visible clusters, columns infrared ones (:func:`arrange`).
-
-    Args:
-        clustering: the last one of a run.
-
-    Returns:
-        The picture, or None without a match.
-    """
+    """Draws the match, visible clusters as rows, infrared ones as columns; None without one."""
     partner = clustering.assignment
     order = arrange(clustering)
     if partner is None or order is None:
@@ -160,28 +150,15 @@ def _heat(shares: NDArray[np.float64]) -> str:
     picture = np.zeros((*shares.shape, 4), np.uint8)
     picture[..., :3] = INK
     picture[..., 3] = (shares * 170).astype(np.uint8)
-    buffer = io.BytesIO()
-    Image.fromarray(picture).save(buffer, "PNG", optimize=True)
-    data = base64.b64encode(buffer.getvalue()).decode("ascii")
-    return f"data:image/png;base64,{data}"
+    return data_address(Image.fromarray(picture), "png", optimize=True)
 
 
-def _clusters(clustering: StoredClustering, modality: Modality) -> int:
-    return int(clustering.labels[clustering.of(modality)].max(initial=-1)) + 1
-
-
-def _majorities(clustering: StoredClustering, modality: Modality) -> Integers | None:
-    if clustering.identities is None:
-        return None
-    rows = clustering.of(modality)
-    most = majorities(clustering.labels[rows], clustering.identities[rows])
-    found = np.full(_clusters(clustering, modality), -1, np.int64)
-    found[most.clusters] = most.values
+def _people(clustering: StoredClustering, modality: Modality, count: int) -> Integers:
+    """Majority identity of each of the first ``count`` clusters, -1 = unknown."""
+    found = np.full(count, -1, np.int64)
+    if clustering.identities is not None:
+        rows = clustering.of(modality)
+        most = majorities(clustering.labels[rows], clustering.identities[rows])
+        within = most.clusters < count
+        found[most.clusters[within]] = most.values[within]
     return found
-
-
-def _padded(people: Integers | None, count: int) -> Integers:
-    result = np.full(count, -1, np.int64)
-    if people is not None:
-        result[: min(len(people), count)] = people[:count]
-    return result

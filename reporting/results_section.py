@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from typing import Any
 
 from ..datasets.registry import known_spec
-from ..datasets.spec import PublishedResult
 from ..evaluation.results import (
     SCORES,
     best_of_stages,
@@ -49,6 +48,7 @@ def results(run: RunRecord) -> dict[str, Any]:
                     "mean": percent(mean_map(chosen.get(name, {}) for name in names)),
                 }
             )
+    spec = known_spec(str(run.setting("dataset")))
     protocols = [
         {**newest[name], "short": short_name(name), "conditions": conditions(newest[name])}
         for name in names
@@ -57,14 +57,9 @@ def results(run: RunRecord) -> dict[str, Any]:
         "rows": rows,
         "protocols": protocols,
         "directions": [short_name(name) for name in names],
-        "published": published(run),
+        # Those of the real data set say nothing of a synthetic one in its layout.
+        "published": () if spec is None or is_synthetic(run) else spec.results,
     }
-
-
-def published(run: RunRecord) -> Sequence[PublishedResult]:
-    """Published rows of the run's data set; none for a synthetic set in its layout."""
-    spec = known_spec(str(run.setting("dataset")))
-    return () if spec is None or is_synthetic(run) else spec.results
 
 
 def comparison(runs: Sequence[RunRecord], titles: Sequence[str]) -> dict[str, Any]:
@@ -87,10 +82,9 @@ def comparison(runs: Sequence[RunRecord], titles: Sequence[str]) -> dict[str, An
                 "mean": percent(mean_map(found.values())),
             }
         )
-    settings = list(dict.fromkeys(name for run in runs for name in run.config))
     differing = [
         (name, [str(run.config.get(name, "not set")) for run in runs])
-        for name in settings
+        for name in dict.fromkeys(name for run in runs for name in run.config)
         if len({str(run.config.get(name)) for run in runs}) > 1
     ]
     return {"names": names, "rows": rows, "settings": differing}

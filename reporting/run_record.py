@@ -42,12 +42,7 @@ class RunRecord:
         return before + self.records
 
     def of_kind(self, kind: str, *, own: bool = False) -> list[dict[str, Any]]:
-        """Records of one kind in order of time.
-
-        Args:
-            kind: value of ``kind``, for instance ``evaluation``.
-            own: leave out the baseline's.
-        """
+        """Records of a kind, such as ``evaluation``, in order of time; ``own``: no baseline's."""
         source = self.records if own else self.history
         return [record for record in source if record.get("kind") == kind]
 
@@ -109,9 +104,7 @@ def _read_run(path: Path, seen: frozenset[Path]) -> RunRecord:
 
 
 def _read_lines(path: Path, notes: list[str]) -> list[dict[str, Any]]:
-    lines = path.read_bytes().split(b"\n")
-    while lines and not lines[-1].strip():
-        lines.pop()
+    lines = path.read_bytes().rstrip().split(b"\n")
     records = []
     for number, line in enumerate(lines, start=1):
         if not line.strip():
@@ -147,9 +140,6 @@ def _read_config(path: Path, notes: list[str]) -> dict[str, Any]:
 def read_test_tracks(run: RunRecord) -> Dataset:
     """The test split that a run was evaluated on, from its ``test_tracks.csv``.
 
-    Args:
-        run: a run whose data set's name and folder are known.
-
     Returns:
         A data set without training tracks. ``query`` and ``gallery`` follow the file; each track
         carries its sampled frames only, as paths below the data folder.
@@ -178,9 +168,6 @@ def read_test_tracks(run: RunRecord) -> Dataset:
 
 def read_test_features(run: RunRecord) -> tuple[Tensor, list[str]]:
     """Features of all test tracks and the tracks' keys, row by row.
-
-    Args:
-        run: a run with ``test_features.safetensors`` and ``test_tracks.csv``.
 
     Returns:
         Features [N, D] float32 and N keys, in the order of ``test_tracks.csv``.

@@ -1,7 +1,7 @@
 """What TensorBoard shows beside numbers: matchings, ranked lists, the test features.
 
-Each function hands its drawing to :meth:`Board.to_tensorboard`, so nothing here can stop a run,
-only the main process draws, and ``--no-pictures`` leaves all of it out.
+Each function hands its drawing to :meth:`Board.to_tensorboard` with the run's steps so far, so
+nothing here can stop a run, only the main process draws; ``--no-pictures`` leaves all of it out.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from torch import Tensor
 from ..datasets.track import Track
 from ..evaluation.protocols import Protocol
 from ..pseudo_labels.stored_clustering import StoredClustering
-from .feature_map import COMPONENTS, pick_tracks
+from .feature_map import pick_tracks, principal_components
 from .film_strip import TILE, film_image, middle_frame
 from .matching_matrix import INK, arrange, cost_shares
 from .ranked_lists import RankedList, ranked_lists, score_direction
@@ -43,13 +43,7 @@ class Board(Interface):
 
 
 def show_matching(run: Board, clustering: StoredClustering, step: int) -> None:
-    """The matching matrix under ``matching/matrix``.
-
-    Args:
-        run: run folder.
-        clustering: labels, assignment and costs; its features are not looked at.
-        step: steps of the run so far.
-    """
+    """The matching matrix under ``matching/matrix``; features are not looked at."""
 
     def write(writer: Any) -> None:
         pixels = matching_pixels(clustering)
@@ -69,12 +63,8 @@ def show_ranked_lists(
 ) -> None:
     """Best, median and worst query of each direction under ``ranked_lists/<protocol>``.
 
-    Args:
-        run: run folder.
-        protocols: the first of each direction is shown; of several trials the first.
-        features: [N, D] unit rows.
-        keys: N track keys, in the order of ``features``.
-        step: steps of the run so far.
+    The first protocol of each direction is shown, of several trials the first. ``features`` are
+    [N, D] unit rows of the N ``keys``.
     """
 
     def write(writer: Any) -> None:
@@ -93,23 +83,12 @@ def show_embedding(run: Board, features: Tensor, tracks: Sequence[Track], step: 
     """The test features for TensorBoard's projector, with identity, camera and modality.
 
     Of many tracks a random part, and of wide features their first principal components: the
-    projector takes text, and a browser has to hold it.
-
-    Args:
-        run: run folder.
-        features: [N, D] unit rows.
-        tracks: N test tracks.
-        step: steps of the run so far.
+    projector takes text, and a browser has to hold it. ``features`` are [N, D] unit rows.
     """
 
     def write(writer: Any) -> None:
         chosen = pick_tracks(len(tracks))
-        rows = features.detach().cpu().numpy()[chosen]
-        kept = min(COMPONENTS, *rows.shape)
-        if kept < rows.shape[1]:
-            from sklearn.decomposition import PCA
-
-            rows = PCA(kept, svd_solver="randomized", random_state=0).fit_transform(rows)
+        rows = principal_components(features.detach().cpu().numpy()[chosen])
         picked = [tracks[i] for i in chosen.tolist()]
         writer.add_embedding(
             np.ascontiguousarray(rows, np.float32),
@@ -126,11 +105,7 @@ def show_embedding(run: Board, features: Tensor, tracks: Sequence[Track], step: 
 def matching_pixels(clustering: StoredClustering) -> Pixels | None:
     """The match as a picture: low costs as ink, right pairs green, wrong red, missed ones yellow.
 
-    Args:
-        clustering: with an assignment.
-
-    Returns:
-        [H, W, 3], rows visible clusters, columns infrared ones; None without a match.
+    [H, W, 3], rows visible clusters, columns infrared ones; None without a match.
     """
     order = arrange(clustering)
     partner = clustering.assignment
@@ -154,14 +129,7 @@ def matching_pixels(clustering: StoredClustering) -> Pixels | None:
 
 
 def ranked_pixels(lists: Sequence[RankedList]) -> Pixels:
-    """Ranked lists below each other: the query, then its first items, framed by their verdict.
-
-    Args:
-        lists: at least one.
-
-    Returns:
-        [H, W, 3].
-    """
+    """One ranked list or more as [H, W, 3]: in a row the query and its items, framed by verdict."""
     width, height = TILE[0] + 2 * FRAME, TILE[1] + 2 * FRAME
     longest = max(len(ranked.items) for ranked in lists)
     board = Image.new("RGB", (width * (1 + longest) + GAP, height * len(lists)), PAPER)

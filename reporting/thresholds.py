@@ -39,8 +39,7 @@ def false_match_thresholds(
     """The lowest threshold that keeps each false-match rate.
 
     Args:
-        same: similarities of pairs of one person.
-        different: similarities of pairs of two people.
+        same, different: similarities of pairs of one person, and of two people.
         rates: false-match rates, 0 to 1.
 
     Returns:
@@ -69,12 +68,6 @@ def pair_similarities(
 
     Pairs that the camera rule leaves out are not counted. Where there are more than twenty million
     pairs, an evenly spread part of the queries is taken.
-
-    Args:
-        direction: scores of one protocol.
-
-    Returns:
-        Two vectors of float32.
     """
     protocol = direction.protocol
     count = max(1, min(len(protocol.query), MOST_PAIRS // max(1, len(protocol.gallery))))
