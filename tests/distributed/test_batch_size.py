@@ -47,5 +47,5 @@ def test_leaving_the_recipe_is_said(settings, words):
 
 @pytest.mark.parametrize("name", ["bn_batch", "accumulate", "recipe_batch"])
 def test_settings_below_one_are_refused(name):
-    with pytest.raises(ValueError, match=name.replace("_", "-")):
+    with pytest.raises(ValueError, match=f"{name} is at least 1"):
         config(**{name: 0})
