@@ -24,7 +24,7 @@
   // What Chart.js has no name for: stages, marks, costs behind a matrix, values beside bars.
   const extras = (spec, heat) => ({
     beforeDatasetsDraw({ ctx, scales }) {
-      if (!heat) return;
+      if (!heat?.naturalWidth) return;
       const [left, top] = [scales.x.getPixelForValue(-0.5), scales.y.getPixelForValue(-0.5)];
       const [wide, high] = spec.heat.size;
       ctx.imageSmoothingEnabled = false;
@@ -115,20 +115,19 @@
     };
   };
 
-  const draw = async (figure) => {
+  const draw = (figure) => {
     const spec = JSON.parse(figure.querySelector("script").textContent);
     const canvas = figure.querySelector("canvas");
     spec.names = spec.series.map((series) => series.name);
-    let heat = null;
-    if (spec.heat) {
-      heat = new Image();
-      heat.src = spec.heat.picture;
-      await heat.decode();
-    }
+    const heat = spec.heat ? new Image() : null;
     Chart.getChart(canvas)?.destroy();
     Chart.defaults.color = colour("soft");
     Chart.defaults.borderColor = colour("rule");
-    new Chart(canvas, settings(spec, heat));
+    const chart = new Chart(canvas, settings(spec, heat));
+    if (heat) {
+      heat.onload = () => chart.draw();
+      heat.src = spec.heat.picture;
+    }
     figure.dataset.drawn = spec.series.length;
   };
 
