@@ -57,8 +57,7 @@ def core_distances(distance: sparse.csr_array, min_samples: int = 4) -> NDArray[
     """Smallest radius at which each sample becomes a core sample.
 
     Args:
-        distance: as for :func:`dbscan`.
-        min_samples: as for :func:`dbscan`.
+        distance, min_samples: as for :func:`dbscan`.
 
     Returns:
         ``[N]`` float32: distance to the sample of rank ``min_samples`` (itself is the first);

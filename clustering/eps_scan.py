@@ -46,9 +46,8 @@ def scan_eps(
     """Runs DBSCAN for each ε on one graph.
 
     Args:
-        distance: as for ``dbscan``.
+        distance, min_samples: as for ``dbscan``.
         eps_values: radii, each in [0, 1).
-        min_samples: as for ``dbscan``.
         identities: ``[N]`` true identities, for the agreement only.
 
     Returns:
@@ -79,14 +78,7 @@ def _row(labels: NDArray[np.int64], eps: float, truth: NDArray[np.generic] | Non
 
 
 def cluster_counts(labels: NDArray[np.int64]) -> tuple[int, float, int]:
-    """Counts what a clustering holds.
-
-    Args:
-        labels: ``[N]``, 0 … C − 1 and −1 for noise.
-
-    Returns:
-        Number of clusters, share of noise (0 for no samples), size of the largest cluster.
-    """
+    """Number of clusters, share of noise (0 for no samples), and size of the largest cluster."""
     sizes = np.bincount(labels[labels != NOISE])
     noise_share = float(np.mean(labels == NOISE)) if len(labels) else 0.0
     return int(np.count_nonzero(sizes)), noise_share, int(sizes.max(initial=0))
@@ -98,8 +90,7 @@ def distance_quantiles(distance: sparse.csr_array, min_samples: int = 4) -> dict
     With ε at the quantile q, a share q of the samples is dense enough to found a cluster.
 
     Args:
-        distance: as for ``dbscan``.
-        min_samples: as for ``dbscan``.
+        distance, min_samples: as for ``dbscan``.
 
     Returns:
         Quantile → distance, 0 to 1.
@@ -112,8 +103,7 @@ def suggest_eps(distance: sparse.csr_array, min_samples: int = 4) -> float | Non
     """Suggests an ε for a graph whose clustering came out degenerate.
 
     Args:
-        distance: as for ``dbscan``.
-        min_samples: as for ``dbscan``.
+        distance, min_samples: as for ``dbscan``.
 
     Returns:
         Among 0.05, 0.10 … 0.95 the ε with the most clusters that leaves at most half of the

@@ -93,14 +93,7 @@ def unit_rows(features: Tensor | ArrayLike, name: str = "features") -> Tensor:
 
 @contextmanager
 def exact_matmul(device: torch.device) -> Iterator[None]:
-    """Keeps float32 products in float32: no autocast, no TF32, no bf16 shortcut inside.
-
-    Args:
-        device: device on which the products run.
-
-    Yields:
-        Nothing; the settings are put back afterwards.
-    """
+    """Keeps float32 products on a device in float32: no autocast, no TF32, no bf16 inside."""
     before = torch.get_float32_matmul_precision()
     torch.set_float32_matmul_precision("highest")
     try:

@@ -54,21 +54,13 @@ def jaccard_of_neighbours(
     index: Tensor,
     k1: int = 30,
     k2: int = 6,
-    *,
-    modality: Tensor | ArrayLike | None = None,
 ) -> sparse.csr_array:
     """``jaccard_distance`` from neighbour lists that are there already.
 
     Args:
         features: ``[N, D]``, those that were searched.
-        similarity: ``[N, min(k1, N)]``, as ``nearest_neighbours`` returns it.
-        index: the same shape, as it returns it.
-        k1: see ``jaccard_distance``.
-        k2: see ``jaccard_distance``.
-        modality: see ``jaccard_distance``.
-
-    Returns:
-        See ``jaccard_distance``.
+        similarity, index: ``[N, min(k1, N)]``, as ``nearest_neighbours`` returns them.
+        k1, k2: see ``jaccard_distance``.
 
     Raises:
         ValueError: see ``jaccard_distance``; lists of another shape.
@@ -81,7 +73,7 @@ def jaccard_of_neighbours(
             f"expected similarity and index {list(shape)}, found {list(similarity.shape)} and "
             f"{list(index.shape)}"
         )
-    return _distance(unit, similarity, index, k1, k2, _groups(modality, len(unit)))
+    return _distance(unit, similarity, index, k1, k2)
 
 
 def _check_lengths(k1: int, k2: int) -> None:
@@ -95,7 +87,7 @@ def _distance(
     index: Tensor,
     k1: int,
     k2: int,
-    group: NDArray[np.int32] | None,
+    group: NDArray[np.int32] | None = None,
 ) -> sparse.csr_array:
     # Imported when used: compiled loops are slow to load.
     from .jaccard_graph import graph_of_weights

@@ -88,11 +88,8 @@ def cluster(
 
     Args:
         features: ``[N, D]``, see ``jaccard_distance``.
-        k1: see ``jaccard_distance``.
-        k2: see ``jaccard_distance``.
-        eps: see ``dbscan``.
-        min_samples: see ``dbscan``.
-        modality: see ``jaccard_distance``.
+        k1, k2, modality: see ``jaccard_distance``.
+        eps, min_samples: see ``dbscan``.
 
     Returns:
         Labels and counts; a degenerate clustering comes back too, for ``check_clustering``, also
@@ -115,10 +112,8 @@ def distance_graph(
     """``jaccard_distance`` that also knows what no sample at all gives: an empty graph.
 
     Args:
-        features: ``[N, D]``, see ``jaccard_distance``; N may be 0.
-        k1: see ``jaccard_distance``.
-        k2: see ``jaccard_distance``.
-        modality: see ``jaccard_distance``.
+        features: ``[N, D]``; N may be 0.
+        k1, k2, modality: see ``jaccard_distance``.
 
     Returns:
         ``[N, N]``, for :func:`cluster_graph` at one ε after another.
@@ -136,11 +131,7 @@ def cluster_graph(graph: sparse.csr_array, eps: float = 0.6, min_samples: int = 
 
     Args:
         graph: ``[N, N]``, as :func:`distance_graph` returns it.
-        eps: see ``dbscan``.
-        min_samples: see ``dbscan``.
-
-    Returns:
-        See :func:`cluster`.
+        eps, min_samples: see ``dbscan``.
 
     Raises:
         ValueError: see ``dbscan``.

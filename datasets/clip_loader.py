@@ -78,11 +78,7 @@ class ClipLoader:
             )
 
     def set_epoch(self, epoch: int) -> None:
-        """Changes the draws, and those of the batch sampler if it knows epochs.
-
-        Args:
-            epoch: epoch number, at least 0.
-        """
+        """Changes the draws, and those of the batch sampler if it knows epochs, counted from 0."""
         self._requests.epoch = epoch
         set_epoch = getattr(self._batches, "set_epoch", None)
         if set_epoch is not None:

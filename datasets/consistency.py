@@ -19,9 +19,7 @@ def consistency_notices(
     """Looks for people of one modality, people on both sides, and queries without an answer.
 
     Args:
-        train: training tracks.
-        query: query tracks.
-        gallery: gallery tracks.
+        train, query, gallery: their tracks.
         numbered_apart: training and test give one number to different people, on purpose.
 
     Yields:

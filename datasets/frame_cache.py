@@ -72,8 +72,7 @@ class FrameCache:
 
         Args:
             folder: where shards lie; made when the first is written.
-            height: rows of a frame.
-            width: columns of a frame.
+            height, width: of a frame, pixels.
             workers: decoding threads.
             reserve: bytes that have to stay free on the disk.
         """
@@ -131,9 +130,6 @@ class FrameCache:
 
     def add(self, tracks: Sequence[Frames]) -> None:
         """Prepares more tracks, all of whose frames were readable a moment ago.
-
-        Args:
-            tracks: the frames of each.
 
         Raises:
             DatasetError: as `prepare`.

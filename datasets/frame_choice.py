@@ -15,14 +15,7 @@ Positions = NDArray[np.int64]
 
 
 def segment_length(length: int, num_frames: int) -> int:
-    """Frames in each of the T segments of a padded track.
-
-    Args:
-        length: frames of the track, at least 1.
-        num_frames: frames T of a clip, at least 1.
-
-    Returns:
-        ceil(length / T).
+    """Frames in each of the T = `num_frames` segments of a padded track: ceil(length / T).
 
     Raises:
         ValueError: if one of the two is below 1.
@@ -37,10 +30,6 @@ def segment_length(length: int, num_frames: int) -> int:
 
 def evenly_spaced_frames(length: int, num_frames: int) -> Positions:
     """The first frame of each segment: the one clip that stands for a track at test time.
-
-    Args:
-        length: frames of the track.
-        num_frames: frames T of a clip.
 
     Returns:
         Positions, [T], int64; the last frame repeats where the track is too short.

@@ -53,11 +53,7 @@ class Shard:
         return checksum(self.pixels[position]) == self.checksums[position]
 
     def copy(self, positions: Sequence[int], target: Pixels) -> None:
-        """Copies frames out.
-
-        Args:
-            positions: which, k of them.
-            target: where to, [k, height, width, 3], uint8.
+        """Copies the frames at k positions to the target, [k, height, width, 3], uint8.
 
         Raises:
             BadShard: if pixels are not what was written.
@@ -69,10 +65,9 @@ class Shard:
 
 
 def checksum(pixels: Pixels) -> int:
-    """Sum of a frame as 64-bit words, 40 times as fast as a CRC; sees any one changed word.
+    """Sum of a C-contiguous frame as 64-bit words, 40 times as fast as a CRC.
 
-    Args:
-        pixels: C-contiguous, uint8.
+    It sees any one changed word.
     """
     flat = pixels.reshape(-1)
     whole = flat.size // 8 * 8
@@ -82,9 +77,6 @@ def checksum(pixels: Pixels) -> int:
 
 def open_shard(path: Path) -> Shard:
     """Maps a shard and reads what is written about its frames.
-
-    Args:
-        path: the file.
 
     Raises:
         BadShard: if there is no whole shard.
@@ -126,9 +118,7 @@ def write_shard(
     Args:
         path: the file.
         pixels: [n, height, width, 3], uint8, C-contiguous.
-        decoder: what decoded them.
-        stamps: of the image files, see `Shard`.
-        digests: of the image files.
+        decoder, stamps, digests: see `Shard`.
 
     Raises:
         OSError: if it cannot be written; nothing is left beside.

@@ -16,12 +16,9 @@ MARKER = "vireid-synthetic.json"
 def synthetic_counts(
     name: str, root: Path, problems: Problems
 ) -> tuple[str, dict[Part, Counts]] | None:
-    """The counts of a complete copy of a synthetic set.
+    """The counts of a complete copy of a synthetic set that is read as the data set `name`.
 
-    Args:
-        name: registered name of the data set that the folder is read as.
-        root: the folder.
-        problems: takes a complaint about an unreadable mark, or one of another layout.
+    An unreadable mark, or one of another layout, is a complaint.
 
     Returns:
         Which set it is, in words, and the counts (none after a complaint); None where the folder is

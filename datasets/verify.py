@@ -66,11 +66,7 @@ def verify_dataset(name: str, root: str | Path, **options: object) -> Verificati
 
 
 def require_complete(verification: Verification, allow_incomplete: bool = False) -> None:
-    """Refuses an incomplete copy.
-
-    Args:
-        verification: of the data set that is about to be used.
-        allow_incomplete: accept it all the same.
+    """Refuses an incomplete copy, unless it is accepted all the same.
 
     Raises:
         DatasetError: if the copy has problems and they are not accepted; the message is the whole
