@@ -224,9 +224,6 @@ def _room_findings(
 
 def _free_memory() -> float | None:
     """Bytes that a new process can have; None where the system does not say."""
-    try:
-        lines = Path("/proc/meminfo").read_text(encoding="ascii").splitlines()
-    except OSError:
-        return None
-    kibibytes = (float(line.split()[1]) for line in lines if line.startswith("MemAvailable:"))
-    return next((1024 * value for value in kibibytes), None)
+    from ..engine.peak_memory import size_in
+
+    return size_in(Path("/proc/meminfo"), "MemAvailable")

@@ -33,10 +33,6 @@ def compile_network(model: nn.Module, device: torch.device) -> str | None:
     Names of parameters, and so checkpoints, stay as they are. A batch of another size, for
     instance the last of an epoch, compiles once more, with the size left open.
 
-    Args:
-        model: M3-ReID or AGW, on its device.
-        device: that device.
-
     Returns:
         None, or one line that says why it goes on uncompiled.
     """

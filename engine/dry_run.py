@@ -152,9 +152,8 @@ def dry_run(
     Nothing is written. The network is trained on the way, so it is of no use afterwards.
 
     Args:
-        session: data and device, made with the settings of :func:`rehearsal` and without a run.
-        options: settings of the run itself.
-        model: network, on the device.
+        session: made with the settings of :func:`rehearsal` and without a run.
+        options, model: settings of the run itself, and its network.
         plan: stages of the run, in order.
         untrained: whether the run starts with an evaluation.
         last_extractions: features of all training tracks computed after the last stage.

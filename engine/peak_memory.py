@@ -17,20 +17,23 @@ def peak_memory_mib(device: torch.device) -> float | None:
     and the libraries take comes on top. CPU: the kernel's high-water mark of resident memory
     (VmHWM).
 
-    Args:
-        device: where the network computes.
-
     Returns:
         Mebibytes, or None where the system does not tell.
     """
     if device.type == "cuda":
         return torch.cuda.max_memory_allocated(device) / MIB
+    size = size_in(STATUS, "VmHWM")
+    return None if size is None else size / MIB
+
+
+def size_in(file: Path, name: str) -> float | None:
+    """Bytes by name from one of the kernel's tables below ``/proc``, None where it has none."""
     try:
-        lines = STATUS.read_text(encoding="ascii", errors="replace").splitlines()
+        lines = file.read_text(encoding="ascii", errors="replace").splitlines()
     except OSError:
         return None
-    kibibytes = (float(line.split()[1]) for line in lines if line.startswith("VmHWM:"))
-    return next((value / 1024 for value in kibibytes), None)
+    sizes = (1024 * float(line.split()[1]) for line in lines if line.startswith(f"{name}:"))
+    return next(sizes, None)
 
 
 def memory_text(mebibytes: float | None) -> str:

@@ -130,8 +130,7 @@ def train_epoch(
     """Trains on each batch once.
 
     Args:
-        runtime: device and precision.
-        run: where to record.
+        runtime, run: how to compute, where to record.
         position: before the epoch.
         optimiser, schedule: what moves the parameters, and its rate by step of the stage.
         batches: uint8 clips [B, T, 3, H, W] and track numbers [B].

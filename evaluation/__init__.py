@@ -6,15 +6,9 @@ from ..lazy import lazy_names
 
 if TYPE_CHECKING:
     from .features import extract_features
-    from .metrics import (
-        RULES,
-        PerQueryMetrics,
-        RankMetrics,
-        ignores,
-        per_query_metrics,
-        rank_metrics,
-    )
+    from .metrics import RULES, RankMetrics, ignores, per_query_metrics, rank_metrics
     from .protocols import Protocol, check_protocol, protocols_of, track_labels, tracks_of
+    from .ranking import PerQueryMetrics
     from .reranking import rerank
     from .similarity import InnerProducts, Similarity
     from .trials import Result, evaluate

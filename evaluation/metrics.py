@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 from ..datasets.spec import Rule
-from .ranking import UNIT, GalleryIndex, score_block
+from .ranking import UNIT, GalleryIndex, PerQueryMetrics, score_block
 from .similarity import Similarity, WholeSimilarity
 
 RULES: tuple[str, ...] = get_args(Rule)
@@ -50,26 +50,6 @@ def ignores(rule: str, query_camera: int, gallery_camera: int, *, same_identity:
     found = _CAMERA_RULES[rule]
     own = found.own_camera and same_identity and query_camera == gallery_camera
     return own or found.ignored.get(query_camera) == gallery_camera
-
-
-@dataclass(frozen=True)
-class PerQueryMetrics:
-    """Ranking figures query by query, [Q] on the device of the input.
-
-    Attributes:
-        valid: bool, the query has a match left.
-        ap: float64 average precision, NaN where not valid.
-        inp: float64 inverse negative penalty, NaN where not valid.
-        first_rank: int64 rank of the first match as CMC counts it (from 1), 0 where not valid.
-        ranked: int64 length of the list that CMC counts: gallery items left for the query, or
-            distinct identities under the rules of SYSU-MM01 and LLCM.
-    """
-
-    valid: Tensor
-    ap: Tensor
-    inp: Tensor
-    first_rank: Tensor
-    ranked: Tensor
 
 
 @dataclass(frozen=True)
@@ -210,7 +190,7 @@ def _score(
             if items is not None:
                 bad_rows += part.amax(1).isnan().sum()  # a maximum passes NaN on
                 part = part[:, items]
-            scores = score_block(
+            scores, broken = score_block(
                 part,
                 query_ids[rows],
                 None if own_cameras is None else own_cameras[rows],
@@ -218,7 +198,7 @@ def _score(
                 distinct=rule.distinct,
             )
             if items is None:
-                bad_rows += scores.broken.sum()
+                bad_rows += broken.sum()
             for figure in fields(result):
                 getattr(result, figure.name)[rows] = getattr(scores, figure.name)
     if count := int(bad_rows):

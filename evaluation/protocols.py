@@ -186,17 +186,15 @@ def _build(dataset: Dataset, name: str, recipe: ProtocolRecipe, official: bool) 
             tuple(t for t in side if t.modality != Modality.VISIBLE or t.camera in recipe.cameras)
             for side in (query, ranked)
         )
-    if recipe.shots is None:
+    shots = recipe.shots
+    if shots is None:
         return Protocol(name, query, ranked, recipe.rule)
     file = DATASETS[dataset.name].official_galleries
     if official and file is not None:
-        permutations = read_permutations(dataset.root / file)
-        trials = [
-            official_gallery(ranked, recipe.shots, row, permutations)
-            for row in range(1, recipe.galleries + 1)
-        ]
+        rows = read_permutations(dataset.root / file)
+        trials = [official_gallery(ranked, shots, n + 1, rows) for n in range(recipe.galleries)]
         return Protocol(name, query, ranked, recipe.rule, trials, "official")
-    trials = [seeded_gallery(ranked, recipe.shots, seed) for seed in range(recipe.galleries)]
+    trials = [seeded_gallery(ranked, shots, seed) for seed in range(recipe.galleries)]
     return Protocol(name, query, ranked, recipe.rule, trials, "seeded")
 
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import cache
-from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -19,10 +19,17 @@ LANE = 64  # compared at once; a fixed number, so that the compiler makes vector
 UNIT = 2.0**40
 
 
-class BlockScores(NamedTuple):
-    """Scores of the queries of one block; all [B], see ``PerQueryMetrics`` for their meaning.
+@dataclass(frozen=True)
+class PerQueryMetrics:
+    """Ranking figures query by query, [Q] on the device of the input.
 
-    ``broken`` marks queries whose similarities hold NaN; their scores mean nothing.
+    Attributes:
+        valid: bool, the query has a match left.
+        ap: float64 average precision, NaN where not valid.
+        inp: float64 inverse negative penalty, NaN where not valid.
+        first_rank: int64 rank of the first match as CMC counts it (from 1), 0 where not valid.
+        ranked: int64 length of the list that CMC counts: gallery items left for the query, or
+            distinct identities under the rules of SYSU-MM01 and LLCM.
     """
 
     valid: Tensor
@@ -30,7 +37,6 @@ class BlockScores(NamedTuple):
     inp: Tensor
     first_rank: Tensor
     ranked: Tensor
-    broken: Tensor
 
 
 class GalleryIndex:
@@ -67,7 +73,7 @@ def score_block(
     index: GalleryIndex,
     *,
     distinct: bool,
-) -> BlockScores:
+) -> tuple[PerQueryMetrics, Tensor]:
     """Ranks the gallery for a block of queries, without waiting for the device.
 
     Only the places of a query's own identity matter. On the CPU they are counted in one pass; on
@@ -83,7 +89,8 @@ def score_block(
         distinct: ``first_rank`` and ``ranked`` count distinct identities instead of items.
 
     Returns:
-        The scores of the B queries, in their order.
+        The scores of the B queries, in their order; and [B] bool, whose similarities hold NaN, so
+        that their scores mean nothing.
     """
     gallery_size = similarity.shape[1]
     members = index.members_of(query_ids)
@@ -116,14 +123,14 @@ def score_block(
         best = members.gather(1, by_rank).gather(1, kept.int().argmax(1, keepdim=True))
         first = _distinct_rank(similarity, best, index)
         ranked = len(index.unique) - (present.any(1) & ~valid).long()
-    return BlockScores(
+    scores = PerQueryMetrics(
         valid,
         ap.masked_fill_(~valid, torch.nan),
         inp.masked_fill_(~valid, torch.nan),
         first.masked_fill(~valid, 0),
         ranked,
-        broken,
     )
+    return scores, broken
 
 
 def sorted_positions(similarity: Tensor, members: Tensor) -> Tensor:

@@ -12,7 +12,6 @@ from torch import Tensor
 from ..datasets.track import Track
 from .metrics import (
     BLOCK_ENTRIES,
-    PerQueryMetrics,
     RankMetrics,
     Rule,
     mean_metrics,
@@ -20,6 +19,7 @@ from .metrics import (
     rank_metrics,
 )
 from .protocols import GalleryKind, Protocol, protocol_features, track_labels
+from .ranking import PerQueryMetrics
 from .results import SCORES, mean_and_std, named_scores, result_line
 from .similarity import InnerProducts, Similarity
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,8 +14,9 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from ..clustering.camera_mean import centre_by_camera
-from ..errors import UserError
-from .artefact import read_artefact
+from ..datasets.track_table import read_track_table
+from ..errors import UserError, as_user_error
+from .artefact import COLUMNS, read_artefact
 
 IDENTITIES = "_identities"
 
@@ -71,19 +71,14 @@ def read_feature_sets(path: Path, camera_mean: bool) -> Iterator[FeatureSet]:
 
 def _of_artefact(folder: Path, camera_mean: bool) -> Iterator[FeatureSet]:
     artefact = read_artefact(folder)
-    with (folder / "tracks.csv").open(newline="", encoding="utf-8") as file:
-        rows = list(csv.DictReader(file))
+    with as_user_error():
+        tracks = read_track_table(folder / "tracks.csv", Path(), COLUMNS)[0]
     features = torch.cat([artefact.visible, artefact.infrared])
     if camera_mean:
-        features = centre_by_camera(features, _numbers([row["camera"] for row in rows]))
-    known = all(row["identity"] for row in rows)
-    identities = _numbers([row["identity"] for row in rows]).numpy() if known else None
+        features = centre_by_camera(features, torch.tensor([track.camera for track in tracks]))
+    people = [track.identity for track in tracks if track.identity is not None]
+    identities = np.array(people, np.int64) if len(people) == len(tracks) else None
     split = len(artefact.visible)
     for name, part in (("visible", slice(None, split)), ("infrared", slice(split, None))):
         if len(features[part]):
             yield FeatureSet(name, features[part], None if identities is None else identities[part])
-
-
-def _numbers(values: list[str]) -> Tensor:
-    """Equal numbers for equal values."""
-    return torch.from_numpy(np.unique(values, return_inverse=True)[1].astype(np.int64))

@@ -67,8 +67,7 @@ def intra_modality_labels(
     """Clusters each modality by itself.
 
     Args:
-        features: [N, D], as :func:`clustering_features` gives them.
-        modalities: [N] of the tracks.
+        features, modalities: [N, D], as :func:`clustering_features` gives them, and [N].
         options: neighbours and radius.
         wanted: modalities to cluster; tracks of others get -1.
         say: takes a remark for the person at the keyboard.
@@ -97,8 +96,7 @@ def joint_labels(
     """Clusters both modalities together with the modality-invariant distance.
 
     Args:
-        features: [N, D], as :func:`clustering_features` gives them.
-        modalities: [N] of the tracks.
+        features, modalities: [N, D], as :func:`clustering_features` gives them, and [N].
         options: neighbours and radius over both modalities.
         say: takes a remark for the person at the keyboard.
 

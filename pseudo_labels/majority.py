@@ -28,12 +28,7 @@ class Majorities(NamedTuple):
 
 
 def majorities(labels: ArrayLike, values: ArrayLike) -> Majorities:
-    """The majority of each cluster.
-
-    Args:
-        labels: [N] integers, -1 = noise, which is left out.
-        values: [N] integers, for instance identities or cameras.
-    """
+    """The majority of each cluster; ``labels`` and ``values`` are [N] integers, -1 = noise."""
     found, given = np.asarray(labels), np.asarray(values)
     kept = found >= 0
     clusters, rows, sizes = np.unique(found[kept], return_inverse=True, return_counts=True)
@@ -49,14 +44,8 @@ def majorities(labels: ArrayLike, values: ArrayLike) -> Majorities:
 def majority_share(labels: ArrayLike, values: ArrayLike) -> float:
     """Share of clustered samples that have the most frequent value of their cluster.
 
-    With cameras as values it says whether clusters are cameras; with identities it is purity.
-
-    Args:
-        labels: [N] integers, -1 = noise.
-        values: [N] integers.
-
-    Returns:
-        0 to 1; NaN without a clustered sample.
+    With cameras as values it says whether clusters are cameras; with identities it is purity. NaN
+    without a clustered sample.
     """
     found = majorities(labels, values)
     return float(found.counts.sum() / found.sizes.sum()) if len(found.sizes) else math.nan

@@ -179,12 +179,8 @@ def _load(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
 
 def _checked(clustering: StoredClustering, path: Path) -> StoredClustering:
     count = len(clustering.tracks)
-    lengths = {
-        name: len(value)
-        for name in ("features", "labels", "unified")
-        if (value := getattr(clustering, name)) is not None
-    }
-    wrong = [f"{length} {name}" for name, length in lengths.items() if length != count]
+    held = {name: getattr(clustering, name) for name in ("features", "labels", "unified")}
+    wrong = [f"{len(v)} {name}" for name, v in held.items() if v is not None and len(v) != count]
     if wrong:
         raise ValueError(f"{path}: {count} tracks are listed, but it holds {', '.join(wrong)}")
     return clustering

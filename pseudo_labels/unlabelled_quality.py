@@ -16,8 +16,7 @@ def stability(before: ArrayLike, after: ArrayLike) -> float:
     """Adjusted Rand index of two clusterings of the same samples, over those clustered in both.
 
     Args:
-        before: [N] integers, -1 = noise.
-        after: [N] integers, -1 = noise.
+        before, after: [N] integers, -1 = noise.
 
     Returns:
         At most 1 (the same clusters), about 0 for unrelated ones; NaN with fewer than two samples

@@ -125,14 +125,9 @@ def pick_groups(groups: Sequence[ClusterGroup], *, each: int = 2) -> list[tuple[
         ]
     else:
         # Members of one modality only say nothing of the match, so they come last.
+        good = sorted(groups, key=lambda g: (-_purity(g), -g.size))
         orders = [
-            (
-                "best",
-                sorted(
-                    groups,
-                    key=lambda g: (not (len(g.visible) and len(g.infrared)), -_purity(g), -g.size),
-                ),
-            ),
+            ("best", sorted(good, key=lambda g: not (len(g.visible) and len(g.infrared)))),
             ("worst", sorted(groups, key=lambda g: (_purity(g), -g.size))),
             ("most mixed", sorted(groups, key=lambda g: (-(g.people or 0), -g.size))),
         ]

@@ -10,8 +10,9 @@ import torch
 from torch import Tensor
 
 from ..datasets.track import Track
-from ..evaluation.metrics import PerQueryMetrics, ignores, per_query_metrics
+from ..evaluation.metrics import ignores, per_query_metrics
 from ..evaluation.protocols import Protocol, protocol_features, track_labels
+from ..evaluation.ranking import PerQueryMetrics
 from ..evaluation.similarity import InnerProducts
 
 Verdict = Literal["right", "wrong", "ignored"]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 
@@ -28,9 +28,7 @@ def retrieval(run: RunRecord) -> dict[str, Any]:
         dataset = read_test_tracks(run)
         features, keys = read_test_features(run)
         names = str(run.setting("protocol") or "")
-        gallery: Literal["seeded", "official"] = (
-            "official" if run.setting("gallery") == "official" else "seeded"
-        )
+        gallery = "official" if run.setting("gallery") == "official" else "seeded"
         directions = one_each(protocols_of(dataset, names, gallery=gallery))
     except FileNotFoundError as error:
         note = f"No ranked lists: {error}. They come with the evaluation at the end of a run."

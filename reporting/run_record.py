@@ -58,13 +58,8 @@ class RunRecord:
 def read_run(path: Path) -> RunRecord:
     """Reads a run folder that may still be written to.
 
-    A last line of ``metrics.jsonl`` that was cut off in the middle is left out and noted.
-
-    Args:
-        path: folder with ``metrics.jsonl`` and usually ``config.yaml``.
-
-    Returns:
-        The run with its baseline, if ``config.yaml`` names one that can be read.
+    A last line of ``metrics.jsonl`` that was cut off in the middle is left out and noted. The run
+    comes with its baseline, if ``config.yaml`` names one that can be read.
 
     Raises:
         FileNotFoundError: there is no ``metrics.jsonl``.
