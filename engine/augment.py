@@ -44,13 +44,7 @@ class Augmenter:
     """
 
     def __init__(
-        self,
-        session: Session,
-        augmentation: str,
-        network: str,
-        stream: int,
-        *,
-        views: int = 1,
+        self, session: Session, augmentation: str, network: str, stream: int, *, views: int = 1
     ) -> None:
         self.runtime = session.runtime
         self.modalities = torch.from_numpy(session.modalities).long()

@@ -276,11 +276,7 @@ class Session:
         return features
 
     def training_features(
-        self,
-        model: Network,
-        *,
-        unit: bool = True,
-        view: Callable[[Tensor], Tensor] | None = None,
+        self, model: Network, *, unit: bool = True, view: Callable[[Tensor], Tensor] | None = None
     ) -> Tensor:
         """Features [N, D] of all training tracks, in evaluation mode and without augmentation.
 

@@ -52,9 +52,7 @@ def extract_features(
 
 
 def collect_features(
-    encode: Callable[[Tensor, Tensor], Tensor],
-    batches: Iterable[tuple[Tensor, Tensor]],
-    count: int,
+    encode: Callable[[Tensor, Tensor], Tensor], batches: Iterable[tuple[Tensor, Tensor]], count: int
 ) -> Tensor:
     """Runs ``encode`` over clips and puts the rows into the order of the tracks.
 

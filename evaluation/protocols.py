@@ -58,10 +58,7 @@ class Protocol:
 
 
 def protocols_of(
-    dataset: Dataset,
-    names: str | Sequence[str] = (),
-    *,
-    gallery: str = "seeded",
+    dataset: Dataset, names: str | Sequence[str] = (), *, gallery: str = "seeded"
 ) -> list[Protocol]:
     """The protocols of a data set's test split.
 

@@ -10,14 +10,7 @@ import torch
 from torch import Tensor
 
 from ..datasets.track import Track
-from .metrics import (
-    BLOCK_ENTRIES,
-    RankMetrics,
-    Rule,
-    mean_metrics,
-    per_query_metrics,
-    rank_metrics,
-)
+from .metrics import BLOCK_ENTRIES, RankMetrics, Rule, mean_metrics, per_query_metrics, rank_metrics
 from .protocols import GalleryKind, Protocol, protocol_features, track_labels
 from .ranking import PerQueryMetrics
 from .results import SCORES, mean_and_std, named_scores, result_line

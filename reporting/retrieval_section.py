@@ -15,10 +15,7 @@ from .ranked_lists import DirectionScores, RankedList, ranked_lists, score_direc
 from .run_record import RunRecord, read_test_features, read_test_tracks
 from .thresholds import RATES, false_match_thresholds, pair_similarities
 
-LONG_NAMES = {
-    "v2i": "visible query, infrared gallery",
-    "i2v": "infrared query, visible gallery",
-}
+LONG_NAMES = {"v2i": "visible query, infrared gallery", "i2v": "infrared query, visible gallery"}
 
 
 def retrieval(run: RunRecord) -> dict[str, Any]:

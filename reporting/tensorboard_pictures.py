@@ -55,11 +55,7 @@ def show_matching(run: Board, clustering: StoredClustering, step: int) -> None:
 
 
 def show_ranked_lists(
-    run: Board,
-    protocols: Sequence[Protocol],
-    features: Tensor,
-    keys: Sequence[str],
-    step: int,
+    run: Board, protocols: Sequence[Protocol], features: Tensor, keys: Sequence[str], step: int
 ) -> None:
     """Best, median and worst query of each direction under ``ranked_lists/<protocol>``.
 
