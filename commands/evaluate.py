@@ -51,8 +51,7 @@ def run_evaluation(settings: EvaluateSettings) -> list[dict[str, Any]]:
         UserError, DatasetError: with what to do.
     """
     from ..engine.checkpoint import find_model, load_model
-    from ..engine.model_trial import choose_trial
-    from ..engine.network import place
+    from ..engine.network import choose_trial, place
     from ..engine.run_folder import RunFolder
     from ..engine.session import Session
     from ..evaluation.results import summary_table

@@ -9,7 +9,7 @@ from vireid.datasets import verify_dataset as verify
 from vireid.datasets.layouts import recognise_layout
 from vireid.datasets.registry import DATASETS, known_spec, register_dataset
 from vireid.datasets.spec import ProtocolRecipe, Trials
-from vireid.engine.model_trial import choose_trial, require_same_trial
+from vireid.engine.network import choose_trial, require_same_trial
 from vireid.errors import UserError
 from vireid.evaluation.protocols import choose_protocols, protocols_of
 

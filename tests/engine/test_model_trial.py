@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from vireid.engine.model_trial import choose_trial, require_same_trial, trial_of_model
+from vireid.engine.network import choose_trial, require_same_trial, trial_of_model
 from vireid.errors import UserError
 
 MODEL = Path("runs/model.safetensors")
