@@ -18,6 +18,7 @@ from vireid.engine.session import Session
 from vireid.models import M3ReID
 from vireid.pseudo_labels.stored_clustering import StoredClustering
 from vireid.reporting import tensorboard_pictures as module
+from vireid.reporting.feature_map import COMPONENTS
 from vireid.reporting.film_strip import TILE
 from vireid.reporting.tensorboard_pictures import MISSED, RIGHT, VERDICTS, WRONG
 
@@ -91,7 +92,7 @@ def test_the_projector_knows_whom_it_shows(session, folder):
     (points,) = board.rglob("tensors.tsv")
     rows = [line.split("\t") for line in points.read_text().splitlines()]
     assert len(rows) == len(wanted)
-    assert {len(row) for row in rows} == {min(module.COMPONENTS, len(wanted))}
+    assert {len(row) for row in rows} == {min(COMPONENTS, len(wanted))}
 
 
 def test_no_projector_before_the_end(session, folder):
