@@ -12,7 +12,7 @@ DATASETS = Registry[DatasetSpec]("data set")
 
 
 def register_dataset(spec: DatasetSpec) -> DatasetSpec:
-    """Makes a data set known to every command and to `load_dataset`; returns it as it is.
+    """Makes the data set of a spec known to every command and to `load_dataset`; returns the spec.
 
     Raises:
         ValueError: its name has another form, a name is taken, or a protocol has no direction or

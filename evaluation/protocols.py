@@ -262,7 +262,7 @@ def track_labels(tracks: Sequence[Track]) -> tuple[Tensor, Tensor]:
 
 
 def check_protocol(protocol: Protocol) -> list[str]:
-    """Looks for what would spoil an evaluation, before any training.
+    """Looks for what would spoil an evaluation under a protocol, before any training.
 
     Returns:
         Sentences about queries that the metrics will skip and about sides that mix modalities;

@@ -29,7 +29,10 @@ def clustering_features(
 ) -> Tensor:
     """The features as they are clustered: with or without each camera's mean.
 
-    Both are [N, D] unit rows; ``cameras`` are [N] integers.
+    Args:
+        features: [N, D] unit rows, as the result is.
+        cameras: [N] integers.
+        options: ``camera_mean``.
     """
     if not options.camera_mean:
         return features
