@@ -46,7 +46,14 @@ _CAMERA_RULES = {
 
 
 def ignores(rule: str, query_camera: int, gallery_camera: int, *, same_identity: bool) -> bool:
-    """Whether a query leaves a gallery item out under a camera rule, see ``rank_metrics``."""
+    """Whether a query leaves a gallery item out.
+
+    Args:
+        rule: of the cameras, a protocol of ``rank_metrics``.
+        query_camera: where the query was seen.
+        gallery_camera: where the item was seen.
+        same_identity: whether both show one person.
+    """
     found = _CAMERA_RULES[rule]
     own = found.own_camera and same_identity and query_camera == gallery_camera
     return own or found.ignored.get(query_camera) == gallery_camera
