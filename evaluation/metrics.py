@@ -132,7 +132,12 @@ def per_query_metrics(
     *,
     protocol: Rule = "standard",
 ) -> PerQueryMetrics:
-    """The figures behind ``rank_metrics``, query by query; it explains arguments and errors."""
+    """The figures behind ``rank_metrics``, query by query.
+
+    Args:
+        similarity, query_ids, gallery_ids, query_cameras, gallery_cameras, protocol: as there, and
+            the errors too.
+    """
     if not isinstance(similarity, Similarity):
         similarity = WholeSimilarity(similarity)
     if protocol not in RULES:
