@@ -1,4 +1,4 @@
-"""Plain dense versions, as published code writes them: Python loops over N×N arrays.
+"""Plain dense versions, as released code writes them: Python loops over N×N arrays.
 
 They are what the benchmarks compare with, and give the same results (checked there).
 """

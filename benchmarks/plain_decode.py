@@ -1,4 +1,4 @@
-"""Reading and augmenting frame by frame with Pillow, as published code does it.
+"""Reading and augmenting frame by frame with Pillow, as released code does it.
 
 The same decoder, the same resizing and the same parameters of a clip as ours, so that the results
 can be compared.

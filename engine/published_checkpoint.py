@@ -109,7 +109,7 @@ def write_published(path: Path, model: Network) -> None:
     layout = PUBLISHED.get(type(model))
     if layout is None:
         raise UserError(
-            f"--format published: no published code has a {type(model).__name__}; --format "
+            f"--format published: no released code has a {type(model).__name__}; --format "
             "safetensors takes any network"
         )
     if model.backbone_name != "resnet50":

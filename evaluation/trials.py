@@ -77,7 +77,7 @@ class Result:
     def trial_records(self) -> list[dict[str, Any]]:
         """Every trial as ``metrics.jsonl`` keeps it, one JSON-able dict each.
 
-        ``trial`` is what the published code calls it: the seed of a seeded gallery, from 0, or the
+        ``trial`` is what the released code calls it: the seed of a seeded gallery, from 0, or the
         row of an official one, from 1. Empty where the whole gallery was ranked once.
         """
         if self.gallery_kind == "whole":

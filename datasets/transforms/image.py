@@ -14,7 +14,7 @@ from .erasing import RectangleShape, draw_rectangles, random_erasing
 from .geometry import draw_placement, flip_and_crop
 from .normalise import normalise
 
-# Read by the published code as colours although the clips are normalised by then.
+# Read by the released code as colours although the clips are normalised by then.
 ERASED = (0.4914, 0.4822, 0.4465)
 RECTANGLE = RectangleShape(area=(0.02, 0.4), ratio=(0.3, 1 / 0.3), log_ratio=False, attempts=100)
 
