@@ -117,7 +117,7 @@ def test_a_network_of_ones_own_has_no_published_layout(tmp_path):
     class OwnNet(AGW):
         pass
 
-    with pytest.raises(UserError, match="no published code has a OwnNet"):
+    with pytest.raises(UserError, match="no released code has a OwnNet"):
         write_published(tmp_path / "x.pth", OwnNet(0, backbone="thin-4"))
 
 
