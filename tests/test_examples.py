@@ -11,8 +11,8 @@ EXAMPLES = Path(__file__).parents[1] / "examples"
 
 
 @pytest.mark.slow
-# Points of mAP gained: one run gave 32 on tracklets and 11 on images.
-@pytest.mark.parametrize(("name", "gain"), [("tracklets", 10), ("images", 5)])
+# Points of mAP gained: single runs gave 26 to 33 on tracklets, and 6 to 19 on images.
+@pytest.mark.parametrize(("name", "gain"), [("tracklets", 10), ("images", 3)])
 def test_an_example_improves_on_the_untrained_network(name, gain, tmp_path, one_thread):
     program = EXAMPLES / f"{name}.py"
     found = subprocess.run(
