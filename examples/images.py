@@ -3,8 +3,8 @@
     python examples/images.py [FOLDER]      a data set in the layout of SYSU-MM01
 
 Where the folder is not there yet, a small synthetic set is rendered into it. Nothing else is
-written. About a minute on two cores, in which pre-training gives nearly all of the gain: clusters
-of images are small at first, and matching them pays in longer runs. For video: tracklets.py.
+written. About a minute on two cores, in which pre-training gives nearly all of the gain: the
+clusters of so few images are small, and matching them adds nothing. For video: tracklets.py.
 """
 
 import argparse
