@@ -11,8 +11,8 @@ EXAMPLES = Path(__file__).parents[1] / "examples"
 
 
 @pytest.mark.slow
-# Points of mAP gained over the untrained network. Single runs gave 29 to 34 on tracklets (two seeds)
-# and 7 to 18 on images (three).
+# Points of mAP gained over the untrained network. Single runs gave 29 to 34 on tracklets (two
+# seeds) and 7 to 18 on images (three).
 @pytest.mark.parametrize(("name", "gain"), [("tracklets", 10), ("images", 5)])
 def test_an_example_improves_on_the_untrained_network(name, gain, tmp_path, one_thread):
     program = EXAMPLES / f"{name}.py"
