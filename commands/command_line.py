@@ -171,11 +171,8 @@ def parse(
             if complaint:
                 parser.error(complaint)
     values = parser.parse_args(flags).as_dict()
-    values.pop("config", None)
     try:
-        return settings(**values)
-    except OptionError as error:
-        parser.error(f"{error.flag} {error.complaint}")
+        return _checked(settings, values)
     except ValueError as error:
         parser.error(str(error))
 
@@ -191,7 +188,11 @@ def build(settings: type[Settings], values: Mapping[str, Any]) -> Settings:
         raise ValueError(f"unknown settings: {', '.join(unknown)}")
     parser = build_parser(settings, "settings", "")
     parser.exit_on_error = False
-    parsed = parser.parse_object(dict(values)).as_dict()
+    return _checked(settings, parser.parse_object(dict(values)).as_dict())
+
+
+def _checked(settings: type[Settings], parsed: dict[str, Any]) -> Settings:
+    """``settings`` of what a parser read; an option that complains is named as it is typed."""
     parsed.pop("config", None)
     try:
         return settings(**parsed)
