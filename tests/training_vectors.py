@@ -1,7 +1,7 @@
 """Finds the vectors of the released training procedures, by the pattern of their file names.
 
 ``VIREID_TRAINING_VECTORS`` names another folder with files of the same patterns, of other seeds and
-sizes; the default is the folder beside this file.
+sizes; the default is `tests/conformance_training/vectors`.
 """
 
 import json
@@ -12,7 +12,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-FOLDER = Path(os.environ.get("VIREID_TRAINING_VECTORS") or Path(__file__).parent / "vectors")
+FOLDER = Path(
+    os.environ.get("VIREID_TRAINING_VECTORS")
+    or Path(__file__).parent / "conformance_training" / "vectors"
+)
 
 
 def each_vector(pattern: str) -> pytest.MarkDecorator:
