@@ -44,11 +44,13 @@ def dbscan(distance: sparse.csr_array, eps: float, min_samples: int = 4) -> NDAr
     from scipy import sparse
     from sklearn.cluster import DBSCAN  # takes seconds to import
 
-    # scikit-learn copies and sorts what it gets, and most pairs lie farther apart than eps.
+    # scikit-learn copies what it gets, and most pairs lie farther apart than eps. Those that are
+    # kept are near whatever their distance; zeros need no sorting.
     # Compared in the graph's precision, so that a stored 0.6 lies within 0.6.
     kept = np.flatnonzero(graph.data <= graph.dtype.type(eps))
     pointer = np.searchsorted(kept, graph.indptr)
-    near = sparse.csr_array((graph.data[kept], graph.indices[kept], pointer), shape=graph.shape)
+    zeros = np.zeros(len(kept), graph.dtype)
+    near = sparse.csr_array((zeros, graph.indices[kept], pointer), shape=graph.shape)
     found = DBSCAN(eps=1.0, min_samples=min_samples, metric="precomputed").fit_predict(near)
     return found.astype(np.int64)
 
