@@ -36,13 +36,14 @@ setup(
         "accelerate>=1.0",
         "safetensors>=0.4.3",
         "jsonargparse>=4.35",
-        "tensorboard>=2.15",
         "jinja2>=3.1",
         "PyYAML>=6",
     ],
     extras_require={
         "export": ["onnx>=1.16", "onnxruntime>=1.18"],
+        "tensorboard": ["tensorboard>=2.15"],
         "dev": [
+            "tensorboard>=2.15",
             "pytest>=8",
             "pytest-random-order>=1.1",
             "pytest-xdist>=3.5",

@@ -153,8 +153,8 @@ class RunFolder:
     def to_tensorboard(self, write: Callable[[Any], None], step: int) -> None:
         """Lets ``write`` use the ``SummaryWriter`` of TensorBoard in the main process.
 
-        TensorBoard is an extra: whatever fails there is said once and stops nothing. The first
-        ``step`` (of the run) of a process hides what a killed one left behind it.
+        TensorBoard is an extra: without it the run says so once, and whatever fails there stops
+        nothing. The first ``step`` (of the run) of a process hides what a killed one left.
         """
         if self._private is not None:
             return
@@ -165,10 +165,14 @@ class RunFolder:
                 self._writer = SummaryWriter(str(self.path / "tensorboard"), purge_step=step)
             write(self._writer)
         except Exception as error:
-            fault = f"{type(error).__name__}: {error}".splitlines()[0]
+            if isinstance(error, ModuleNotFoundError) and error.name == "tensorboard":
+                fault = "no events, it is not installed (pip install 'vireid[tensorboard]')"
+            else:
+                fault = f"{type(error).__name__}: {error}".splitlines()[0]
+                fault = f"the run goes on without what could not be written: {fault}"
             if fault not in self._faults:
                 self._faults.add(fault)
-                self.log(f"TensorBoard: the run goes on without what could not be written: {fault}")
+                self.log(f"TensorBoard: {fault}")
 
     def metrics_size(self) -> int:
         """Bytes of ``metrics.jsonl``, to be stored with a checkpoint."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import io
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -131,6 +132,21 @@ def test_a_failure_is_said_once_and_stops_nothing(session, folder, monkeypatch, 
         assert len(session.evaluate(model(), "mmm", step, step)) == 2
     assert capsys.readouterr().out.count("no room on the board") == 1
     assert "evaluation/hitsz-vcm/v2i/mAP" in events(folder).Tags()["scalars"]
+
+
+def test_without_tensorboard_a_run_says_so_once(monkeypatch, tmp_path, capsys):
+    monkeypatch.setitem(sys.modules, "tensorboard", None)
+    for name in [name for name in sys.modules if name.startswith("torch.utils.tensorboard")]:
+        monkeypatch.delitem(sys.modules, name)
+    run = RunFolder(tmp_path / "run", "{}\n", resume=None)
+    try:
+        for step in (1, 2):
+            run.record("train", step=step, loss=0.5)
+    finally:
+        run.close()
+    assert capsys.readouterr().out.count("pip install 'vireid[tensorboard]'") == 1
+    assert run.metrics.read_text(encoding="utf-8").count("\n") == 2
+    assert not (run.path / "tensorboard").exists()
 
 
 def test_a_process_that_is_not_the_main_one_draws_nothing(monkeypatch, tmp_path):
