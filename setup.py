@@ -10,6 +10,8 @@ ROOMS = find_packages(str(ROOT), exclude=["benchmarks", "benchmarks.*", "tests",
 
 setup(
     name="vireid",
+    # Build tools run this file under another name, and would ship it with the package.
+    script_name="setup.py",
     version="0.2.0",
     description="Visible-infrared person re-identification, without labels, by memory matching",
     long_description=(ROOT / "README.md").read_text(encoding="utf-8"),
@@ -44,6 +46,7 @@ setup(
         "tensorboard": ["tensorboard>=2.15"],
         "dev": [
             "tensorboard>=2.15",
+            "setuptools>=68",
             "pytest>=8",
             "pytest-random-order>=1.1",
             "pytest-xdist>=3.5",
