@@ -36,9 +36,9 @@ ALIASES = {
 class _Parser(jsonargparse.ArgumentParser):
     """Says what is wrong in a few lines; a hundred flags of usage would hide it."""
 
-    def format_help(self, formatter: Any = None) -> str:
+    def format_help(self, *formatter: Any) -> str:
         """Help with types in the words of the person at the keyboard."""
-        return str(super().format_help(formatter)).replace("<class 'Path'>", "path")
+        return str(super().format_help(*formatter)).replace("<class 'Path'>", "path")
 
     def error(self, message: str, ex: Exception | None = None) -> NoReturn:
         lines = _with_flags(message).strip().splitlines()
