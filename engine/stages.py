@@ -197,7 +197,8 @@ class _EpochLoop:
             stage.continue_epoch(place.epoch, place.step, within["stage"])
             before = EpochTotals.of_state(within, session.runtime.device)
         else:
-            keep = self._keeping(place, stage.state(), {}, f"before epoch {place.epoch + 1}")
+            held = stage.state() if place.epoch else {}  # there is none before the first epoch
+            keep = self._keeping(place, held, {}, f"before epoch {place.epoch + 1}")
             with self.stop.leaving(keep):
                 stage.begin_epoch(place.epoch, place.step)
         schedule = Schedule(

@@ -1,4 +1,4 @@
-"""A run killed or stopped at any step ends as if it had not been; a toy stage shows each of them."""
+"""A run killed or stopped at any step ends as if it had not been; a toy stage shows each one."""
 
 import os
 import signal
