@@ -18,6 +18,7 @@ from ..errors import SHORTAGES, UserError
 from ..files import append_line, naming, write_whole
 from ..folder_lock import FolderLock
 from .resume import check_same_settings
+from .tensorboard_events import TensorBoardEvents
 
 LOGGER = logging.getLogger("vireid")
 
@@ -102,8 +103,7 @@ class RunFolder:
             self._let_go()
             raise
         self.pictures = pictures
-        self._writer: Any = None
-        self._faults: set[str] = set()
+        self._events = TensorBoardEvents(path / "tensorboard", self.log)
         if self._lock is not None and not self._lock.held:
             self.log(f"{path} cannot be locked: see that no other process runs in it")
         if resume and not self.resumed:
@@ -198,19 +198,8 @@ class RunFolder:
         TensorBoard is an extra: whatever fails there is said once and stops nothing. The first
         ``step`` (of the run) of a process hides what a killed one left behind it.
         """
-        if self._private is not None:
-            return
-        try:
-            if self._writer is None:
-                from torch.utils.tensorboard import SummaryWriter
-
-                self._writer = SummaryWriter(str(self.path / "tensorboard"), purge_step=step)
-            write(self._writer)
-        except Exception as error:
-            fault = f"{type(error).__name__}: {error}".splitlines()[0]
-            if fault not in self._faults:
-                self._faults.add(fault)
-                self.log(f"TensorBoard: the run goes on without what could not be written: {fault}")
+        if self._private is None:
+            self._events.write(write, step)
 
     def metrics_size(self) -> int:
         """Bytes of ``metrics.jsonl``, to be stored with a checkpoint."""
@@ -235,6 +224,5 @@ class RunFolder:
 
     def close(self) -> None:
         """Flushes and closes log and TensorBoard, and lets another process have the folder."""
-        if self._writer is not None:
-            self._writer.close()
+        self._events.close()
         self._let_go()
