@@ -17,7 +17,9 @@ from . import __version__
 from .commands.command_line import parse
 from .distributed import processes
 from .engine import program
-from .errors import UserError
+from .errors import Stopped, SystemFault, UserError, explain_system_error
+
+REQUEUE = 75  # EX_TEMPFAIL: nothing is wrong, and the same command may be tried again
 
 
 @dataclass(frozen=True)
@@ -142,7 +144,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         arguments: without the program's name; None takes those of the process.
 
     Returns:
-        0 on success, 2 on an error that the user can mend, 130 after Ctrl-C.
+        0 on success; 1 where the machine denied something (room, a handle, a worker process); 2 on
+        an error in the command or its data; 75 after a scheduler's signal; 130 after Ctrl-C.
     """
     if arguments is None:
         _prepare_terminal()
@@ -197,20 +200,33 @@ def _run(command: Command, name: str, arguments: Sequence[str]) -> int:
         config = parse(kind, arguments, program=f"vireid {name}", description=command.help)
         result = _named(command.run)(config)
     except KeyboardInterrupt:
-        way_on = " The same command with --resume goes on." if name in ("baseline", "mmm") else ""
-        way_on = " The same command goes on." if name == "ablate" else way_on
         if processes.is_main():
-            print(f"\nvireid: stopped.{way_on}", file=sys.stderr)
+            print(f"\nvireid: stopped.{_way_on(name)}", file=sys.stderr)
         return 130
+    except Stopped as stopped:
+        if str(stopped) and processes.is_main():
+            print(f"vireid: {stopped}{_way_on(name)}", file=sys.stderr)
+        return REQUEUE
     except BrokenPipeError:
         # The reader of our output, for instance `head`, has had enough.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except SystemFault as error:
+        processes.say_once(f"vireid: {error}{_way_on(name)}")
         return 1
     except UserError as error:
         processes.say_once(f"vireid: {error}")
         return 2
     except OSError as error:
         # The disk, a permission, the network: no fault of the program either.
-        processes.say_once(f"vireid: {error.filename or 'system'}: {error.strerror or error}")
-        return 2
+        text, machine = explain_system_error(error)
+        processes.say_once(f"vireid: {text}{_way_on(name) if machine else ''}")
+        return 1 if machine else 2
     return result if isinstance(result, int) else 0
+
+
+def _way_on(name: str) -> str:
+    """How a command goes on that ended before its time."""
+    if name in ("baseline", "mmm"):
+        return " The same command with --resume goes on."
+    return " The same command goes on." if name == "ablate" else ""

@@ -1,13 +1,64 @@
-"""The error that a command shows as one message, without a traceback, and words for messages."""
+"""The errors that a command shows as one message, without a traceback, and words for messages."""
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 
 class UserError(Exception):
     """Something the person at the keyboard can mend; the message says what and how."""
+
+
+class SystemFault(UserError):
+    """What the machine denied while the command and its data were right: room, a process."""
+
+
+class Stopped(BaseException):
+    """A scheduler asked the process to end, and what was done is kept; the message says where.
+
+    No ``Exception``, as ``KeyboardInterrupt`` is none: nothing on the way may take it for a fault.
+    """
+
+
+# What a command or its data got wrong; other errors of the system are the machine's.
+_GIVEN_WRONG = frozenset(
+    {
+        *(errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.EEXIST, errno.ENOTEMPTY),
+        *(errno.ENAMETOOLONG, errno.ELOOP, errno.EINVAL),
+    }
+)
+# Another folder is no help against these, or not the only one.
+SHORTAGES = frozenset(
+    {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EMFILE, errno.ENFILE, errno.ENOMEM}
+)
+_ADVICE = {
+    errno.ENOSPC: "Make room there.",
+    errno.EDQUOT: "Make room within your quota.",
+    errno.EFBIG: "Raise the limit on the size of a file (ulimit -f).",
+    errno.EMFILE: "Raise the limit on open files (ulimit -n), or lower --workers.",
+    errno.ENFILE: "The machine has too many open files: end what keeps them.",
+    errno.EROFS: "Let it be written to.",
+    errno.EACCES: "Allow it to this user.",
+    errno.EPERM: "Allow it to this user.",
+    errno.ENOMEM: "Free some memory.",
+}
+
+
+def explain_system_error(error: OSError) -> tuple[str, bool]:
+    """An error of the system in one sentence or two, and whether the machine is at fault.
+
+    Args:
+        error: as it was raised.
+
+    Returns:
+        What failed and what to do; False where the command or its data are likelier the reason.
+    """
+    text = f"{error.filename or 'system'}: {error.strerror or error}"
+    if advice := _ADVICE.get(error.errno or 0):
+        text += f". {advice}"
+    return text, error.errno not in _GIVEN_WRONG
 
 
 @contextmanager

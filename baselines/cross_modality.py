@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Any
 
 import numpy as np
 import torch
@@ -34,7 +35,12 @@ class CrossModality(IntraModality):
         self.steps = 2 * settings.steps  # one joint batch after each batch of 1a
         self.joint = np.full(len(session.tracks), -1, np.int64)
         self.joint_memory: ClusterMemory | None = None
-        self._joint_next = False
+        self._first_step = 0
+
+    def begin_epoch(self, epoch: int, step: int) -> None:
+        """As in 1a, and clusters both modalities together."""
+        self._first_step = step
+        super().begin_epoch(epoch, step)
 
     def _cluster(self, features: Tensor, epoch: int, step: int) -> None:
         super()._cluster(features, epoch, step)
@@ -56,7 +62,7 @@ class CrossModality(IntraModality):
     def _unified_labels(self) -> np.ndarray | None:
         return self.joint
 
-    def batches(self, epoch: int) -> Iterable[tuple[Tensor, Tensor]]:
+    def batches(self, epoch: int, first: int = 0) -> Iterable[tuple[Tensor, Tensor]]:
         """Batches of 1a and joint batches in turn."""
         intra = self._intra_batches(epoch)
         if self.joint_memory is None:
@@ -72,13 +78,28 @@ class CrossModality(IntraModality):
             )
             sampler.set_epoch(epoch)
             again = list(sampler)
-        self._joint_next = False
         both = [batch for pair in zip(intra, again) for batch in pair]
-        return self.session.training_clips(both, (self.settings.seed, self.stream, epoch))
+        seed = (self.settings.seed, self.stream, epoch)
+        return self.session.training_clips(both, seed, first=first)
+
+    def epoch_state(self) -> dict[str, Any]:
+        """What 1a keeps, and the joint clusters with their memory."""
+        joint: dict[str, Any] = {"joint": torch.from_numpy(self.joint)}
+        if self.joint_memory is not None:
+            joint["joint_memory"] = self.joint_memory.prototypes
+        return super().epoch_state() | joint
+
+    def continue_epoch(self, epoch: int, step: int, state: dict[str, Any]) -> None:
+        """Takes them back."""
+        super().continue_epoch(epoch, step, state)
+        self._first_step = step
+        self.joint = state["joint"].numpy().copy()
+        rows = state.get("joint_memory")
+        self.joint_memory = None if rows is None else self._memory(rows)
 
     def losses(self, clips: Tensor, index: Tensor, step: int) -> dict[str, Tensor]:
         """Losses of 1a, or of the joint memory."""
-        joint, self._joint_next = self._joint_next, not self._joint_next
+        joint = (step - self._first_step) % 2 == 1
         if not joint or self.joint_memory is None:
             return super().losses(clips, index, step)
         batch = self.augment(clips, index, step)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Any
 
 import numpy as np
 import torch
@@ -95,10 +96,10 @@ class IntraModality(Stage):
             halves.append([chosen[batch].tolist() for batch in sampler])
         return [visible + infrared for visible, infrared in zip(*halves)]
 
-    def batches(self, epoch: int) -> Iterable[tuple[Tensor, Tensor]]:
+    def batches(self, epoch: int, first: int = 0) -> Iterable[tuple[Tensor, Tensor]]:
         """uint8 clips and track numbers."""
         return self.session.training_clips(
-            self._intra_batches(epoch), (self.settings.seed, self.stream, epoch)
+            self._intra_batches(epoch), (self.settings.seed, self.stream, epoch), first=first
         )
 
     def losses(self, clips: Tensor, index: Tensor, step: int) -> dict[str, Tensor]:
@@ -107,6 +108,16 @@ class IntraModality(Stage):
         with self.session.runtime.autocast():
             output = self.model.forward_features(batch.images, batch.modalities)
         return self._intra_losses(output.embeddings, batch.tracks, batch.modalities)
+
+    def epoch_state(self) -> dict[str, Any]:
+        """Clusters and memories."""
+        memories = {code: memory.prototypes for code, memory in self.memories.items()}
+        return {"labels": torch.from_numpy(self.labels), "memories": memories}
+
+    def continue_epoch(self, epoch: int, step: int, state: dict[str, Any]) -> None:
+        """Takes them back."""
+        self.labels = state["labels"].numpy().copy()
+        self.memories = {code: self._memory(rows) for code, rows in state["memories"].items()}
 
     def _intra_losses(
         self, embeddings: Tensor, index: Tensor, modalities: Tensor

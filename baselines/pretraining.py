@@ -44,12 +44,15 @@ class Pretraining(Stage):
             seed=settings.seed,
         )
 
-    def batches(self, epoch: int) -> Iterable[tuple[Tensor, Tensor]]:
+    def batches(self, epoch: int, first: int = 0) -> Iterable[tuple[Tensor, Tensor]]:
         """Each track of a batch twice, as two random clips."""
         self.sampler.set_epoch(epoch)
         twice = [batch + batch for batch in self.sampler]
         return self.session.training_clips(
-            twice, (self.settings.seed, STREAM, epoch), self.settings.pretrain_frames
+            twice,
+            (self.settings.seed, STREAM, epoch),
+            self.settings.pretrain_frames,
+            first=first,
         )
 
     def losses(self, clips: Tensor, index: Tensor, step: int) -> dict[str, Tensor]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Literal
@@ -38,6 +39,7 @@ class ClipLoader:
         num_frames: int | None = None,
         start_method: str | None = None,
         share: Share = (0, 1),
+        first: int = 0,
     ) -> None:
         """Joins a reader and a batch sampler.
 
@@ -52,6 +54,8 @@ class ClipLoader:
             share: number of this process, and of how many; it reads every so-many-th clip of a
                 batch, and gets what a reader of the whole batch would get. A batch of fewer clips
                 than processes is read by each of them.
+            first: batches before this number are left out of an epoch, unread; the others are drawn
+                as ever.
 
         Raises:
             ValueError: if `mode` is unknown, `workers` is negative, or the share does not exist.
@@ -63,7 +67,9 @@ class ClipLoader:
         if not 0 <= share[0] < share[1]:
             raise ValueError(f"share is (number, count) with 0 <= number < count; got {share}")
         self._batches = batches
-        self._requests = _Requests(batches, (seed,) if isinstance(seed, int) else tuple(seed))
+        self._requests = _Requests(
+            batches, (seed,) if isinstance(seed, int) else tuple(seed), first
+        )
         self._reader = reader
         self._clips = _ClipBatches(reader, mode, num_frames, share)
         self._loader: DataLoader[Answer] | None = None
@@ -75,6 +81,7 @@ class ClipLoader:
                 num_workers=workers,
                 multiprocessing_context=start_method,
                 persistent_workers=True,
+                worker_init_fn=_leave_signals_to_the_parent,
             )
 
     def set_epoch(self, epoch: int) -> None:
@@ -109,6 +116,32 @@ class ClipLoader:
             yield clips, indices
 
 
+def lost_worker(error: BaseException) -> str | None:
+    """What to say where torch tells, by a ``RuntimeError`` anywhere, that a worker is gone.
+
+    Args:
+        error: any.
+
+    Returns:
+        None for another error.
+    """
+    text = str(error)
+    if not isinstance(error, RuntimeError) or "DataLoader worker" not in text:
+        return None
+    memory = " (Bus error: the shared memory, /dev/shm, is full)" if "Bus error" in text else ""
+    return (
+        f"a process that reads frames was killed from outside{memory}, for want of memory for "
+        "instance. Lower --workers or --batch-size if it happens again."
+    )
+
+
+def _leave_signals_to_the_parent(_: int) -> None:
+    """A scheduler signals all processes of a job; the one that trains still needs its workers."""
+    for name in ("SIGTERM", "SIGUSR1"):
+        if hasattr(signal, name):
+            signal.signal(getattr(signal, name), signal.SIG_IGN)
+
+
 def shares(clips: int, processes: int) -> list[slice]:
     """Which clips of a batch each process reads; all of them where there are too few to share."""
     if clips < processes:
@@ -119,17 +152,19 @@ def shares(clips: int, processes: int) -> list[slice]:
 class _Requests(Sampler[Request]):
     """The batch sampler's lists together with each batch's number and seed."""
 
-    def __init__(self, batches: Iterable[list[int]], seed: tuple[int, ...]) -> None:
+    def __init__(self, batches: Iterable[list[int]], seed: tuple[int, ...], first: int) -> None:
         self.batches = batches
         self.seed = seed
+        self.first = first
         self.epoch = 0
 
     def __iter__(self) -> Iterator[Request]:
         for number, batch in enumerate(self.batches):
-            yield number, list(batch), (*self.seed, self.epoch)
+            if number >= self.first:
+                yield number, list(batch), (*self.seed, self.epoch)
 
     def __len__(self) -> int:
-        return len(self.batches)  # type: ignore[arg-type]
+        return max(0, len(self.batches) - self.first)  # type: ignore[arg-type]
 
 
 class _ClipBatches(Dataset[Answer]):

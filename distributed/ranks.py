@@ -61,6 +61,13 @@ def of_all(value: Result) -> list[Result]:
     return values
 
 
+def any_of(value: bool) -> bool:
+    """Whether ``value`` holds in any of the processes; all of them have to ask."""
+    if count() == 1:
+        return value
+    return bool(total(torch.tensor([int(value)], device=_device())))
+
+
 def total(values: Tensor) -> Tensor:
     """Sums a tensor over the processes; the same bits in each of them."""
     if count() == 1:

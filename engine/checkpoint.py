@@ -24,13 +24,23 @@ AFRESH = "Without this file, --resume trains from the beginning."
 WANTED = "Wanted is the model.safetensors or encoder.safetensors of a finished run, or its folder."
 
 
-def save_checkpoint(path: Path, state: dict[str, Any]) -> None:
-    """Writes tensors and plain values beside ``path`` and renames."""
-    write_whole(path, partial(torch.save, state))
+def save_tensors(path: Path, state: dict[str, Any]) -> None:
+    """Writes tensors and plain values beside ``path``, for ``torch.load``, and renames.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+
+    def write(beside: Path) -> None:
+        # torch's own way to open a file hides why the system refused to write.
+        with beside.open("wb") as file:
+            torch.save(state, file)
+
+    write_whole(path, write)
 
 
 def load_checkpoint(path: Path) -> dict[str, Any]:
-    """Reads what :func:`save_checkpoint` wrote, tensors on the CPU.
+    """Reads what :func:`save_tensors` wrote, tensors on the CPU.
 
     Raises:
         UserError: the file is missing, damaged, or not the checkpoint of a run.

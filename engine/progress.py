@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from typing import Protocol
 
 import torch
 from torch import Tensor
@@ -43,6 +44,14 @@ class RunClock:
         return (time.perf_counter() - self.started) / done * max(0, self.steps - step)
 
 
+class Before(Protocol):
+    """The batches of an epoch that were taken already: how many, with how many clips, how long."""
+
+    taken: int
+    clips: int
+    seconds: float
+
+
 class EpochProgress:
     """Counts the batches of an epoch and shows them.
 
@@ -54,6 +63,7 @@ class EpochProgress:
         step: steps of the run before this epoch.
         device: whose peak memory is shown.
         clock: of the whole run; None says nothing about its end.
+        before: what earlier batches of the epoch came to, where it goes on in its middle.
     """
 
     def __init__(
@@ -64,18 +74,20 @@ class EpochProgress:
         step: int,
         device: torch.device,
         clock: RunClock | None = None,
+        before: Before | None = None,
     ) -> None:
         self.where = where
         self.steps = steps
-        self.taken = 0
-        self.clips = 0
+        self.taken = 0 if before is None else before.taken
+        self.clips = 0 if before is None else before.clips
         self._first_step = step
         self._device = device
         self._clock = clock
-        self._started = time.perf_counter()
+        self._started = time.perf_counter() - (0.0 if before is None else before.seconds)
         self._bar = tqdm(
             batches,
             total=steps,
+            initial=self.taken,
             desc=where,
             disable=None if ranks.is_main() else True,
             dynamic_ncols=True,
@@ -88,7 +100,7 @@ class EpochProgress:
 
     @property
     def seconds(self) -> float:
-        """Since the epoch's first batch was asked for."""
+        """Since the epoch's first batch was asked for, without a pause between two processes."""
         return time.perf_counter() - self._started
 
     @property

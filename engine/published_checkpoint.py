@@ -4,15 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any
 
-import torch
 from torch import Tensor
 
 from ..errors import UserError
-from ..files import write_whole
 from ..models import (
     AGW,
     M3ReID,
@@ -23,7 +20,7 @@ from ..models import (
 )
 from ..models.network import Network
 from ..models.state_files import read_state_dict
-from .checkpoint import find_model, load_model, read_meta
+from .checkpoint import find_model, load_model, read_meta, save_tensors
 
 SAFETENSORS = ".safetensors"
 
@@ -125,7 +122,7 @@ def write_published(path: Path, model: Network) -> None:
         if address not in plain or plain[address].shape != tensor.shape:
             plain[address] = tensor.detach().cpu().contiguous().clone()
         state[name] = plain[address]
-    write_whole(path, partial(torch.save, {layout.wrapper: state} if layout.wrapper else state))
+    save_tensors(path, {layout.wrapper: state} if layout.wrapper else state)
 
 
 def _is_ours(path: Path) -> bool:

@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import json
 import logging
-import os
 import sys
 import tempfile
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from tqdm import tqdm
 
 from ..distributed import ranks
-from ..errors import UserError
-from ..files import write_whole
+from ..errors import SHORTAGES, UserError
+from ..files import append_line, naming, write_whole
+from ..folder_lock import FolderLock
 from .resume import check_same_settings
+from .tensorboard_events import TensorBoardEvents
 
 LOGGER = logging.getLogger("vireid")
 
@@ -30,8 +32,21 @@ class _TqdmHandler(logging.Handler):
         sys.stdout.flush()
 
 
+class _LogFile(logging.FileHandler):
+    """Lets a line that cannot be written end the run, instead of printing a traceback."""
+
+    def handleError(self, record: logging.LogRecord) -> None:
+        with naming(Path(self.baseFilename)):
+            raise
+
+    def close(self) -> None:
+        # What the disk did not take was told when it was written.
+        with suppress(OSError):
+            super().close()
+
+
 class RunFolder:
-    """One run on disk.
+    """One run on disk, held by one process at a time.
 
     Of several processes the main one writes. Each other has a folder of its own for what it would
     write, which goes when it closes, and says nothing.
@@ -44,8 +59,8 @@ class RunFolder:
             first checkpoint. None for a command whose runs cannot go on.
 
     Raises:
-        UserError: ``path`` holds a run and ``resume`` is off, or the reverse, or the run has other
-            settings; or the folder cannot be written.
+        UserError: another process works in ``path``; it holds a run and ``resume`` is off, or the
+            reverse, or the run has other settings; or the folder cannot be written.
 
     Attributes:
         path: the folder that this process writes.
@@ -61,32 +76,62 @@ class RunFolder:
         self.checkpoint = path / "checkpoints" / "last.pt"
         self.resumed = bool(resume) and self.checkpoint.exists()
         self._private: tempfile.TemporaryDirectory[str] | None = None
-        if ranks.is_main():
-            self._check(resume)
-            if self.resumed:
-                check_same_settings(path / "config.yaml", config)
-        else:
+        self._lock: FolderLock | None = None
+        self._handlers: list[logging.Handler] = []
+        if not ranks.is_main():
             self._private = tempfile.TemporaryDirectory(
                 prefix="vireid-", ignore_cleanup_errors=True
             )
             self.path = path = Path(self._private.name)
         try:
+            if self._private is None:
+                self._take(resume, config)
             (path / "checkpoints").mkdir(parents=True, exist_ok=True)
             if not self.resumed or self._private is not None:
                 self.metrics.write_text("", encoding="utf-8")
             write_whole(path / "config.yaml", config)
+            self._start_log()
         except OSError as error:
+            self._let_go()
+            if error.errno in SHORTAGES:
+                raise
             raise UserError(
                 f"--output {path} cannot be written: {error.strerror} ({error.filename}). "
                 "Choose another folder."
             ) from error
+        except BaseException:
+            self._let_go()
+            raise
         self.pictures = pictures
-        self._writer: Any = None
-        self._faults: set[str] = set()
-        self._handlers: list[logging.Handler] = []
-        self._start_log()
+        self._events = TensorBoardEvents(path / "tensorboard", self.log)
+        if self._lock is not None and not self._lock.held:
+            self.log(f"{path} cannot be locked: see that no other process runs in it")
         if resume and not self.resumed:
             self.log(f"{path} has no checkpoint yet: it starts from the beginning")
+
+    def _take(self, resume: bool | None, config: str) -> None:
+        """Locks the folder, and looks whether this run may go on or begin in it."""
+        if self.metrics.exists():
+            # First of all: what another process is writing now says nothing about what to do.
+            self._lock = FolderLock(self.path, f"--output {self.path}")
+            self.resumed = bool(resume) and self.checkpoint.exists()
+        self._check(resume)
+        if self._lock is None:
+            self.path.mkdir(parents=True, exist_ok=True)
+            self._lock = FolderLock(self.path, f"--output {self.path}")
+            self._check(resume)  # a process that began and ended meanwhile
+        if self.resumed:
+            check_same_settings(self.path / "config.yaml", config)
+
+    def _let_go(self) -> None:
+        for handler in self._handlers:
+            handler.close()
+            LOGGER.removeHandler(handler)
+        self._handlers.clear()
+        if self._private is not None:
+            self._private.cleanup()
+        if self._lock is not None:
+            self._lock.release()
 
     def _check(self, resume: bool | None) -> None:
         if self.path.exists() and not self.path.is_dir():
@@ -111,7 +156,7 @@ class RunFolder:
     def _start_log(self) -> None:
         LOGGER.setLevel(logging.INFO)
         LOGGER.propagate = False
-        written = logging.FileHandler(self.path / "log.txt", encoding="utf-8")
+        written = _LogFile(self.path / "log.txt", encoding="utf-8")
         shown = _TqdmHandler() if self._private is None else logging.NullHandler()
         for handler, pattern in ((written, "%(asctime)s %(message)s"), (shown, "%(message)s")):
             handler.setFormatter(logging.Formatter(pattern))
@@ -123,11 +168,8 @@ class RunFolder:
         LOGGER.info(message)
 
     def record(self, kind: str, **values: Any) -> None:
-        """Appends one line to ``metrics.jsonl`` and its numbers to TensorBoard."""
-        with self.metrics.open("a", encoding="utf-8") as file:
-            file.write(json.dumps({"kind": kind, **values}, allow_nan=False) + "\n")
-            file.flush()
-            os.fsync(file.fileno())
+        """Appends a line to ``metrics.jsonl``, and its numbers to TensorBoard."""
+        append_line(self.metrics, json.dumps({"kind": kind, **values}, allow_nan=False))
         self._to_tensorboard(kind, values)
 
     def _to_tensorboard(self, kind: str, values: dict[str, Any]) -> None:
@@ -156,23 +198,8 @@ class RunFolder:
         TensorBoard is an extra: without it the run says so once, and whatever fails there stops
         nothing. The first ``step`` (of the run) of a process hides what a killed one left.
         """
-        if self._private is not None:
-            return
-        try:
-            if self._writer is None:
-                from torch.utils.tensorboard import SummaryWriter
-
-                self._writer = SummaryWriter(str(self.path / "tensorboard"), purge_step=step)
-            write(self._writer)
-        except Exception as error:
-            if isinstance(error, ModuleNotFoundError) and error.name == "tensorboard":
-                fault = "no events, it is not installed (pip install 'vireid[tensorboard]')"
-            else:
-                fault = f"{type(error).__name__}: {error}".splitlines()[0]
-                fault = f"the run goes on without what could not be written: {fault}"
-            if fault not in self._faults:
-                self._faults.add(fault)
-                self.log(f"TensorBoard: {fault}")
+        if self._private is None:
+            self._events.write(write, step)
 
     def metrics_size(self) -> int:
         """Bytes of ``metrics.jsonl``, to be stored with a checkpoint."""
@@ -196,12 +223,6 @@ class RunFolder:
             file.truncate(len(kept))
 
     def close(self) -> None:
-        """Flushes and closes log and TensorBoard."""
-        if self._writer is not None:
-            self._writer.close()
-        for handler in self._handlers:
-            handler.close()
-            LOGGER.removeHandler(handler)
-        self._handlers.clear()
-        if self._private is not None:
-            self._private.cleanup()
+        """Flushes and closes log and TensorBoard, and lets another process have the folder."""
+        self._events.close()
+        self._let_go()

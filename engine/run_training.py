@@ -6,8 +6,10 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
+from ..datasets.clip_loader import lost_worker
 from ..datasets.track import Track
 from ..distributed.batch_size import batch_record, batch_warnings
+from ..errors import SystemFault
 from ..evaluation.results import summary_table
 from ..models.network import Network
 from ..options import to_yaml
@@ -18,17 +20,19 @@ from .options import TrainingOptions
 from .run_folder import RunFolder
 from .session import Session
 from .stages import Stage, run_stages
+from .stop_signals import StopSignals
 
 Labelled = bool | Callable[[Sequence[Track]], list[Track]]
 
 
 @dataclass(frozen=True)
 class Training:
-    """A run folder, the session that fills it, and the settings of both."""
+    """A run folder, the session that fills it, the settings of both, and what ends them early."""
 
     options: TrainingOptions
     run: RunFolder
     session: Session
+    stop: StopSignals
 
     def train(
         self, model: Network, stages: Sequence[Stage], file: str, stage: str, *, untrained: bool
@@ -45,7 +49,15 @@ class Training:
         Returns:
             Steps of the whole run.
         """
-        step = run_stages(self.session, self.run, self.options, model, stages, untrained=untrained)
+        step = run_stages(
+            self.session,
+            self.run,
+            self.options,
+            model,
+            stages,
+            untrained=untrained,
+            stop=self.stop,
+        )
         meta = network_meta(self.options, self.session, model, stage=stage, step=step)
         save_model(self.run.path / file, model, meta)
         return step
@@ -65,16 +77,27 @@ def training(options: TrainingOptions, command: str, labelled: Labelled) -> Iter
         command: its name, for the record.
         labelled: what training may see of the identities; see :class:`Session`.
     """
-    run = RunFolder(
-        options.output,
-        to_yaml(options),
-        resume=options.resume is not None,
-        pictures=options.pictures,
-    )
-    try:
-        session = Session(options, command, run, labelled=labelled, facts=batch_record(options))
-        for warning in batch_warnings(options):
-            session.say(warning)
-        yield Training(options, run, session)
-    finally:
-        run.close()
+    with StopSignals() as stop:
+        run = RunFolder(
+            options.output,
+            to_yaml(options),
+            resume=options.resume is not None,
+            pictures=options.pictures,
+        )
+        try:
+            session = Session(options, command, run, labelled=labelled, facts=batch_record(options))
+            for warning in batch_warnings(options):
+                session.say(warning)
+            yield Training(options, run, session, stop)
+        except RuntimeError as error:
+            if lost := lost_worker(error):
+                raise SystemFault(lost) from error
+            raise
+        except FileNotFoundError as error:
+            if run.path.is_dir():
+                raise
+            raise SystemFault(
+                f"the run folder {run.path} is gone. Bring it back where it was, if it was moved."
+            ) from error
+        finally:
+            run.close()

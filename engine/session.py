@@ -193,7 +193,12 @@ class Session:
             print(message)
 
     def training_clips(
-        self, batches: Iterable[list[int]], seed: tuple[int, ...], num_frames: int | None = None
+        self,
+        batches: Iterable[list[int]],
+        seed: tuple[int, ...],
+        num_frames: int | None = None,
+        *,
+        first: int = 0,
     ) -> Iterable[tuple[Tensor, Tensor]]:
         """Random training clips of the given track numbers.
 
@@ -201,6 +206,7 @@ class Session:
             batches: track numbers of each batch.
             seed: what the draws depend on, beside the batch's number.
             num_frames: frames T of a clip; None takes ``--num-frames``.
+            first: number of the first batch that is wanted; those before it are not read.
 
         Returns:
             uint8 clips [B, T, 3, H, W] and track numbers [B], batch by batch.
@@ -212,6 +218,7 @@ class Session:
             mode="train",
             workers=self.options.workers,
             num_frames=num_frames,
+            first=first,
             share=(ranks.rank(), ranks.count()),
         )
         return loader if ranks.count() == 1 else map(self._whole_batch, loader)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -12,16 +13,17 @@ from torch import Tensor
 
 from ..distributed import ranks
 from ..distributed.split_batch import split_batches, whole_batches
-from ..errors import UserError
+from ..errors import Stopped
 from ..memory.writes import PendingWrites
 from ..models.network import Network
-from .checkpoint import load_checkpoint, save_checkpoint
 from .compiling import compile_network
 from .options import LoopOptions
 from .progress import RunClock
+from .resume_point import Place, ResumePoint
 from .run_folder import RunFolder
 from .session import Session
-from .training import Position, Schedule, make_optimiser, train_epoch
+from .stop_signals import StopSignals
+from .training import EpochTotals, Position, Schedule, make_optimiser, train_epoch
 
 
 class Stage(ABC):
@@ -49,8 +51,8 @@ class Stage(ABC):
         """Clusters, matches, builds memories; ``epoch`` counts from 0."""
 
     @abstractmethod
-    def batches(self, epoch: int) -> Iterable[tuple[Tensor, Tensor]]:
-        """uint8 clips [B, T, 3, H, W] and track numbers [B]."""
+    def batches(self, epoch: int, first: int = 0) -> Iterable[tuple[Tensor, Tensor]]:
+        """uint8 clips [B, T, 3, H, W] and track numbers [B], from batch ``first`` on."""
 
     @abstractmethod
     def losses(self, clips: Tensor, index: Tensor, step: int) -> dict[str, Tensor]:
@@ -67,6 +69,20 @@ class Stage(ABC):
     def load_state(self, state: dict[str, Any]) -> None:  # noqa: B027 - nothing to take back
         """Takes back what :meth:`state` gave."""
 
+    def epoch_state(self) -> dict[str, Any]:
+        """What ``begin_epoch`` made and the steps since then changed, as the epoch needs it."""
+        return {}
+
+    def continue_epoch(  # noqa: B027 - nothing to take back
+        self, epoch: int, step: int, state: dict[str, Any]
+    ) -> None:
+        """Takes back what :meth:`epoch_state` gave, in place of ``begin_epoch``.
+
+        Args:
+            epoch, step: as ``begin_epoch`` got them.
+            state: tensors lie on the CPU.
+        """
+
 
 def run_stages(
     session: Session,
@@ -76,6 +92,7 @@ def run_stages(
     stages: Sequence[Stage],
     *,
     untrained: bool,
+    stop: StopSignals | None = None,
 ) -> int:
     """Trains ``model`` through ``stages``, evaluating after each.
 
@@ -86,115 +103,159 @@ def run_stages(
         model: already on the device.
         stages: in order; a stage of 0 epochs is left out.
         untrained: whether the network starts without training on this data, and is so evaluated.
+        stop: what a scheduler sends; None listens to nothing.
 
     Returns:
         Steps of the whole run.
 
     Raises:
         UserError: the checkpoint of a resumed run is damaged, or belongs to other data.
+        Stopped: a scheduler asked for it; the run goes on from the very batch.
     """
     if options.compile and (remark := compile_network(model, session.runtime.device)):
         session.say(remark)
-    first_stage = first_epoch = step = stage_step = 0
+    stop = stop or StopSignals()
+    point = ResumePoint(session, run, model)
     saved: dict[str, Any] = {}
     if run.resumed:
-        saved = load_checkpoint(run.checkpoint)
-        if saved["tracks"] != session.fingerprint:
-            raise UserError(
-                f"--resume: the training tracks are not those with which {run.path} started. "
-                "Restore the data set as it was, or train anew with another --output."
-            )
-        first_stage, first_epoch = saved["stage"], saved["epoch"]
-        step, stage_step = saved["step"], saved["stage_step"]
-        try:
-            model.load_state_dict(saved["model"])
-        except RuntimeError as error:
-            raise UserError(
-                f"{run.checkpoint} holds another network than this version of vireid builds; "
-                "train anew with another --output"
-            ) from error
-        run.rewind_metrics(saved["metrics_size"])
-        run.log(f"resumed: {sum(s.epochs for s in stages[:first_stage]) + first_epoch} epochs done")
+        saved = point.load()
+        done = sum(s.epochs for s in stages[: saved["stage"]]) + saved["epoch"]
+        batches = f" and {saved['within']['taken']} batches" if saved["within"] else ""
+        run.log(f"resumed: {done} epochs{batches} done")
     else:
         if untrained:
             session.evaluate(model, "untrained", 0, 0)
-        start = {"stage": 0, "epoch": 0, "step": 0, "stage_step": 0}
-        _save(session, run, model, start, None, {})
+        point.save(Place(0, 0, 0, 0))
     split_batches(model, bn_batch=options.bn_batch, accumulate=options.accumulate)
-    clock = RunClock(sum(stage.steps * stage.epochs for stage in stages), step)
-    for number, stage in enumerate(stages[first_stage:], first_stage):
-        if stage.epochs == 0:
-            continue
-        going_on = number == first_stage and first_epoch > 0
-        if not going_on:
-            stage_step = 0
-        optimiser = session.runtime.scaled(make_optimiser(model, options, stage.lr))
-        if going_on:
-            optimiser.load_state_dict(saved["optimiser"])
-            session.runtime.load_scaler(saved.get("scaler", {}))
-            stage.load_state(saved["stage_state"])
-        started = time.perf_counter()
-        for epoch in range(first_epoch if going_on else 0, stage.epochs):
-            stage.begin_epoch(epoch, step)
-            schedule = Schedule(
-                options.schedule,
-                stage.lr,
-                stage.steps * stage.epochs,
-                stage.milestones,
-                stage.steps * options.lr_warmup_epochs,
-            )
-            model.train()
-            taken = train_epoch(
-                session.runtime,
-                run,
-                Position(stage.name, epoch, stage.epochs, step, stage_step),
-                optimiser,
-                schedule,
-                stage.batches(epoch),
-                stage.steps,
-                stage.losses,
-                stage.after_step,
-                options.log_interval,
-                clock,
-            )
-            step += taken
-            stage_step += taken
-            last = epoch + 1 == stage.epochs
-            if last or (options.test_interval and (epoch + 1) % options.test_interval == 0):
+    first = Place(*(saved.get(name, 0) for name in Place._fields))
+    within: dict[str, Any] = saved.get("within", {})
+    planned = sum(stage.steps * stage.epochs for stage in stages)
+    clock = RunClock(planned, first.step + within.get("taken", 0))
+    step = first.step
+    with stop.deferred():
+        for number, stage in enumerate(stages[first.stage :], first.stage):
+            if stage.epochs == 0:
+                continue
+            going_on = number == first.stage and (first.epoch > 0 or bool(within))
+            place = first if going_on else Place(number, 0, step, 0)
+            optimiser = session.runtime.scaled(make_optimiser(model, options, stage.lr))
+            if going_on:
+                optimiser.load_state_dict(saved["optimiser"])
+                session.runtime.load_scaler(saved.get("scaler", {}))
+                stage.load_state(saved["stage_state"])
+            loop = _EpochLoop(session, run, options, model, stage, optimiser, point, stop, clock)
+            started = time.perf_counter()
+            for epoch in range(place.epoch, stage.epochs):
+                last = epoch + 1 == stage.epochs
                 final = last and not any(later.epochs for later in stages[number + 1 :])
-                session.evaluate(model, stage.name, epoch + 1, step, keep=final)
-            if last:
-                seconds = time.perf_counter() - started
-                run.record("stage_time", stage=stage.name, seconds=seconds, steps=stage_step)
-                where = {"stage": number + 1, "epoch": 0, "step": step, "stage_step": 0}
-                _save(session, run, model, where, None, {})
-            elif (epoch + 1) % options.save_interval == 0:
-                where = {"stage": number, "epoch": epoch + 1, "step": step}
-                where["stage_step"] = stage_step
-                _save(session, run, model, where, optimiser, stage.state())
+                taken = loop.run(place, within, final=final)
+                step = place.step + taken
+                place = Place(number, epoch + 1, step, place.stage_step + taken)
+                within = {}
+                if last:
+                    seconds = time.perf_counter() - started
+                    run.record(
+                        "stage_time", stage=stage.name, seconds=seconds, steps=place.stage_step
+                    )
+                    point.save(Place(number + 1, 0, step, 0))
+                elif (epoch + 1) % options.save_interval == 0:
+                    point.save(place, optimiser, stage.state())
     whole_batches(model)
+    if stop.wanted():
+        raise Stopped(f"stopped by {stop.name}.")
     return step
 
 
-def _save(
-    session: Session,
-    run: RunFolder,
-    model: Network,
-    where: dict[str, int],
-    optimiser: torch.optim.Optimizer | None,
-    stage_state: dict[str, Any],
-) -> None:
-    if not ranks.is_main():
-        return
-    save_checkpoint(
-        run.checkpoint,
-        {
-            **where,
-            "tracks": session.fingerprint,
-            "model": model.state_dict(),
-            "optimiser": {} if optimiser is None else optimiser.state_dict(),
-            "scaler": session.runtime.scaler_state(),
-            "stage_state": stage_state,
-            "metrics_size": run.metrics_size(),
-        },
-    )
+@dataclass(frozen=True)
+class _EpochLoop:
+    """The epochs of one stage; each can be left at a scheduler's word and taken up again."""
+
+    session: Session
+    run_folder: RunFolder
+    options: LoopOptions
+    model: Network
+    stage: Stage
+    optimiser: torch.optim.Optimizer
+    point: ResumePoint
+    stop: StopSignals
+    clock: RunClock
+
+    def run(self, place: Place, within: dict[str, Any], *, final: bool) -> int:
+        """One epoch and its evaluation.
+
+        Args:
+            place: before the epoch.
+            within: where in the epoch the run goes on; empty at its beginning.
+            final: whether this is the last epoch of the run.
+
+        Returns:
+            Batches of the epoch.
+        """
+        stage, options, session = self.stage, self.options, self.session
+        before = EpochTotals()
+        if within:
+            stage.continue_epoch(place.epoch, place.step, within["stage"])
+            before = EpochTotals.of_state(within, session.runtime.device)
+        else:
+            held = stage.state() if place.epoch else {}  # there is none before the first epoch
+            keep = self._keeping(place, held, {}, f"before epoch {place.epoch + 1}")
+            with self.stop.leaving(keep):
+                stage.begin_epoch(place.epoch, place.step)
+        schedule = Schedule(
+            options.schedule,
+            stage.lr,
+            stage.steps * stage.epochs,
+            stage.milestones,
+            stage.steps * options.lr_warmup_epochs,
+        )
+        self.model.train()
+        size = self.run_folder.metrics_size()
+        totals = train_epoch(
+            session.runtime,
+            self.run_folder,
+            Position(stage.name, place.epoch, stage.epochs, place.step, place.stage_step),
+            self.optimiser,
+            schedule,
+            stage.batches(place.epoch, before.taken),
+            stage.steps,
+            stage.losses,
+            stage.after_step,
+            options.log_interval,
+            self.clock,
+            before,
+            self.stop.wanted,
+        )
+        within = {**totals.state(), "stage": stage.epoch_state()}
+        when = f"after batch {totals.taken} of epoch {place.epoch + 1}"
+        keep = self._keeping(place, stage.state(), within, when, size)
+        if totals.stopped:
+            keep(self.stop.name)
+            raise Stopped
+        epoch = place.epoch + 1
+        interval = options.test_interval
+        if epoch == stage.epochs or (interval and epoch % interval == 0):
+            with self.stop.leaving(keep):
+                step = place.step + totals.taken
+                session.evaluate(self.model, stage.name, epoch, step, keep=final)
+        return totals.taken
+
+    def _keeping(
+        self,
+        place: Place,
+        state: dict[str, Any],
+        within: dict[str, Any],
+        when: str,
+        size: int | None = None,
+    ) -> Callable[[str], None]:
+        """What writes this very state when it is called, and says so."""
+        size = self.run_folder.metrics_size() if size is None else size
+
+        def write(signal: str) -> None:
+            self.point.save(place, self.optimiser, state, within, size)
+            self.run_folder.log(
+                f"stopped by {signal} {when} of {self.stage.name}; the state is kept in "
+                f"{self.run_folder.checkpoint}, and the same command with --resume goes on from it"
+            )
+
+        # The others must not end before, or torchrun ends this one.
+        return lambda signal: ranks.from_main(lambda: write(signal))

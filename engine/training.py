@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ from torch import Tensor
 from ..distributed import ranks
 from ..errors import UserError
 from ..models.network import Network
+from .checkpoint import save_tensors
 from .options import OptimiserOptions
 from .peak_memory import memory_text, peak_memory_mib
 from .progress import EpochProgress, RunClock
@@ -98,6 +99,36 @@ class Position:
     stage_step: int
 
 
+@dataclass
+class EpochTotals:
+    """What the batches of an epoch so far sum up to.
+
+    Attributes:
+        taken: batches.
+        clips: in these batches.
+        seconds: that they took.
+        sums: each loss term by name, summed over the batches, scalars on the device.
+        stopped: the epoch was left before its end.
+    """
+
+    taken: int = 0
+    clips: int = 0
+    seconds: float = 0.0
+    sums: dict[str, Tensor] = field(default_factory=dict)
+    stopped: bool = False
+
+    def state(self) -> dict[str, Any]:
+        """For a checkpoint."""
+        sums = {name: value.cpu() for name, value in self.sums.items()}
+        return {"taken": self.taken, "clips": self.clips, "seconds": self.seconds, "sums": sums}
+
+    @classmethod
+    def of_state(cls, state: dict[str, Any], device: torch.device) -> EpochTotals:
+        """What :meth:`state` gave, for an epoch that goes on."""
+        sums = {name: value.to(device) for name, value in state["sums"].items()}
+        return cls(state["taken"], state["clips"], state["seconds"], sums)
+
+
 class NonFiniteLoss(UserError):
     """A loss term became infinite or NaN; the batch that did it was saved."""
 
@@ -107,7 +138,7 @@ def _stop_on_non_finite(
 ) -> None:
     broken = [name for name, value in losses.items() if not bool(torch.isfinite(value))]
     saved = folder / "non_finite_batch.pt"
-    torch.save({"clips": clips.cpu(), "index": index.cpu(), "terms": broken}, saved)
+    save_tensors(saved, {"clips": clips.cpu(), "index": index.cpu(), "terms": broken})
     raise NonFiniteLoss(
         f"{position.stage}, epoch {position.epoch + 1}: the loss {', '.join(broken)} is not "
         f"finite. The batch is in {saved}. Lower --lr or use --precision fp32."
@@ -126,32 +157,38 @@ def train_epoch(
     after_backward: Callable[[], None] | None = None,
     log_interval: int = 50,
     clock: RunClock | None = None,
-) -> int:
-    """Trains on each batch once.
+    before: EpochTotals | None = None,
+    stop: Callable[[], bool] | None = None,
+) -> EpochTotals:
+    """Trains on each batch once, and records the epoch at its end.
 
     Args:
         runtime, run: how to compute, where to record.
         position: before the epoch.
         optimiser, schedule: what moves the parameters, and its rate by step of the stage.
-        batches: uint8 clips [B, T, 3, H, W] and track numbers [B].
-        steps: number of batches, for the progress bar.
+        batches: uint8 clips [B, T, 3, H, W] and track numbers [B]; those that are left, where an
+            epoch goes on.
+        steps: number of batches of the epoch, for the progress bar.
         losses_of: clips, track numbers and the step of the run to named, weighted loss terms.
         after_backward: called after each optimiser step (memories are written here).
         log_interval: batches between two lines of the text log.
         clock: how far the whole run is, for the time that it still takes.
+        before: of the batches that were taken before the run went on in the middle of the epoch.
+        stop: asked after each batch whether to leave the epoch there, without a record.
 
     Returns:
-        Steps taken.
+        Of the whole epoch, or of the batches until it was left.
 
     Raises:
         NonFiniteLoss: a term is not finite.
         UserError: there was no batch.
     """
-    sums: dict[str, Tensor] = {}
+    totals = before or EpochTotals()
+    sums = totals.sums
     where = f"{position.stage} {position.epoch + 1}/{position.epochs}"
     device = runtime.device
-    progress = EpochProgress(batches, steps, where, position.step, device, clock)
-    lr = 0.0
+    progress = EpochProgress(batches, steps, where, position.step, device, clock, totals)
+    lr = schedule.at(position.stage_step + max(0, totals.taken - 1))
     for clips, index in progress:
         taken = progress.taken
         lr = schedule.at(position.stage_step + taken)
@@ -173,6 +210,8 @@ def train_epoch(
         progress.count(len(clips), loss)
         if progress.taken % log_interval == 0:
             run.log(progress.line(loss, lr))
+        if stop is not None and stop():
+            return EpochTotals(progress.taken, progress.clips, progress.seconds, sums, True)
     taken = progress.taken
     if taken == 0:
         raise UserError(
@@ -200,4 +239,4 @@ def train_epoch(
         f"{where}: loss {loss:.3f} ({terms}), "
         f"{speed:.0f} clips/s, {seconds:.0f} s, peak memory {memory_text(peak)}"
     )
-    return taken
+    return EpochTotals(taken, progress.clips, seconds, sums)

@@ -20,10 +20,56 @@ from .settings import StageTwoSettings
 class Memories(Protocol):
     """Memories of one epoch."""
 
+    def prototypes(self) -> dict[str, Tensor]:
+        """Rows of each memory by name, as they are now."""
+
     def losses(
         self, embeddings: Tensor, index: Tensor, modalities: Tensor, writes: PendingWrites
     ) -> dict[str, Tensor]:
         """Weighted loss terms of embeddings [B, D] of the tracks [B]; notes what to write."""
+
+
+def unified_prototypes(
+    features: Tensor,
+    labels: Tensor,
+    modalities: np.ndarray,
+    means: Tensor,
+    settings: StageTwoSettings,
+) -> dict[str, Tensor]:
+    """First rows of :class:`UnifiedMemories`.
+
+    Args:
+        features: [N, D] unit features of all tracks, on the CPU.
+        labels: [N] int64 unified labels, -1 = noise.
+        modalities: [N].
+        means: [C, D] unit means of the classes.
+        settings: of stage two.
+
+    Returns:
+        ``unified`` [C, D] or [C, K, D], ``visible`` and ``infrared`` [C', D].
+    """
+    found = {"unified": means}
+    if settings.memory_prototypes > 1:
+        centres = subcluster_centres(
+            features, labels, settings.memory_prototypes, seed=settings.seed
+        )[0]
+        found["unified"] = F.normalize(centres, dim=2)
+    for modality in Modality:
+        chosen = torch.from_numpy(modalities == modality)
+        dense = _dense(labels[chosen], len(means))
+        found[modality.name.lower()] = cluster_means(features[chosen], dense[labels[chosen]])
+    return found
+
+
+def _dense(labels: Tensor, classes: int) -> Tensor:
+    """[C + 1] place of each unified label among those that are there.
+
+    Labels that a modality lacks, and noise (the last entry), get -1, which a memory leaves out.
+    """
+    present = torch.unique(labels[labels >= 0])
+    dense = torch.full((classes + 1,), -1)
+    dense[present] = torch.arange(len(present))
+    return dense
 
 
 class UnifiedMemories:
@@ -33,10 +79,9 @@ class UnifiedMemories:
     modality and that of the other one.
 
     Args:
-        features: [N, D] unit features of all tracks, on the CPU.
+        prototypes: of each memory; see :func:`unified_prototypes`.
         labels: [N] int64 unified labels, -1 = noise.
         modalities: [N].
-        means: [C, D] unit means of the classes.
         ambiguous: [C, C] bool, classes that are not each other's negatives.
         settings: of stage two.
         device: where the memories live.
@@ -44,10 +89,9 @@ class UnifiedMemories:
 
     def __init__(
         self,
-        features: Tensor,
+        prototypes: dict[str, Tensor],
         labels: Tensor,
         modalities: np.ndarray,
-        means: Tensor,
         ambiguous: Tensor | None,
         settings: StageTwoSettings,
         device: torch.device,
@@ -56,14 +100,12 @@ class UnifiedMemories:
         self.labels = labels
         self.ambiguous = ambiguous
         self.unified: ClusterMemory | MultiMemory
-        if settings.memory_prototypes == 1:
-            self.unified = cluster_memory(means.to(device), settings)
+        rows = prototypes["unified"].to(device)
+        if rows.ndim == 2:
+            self.unified = cluster_memory(rows, settings)
         else:
-            centres = subcluster_centres(
-                features, labels, settings.memory_prototypes, seed=settings.seed
-            )[0]
             self.unified = MultiMemory(
-                F.normalize(centres, dim=2).to(device),
+                rows,
                 temperature=settings.memory_temperature,
                 momentum=settings.memory_momentum,
             )
@@ -71,14 +113,15 @@ class UnifiedMemories:
         self.own_label: dict[int, Tensor] = {}
         for modality in Modality:
             chosen = torch.from_numpy(modalities == modality)
-            present = torch.unique(labels[chosen & (labels >= 0)])
-            # Unified labels that this modality lacks stay -1, which a memory leaves out.
-            dense = torch.full((len(means) + 1,), -1)
-            dense[present] = torch.arange(len(present))
-            self.own_label[int(modality)] = dense.to(device)
+            self.own_label[int(modality)] = _dense(labels[chosen], len(rows)).to(device)
             self.own[int(modality)] = cluster_memory(
-                cluster_means(features[chosen], dense[labels[chosen]]).to(device), settings
+                prototypes[modality.name.lower()].to(device), settings
             )
+
+    def prototypes(self) -> dict[str, Tensor]:
+        """Rows of each memory as they are now."""
+        own = {m.name.lower(): self.own[int(m)].prototypes for m in Modality}
+        return {"unified": self.unified.prototypes, **own}
 
     def losses(
         self, embeddings: Tensor, index: Tensor, modalities: Tensor, writes: PendingWrites
@@ -112,6 +155,29 @@ class UnifiedMemories:
         return losses
 
 
+def three_prototypes(
+    features: Tensor, labels: Tensor, union: Tensor, modalities: np.ndarray
+) -> dict[str, Tensor]:
+    """First rows of :class:`ThreeMemories`.
+
+    Args:
+        features: [N, D] unit features of all tracks, on the CPU.
+        labels: [N] int64, counted within each modality, -1 = noise.
+        union: [N] int64 labels of the joint clustering, -1 = none.
+        modalities: [N].
+
+    Returns:
+        ``visible`` and ``infrared`` [C, D]; ``union`` where it has two clusters or more.
+    """
+    found = {}
+    for modality in Modality:
+        chosen = torch.from_numpy(modalities == modality)
+        found[modality.name.lower()] = cluster_means(features[chosen], labels[chosen])
+    if int(union.max()) > 0:
+        found["union"] = joint_prototypes(features, union, torch.from_numpy(modalities))
+    return found
+
+
 class ThreeMemories:
     """The three memories of the paper: visible clusters, infrared clusters, and their union.
 
@@ -120,7 +186,7 @@ class ThreeMemories:
     memory, at the cluster that it is matched with. Only infrared samples write that memory.
 
     Args:
-        features: [N, D] unit features of all tracks, on the CPU.
+        prototypes: of each memory; see :func:`three_prototypes`.
         labels: [N] int64, counted within each modality, -1 = noise.
         moved: [N] int64 infrared cluster of each track: its own, or the matched one; -1 = none.
         union: [N] int64 labels of the joint clustering, -1 = none.
@@ -131,7 +197,7 @@ class ThreeMemories:
 
     def __init__(
         self,
-        features: Tensor,
+        prototypes: dict[str, Tensor],
         labels: Tensor,
         moved: Tensor,
         union: Tensor,
@@ -144,16 +210,16 @@ class ThreeMemories:
         self.visible_labels = labels.where(visible, -1)
         self.infrared_labels = moved
         self.union_labels = union
-        self.visible = cluster_memory(
-            cluster_means(features[visible], labels[visible]).to(device), settings
-        )
-        self.infrared = cluster_memory(
-            cluster_means(features[~visible], labels[~visible]).to(device), settings
-        )
+        self.visible = cluster_memory(prototypes["visible"].to(device), settings)
+        self.infrared = cluster_memory(prototypes["infrared"].to(device), settings)
         self.union: ClusterMemory | None = None
-        if int(union.max()) > 0:
-            prototypes = joint_prototypes(features, union, torch.from_numpy(modalities))
-            self.union = cluster_memory(prototypes.to(device), settings)
+        if "union" in prototypes:
+            self.union = cluster_memory(prototypes["union"].to(device), settings)
+
+    def prototypes(self) -> dict[str, Tensor]:
+        """Rows of each memory as they are now."""
+        found = {"visible": self.visible.prototypes, "infrared": self.infrared.prototypes}
+        return found if self.union is None else {**found, "union": self.union.prototypes}
 
     def losses(
         self, embeddings: Tensor, index: Tensor, modalities: Tensor, writes: PendingWrites

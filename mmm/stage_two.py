@@ -76,7 +76,7 @@ class StageTwo(Stage):
         labels, modalities = map(torch.from_numpy, (self.unified, self.session.modalities))
         return ambiguous_pairs(labels, modalities, classes).to(self.session.runtime.device)
 
-    def batches(self, epoch: int) -> Iterable[tuple[Tensor, Tensor]]:
+    def batches(self, epoch: int, first: int = 0) -> Iterable[tuple[Tensor, Tensor]]:
         """P unified clusters × (K/2 visible + K/2 infrared) tracks."""
         sampler = UnifiedBatchSampler(
             self.unified,
@@ -87,4 +87,5 @@ class StageTwo(Stage):
             seed=self.settings.seed + self.stream,
         )
         sampler.set_epoch(epoch)
-        return self.session.training_clips(list(sampler), (self.settings.seed, self.stream, epoch))
+        seed = (self.settings.seed, self.stream, epoch)
+        return self.session.training_clips(list(sampler), seed, first=first)

@@ -12,7 +12,7 @@ from ..datasets.track import Modality
 from ..pseudo_labels.labelling import joint_labels
 from .match_clusters import ClusterMatching
 from .matching import transfer_labels
-from .memories import Memories, ThreeMemories
+from .memories import Memories, ThreeMemories, three_prototypes
 from .variant_vireid import VireidVariant
 
 
@@ -36,9 +36,15 @@ class PaperVariant(VireidVariant):
             features, self.session.modalities, self.settings, say=self.session.say
         )
 
-    def _new_memories(self, features: Tensor, labels: Tensor, means: Tensor) -> Memories:
+    def _first_prototypes(
+        self, features: Tensor, labels: Tensor, means: Tensor
+    ) -> dict[str, Tensor]:
+        own, union = torch.from_numpy(self.labels), torch.from_numpy(self.union)
+        return three_prototypes(features, own, union, self.session.modalities)
+
+    def _memories_of(self, prototypes: dict[str, Tensor]) -> Memories:
         return ThreeMemories(
-            features,
+            prototypes,
             torch.from_numpy(self.labels),
             torch.from_numpy(self.moved),
             torch.from_numpy(self.union),

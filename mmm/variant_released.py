@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -90,6 +92,19 @@ class ReleasedVariant(StageTwo):
                 )
             )
         self.prototypes = torch.stack(prototypes).to(device)
+
+    def epoch_state(self) -> dict[str, Any]:
+        """Confidences and class prototypes, once there are any."""
+        if self._epoch < self.settings.ce_epochs:
+            return {}
+        return {"confidence": self.confidence, "prototypes": self.prototypes}
+
+    def continue_epoch(self, epoch: int, step: int, state: dict[str, Any]) -> None:
+        """Takes them back."""
+        self._epoch = epoch
+        if state:
+            self.confidence = state["confidence"]
+            self.prototypes = state["prototypes"].to(self.session.runtime.device)
 
     def losses(self, clips: Tensor, index: Tensor, step: int) -> dict[str, Tensor]:
         """Cross entropy; after ``ce_epochs`` weighted, with triplets, self-mimic and alignment."""

@@ -15,7 +15,7 @@ from ..pseudo_labels.artefact import Artefact
 from ..pseudo_labels.labelling import clustering_features, intra_modality_labels
 from .alignment import soft_cluster_alignment
 from .match_clusters import ClusterMatching
-from .memories import Memories, UnifiedMemories
+from .memories import Memories, UnifiedMemories, unified_prototypes
 from .self_mimic import confident_means, squared_mimic
 from .semi_supervised import known_classes, modalities_to_cluster
 from .stage_two import StageTwo
@@ -79,14 +79,20 @@ class VireidVariant(StageTwo):
         self.confidence[torch.from_numpy(known_classes(self.session.tracks)) >= 0] = 1.0
         self.targets = confident_means(features, labels, self.confidence, len(means)).to(device)
         self.ambiguous = self._find_ambiguous(len(means))
-        self.memories = self._new_memories(features, labels, means)
+        self.memories = self._memories_of(self._first_prototypes(features, labels, means))
 
-    def _new_memories(self, features: Tensor, labels: Tensor, means: Tensor) -> Memories:
+    def _first_prototypes(
+        self, features: Tensor, labels: Tensor, means: Tensor
+    ) -> dict[str, Tensor]:
+        """Of each memory by name, from the present features."""
+        modalities = self.session.modalities
+        return unified_prototypes(features, labels, modalities, means, self.settings)
+
+    def _memories_of(self, prototypes: dict[str, Tensor]) -> Memories:
         return UnifiedMemories(
-            features,
-            labels,
+            prototypes,
+            torch.from_numpy(self.unified),
             self.session.modalities,
-            means,
             self.ambiguous,
             self.settings,
             self.session.runtime.device,
@@ -127,3 +133,16 @@ class VireidVariant(StageTwo):
     def load_state(self, state: dict[str, Any]) -> None:
         """Takes back the unified labels."""
         self.unified = state["unified"].numpy().copy()
+
+    def epoch_state(self) -> dict[str, Any]:
+        """Targets of the self-mimic, spared pairs, and memories."""
+        state = {"targets": self.targets, "memories": self.memories.prototypes()}
+        return state if self.ambiguous is None else {**state, "ambiguous": self.ambiguous}
+
+    def continue_epoch(self, epoch: int, step: int, state: dict[str, Any]) -> None:
+        """Takes them back; the labels are back already."""
+        self._epoch = epoch
+        device = self.session.runtime.device
+        self.targets = state["targets"].to(device)
+        self.ambiguous = state["ambiguous"].to(device) if "ambiguous" in state else None
+        self.memories = self._memories_of(state["memories"])

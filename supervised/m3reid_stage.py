@@ -79,7 +79,7 @@ class Supervised(Stage):
             return HalfIdentityBatchSampler(classes, modalities, p, k, missing="skip", seed=seed)
         return InterleavedBatchSampler(classes, modalities, p, k, missing="skip", seed=seed)
 
-    def batches(self, epoch: int) -> Iterable[tuple[Tensor, Tensor]]:
+    def batches(self, epoch: int, first: int = 0) -> Iterable[tuple[Tensor, Tensor]]:
         """uint8 clips and track numbers; several passes of the sampler where --steps asks."""
         chosen: list[list[int]] = []
         passes = 0
@@ -91,7 +91,7 @@ class Supervised(Stage):
             chosen += drawn
             passes += 1
         return self.session.training_clips(
-            chosen[: self.steps], (self.settings.seed, STREAM, epoch)
+            chosen[: self.steps], (self.settings.seed, STREAM, epoch), first=first
         )
 
     def losses(self, clips: Tensor, index: Tensor, step: int) -> dict[str, Tensor]:

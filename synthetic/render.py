@@ -17,6 +17,8 @@ from tqdm import tqdm
 
 from ..datasets.synthetic_mark import MARKER
 from ..datasets.track import Modality
+from ..folder_lock import FILE as LOCK
+from ..folder_lock import FolderLock
 from .camera import Camera, draw_camera
 from .layout_bupt_campus import BuptCampus
 from .layout_hitsz_vcm import HitszVcm
@@ -112,7 +114,9 @@ def render_dataset(
     out = Path(out).absolute()
     texts = chosen.index_files(tracks, sizes, seed)
     reused = holds(out, description, chosen, tracks, texts)
-    if not reused:
+    if reused:
+        (out / LOCK).unlink(missing_ok=True)  # of a process that was killed when it was done
+    else:
         texts[MARKER] = json.dumps(description, indent=2) + "\n"
         _render_beside(out, chosen, seed, tracks, texts, workers, progress)
     return SyntheticSummary(
@@ -166,10 +170,15 @@ def _render_beside(
     progress: bool,
 ) -> None:
     out.parent.mkdir(parents=True, exist_ok=True)
-    beside = out.parent / f".{out.name}.rendering.{os.getpid()}"
-    shutil.rmtree(beside, ignore_errors=True)  # left by a killed process with the same number
-    beside.mkdir()
+    beside = out.parent / f".{out.name}.rendering"
+    beside.mkdir(exist_ok=True)
+    lock = FolderLock(beside, str(out))
     try:
+        for left in beside.iterdir():  # by a killed process
+            if left.is_dir():
+                shutil.rmtree(left)
+            elif left != lock.path:
+                left.unlink()
         _render_people(beside, layout, seed, tracks, workers, progress)
         for folder in layout.folders:
             (beside / folder).mkdir(parents=True, exist_ok=True)
@@ -179,9 +188,14 @@ def _render_beside(
             path.write_text(text, encoding="utf-8", newline="\n")
         if out.exists():
             out.rmdir()  # only succeeds while it is empty
+        if not lock.held:  # Windows renames no folder of which a file is open
+            lock.release()
         beside.rename(out)
+        # Until now, so that no other process takes the folder for a left-over.
+        (out / lock.path.name).unlink()
     finally:
         shutil.rmtree(beside, ignore_errors=True)
+        lock.release()
 
 
 def _render_people(

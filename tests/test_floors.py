@@ -20,7 +20,10 @@ FLOORS = [
     ["distributed", "<", "evaluation", "losses", "<", "models"],
     ["synthetic", "<", "datasets"],
     ["clustering", "memory"],
-    ["configs", "files", "lazy", "options", "random_streams", "registry", "run_format"],
+    [
+        *("configs", "files", "folder_lock", "lazy", "options", "random_streams"),
+        *("registry", "run_format"),
+    ],
     ["errors"],
     ["__init__"],
 ]

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 import vireid
-from vireid.engine.checkpoint import CHECKPOINT_KEYS, load_checkpoint, load_model, save_checkpoint
+from vireid.engine.checkpoint import CHECKPOINT_KEYS, load_checkpoint, load_model, save_tensors
 from vireid.errors import UserError
 from vireid.models.state_files import read_state_dict
 
@@ -59,6 +59,6 @@ def test_no_reader_in_the_package_allows_pickled_code():
 def test_a_checkpoint_survives_a_write_that_was_cut_off(tmp_path):
     path = tmp_path / "last.pt"
     state = {**dict.fromkeys(CHECKPOINT_KEYS, 0), "model": {"weight": torch.arange(3)}}
-    save_checkpoint(path, state)
+    save_tensors(path, state)
     path.with_name("last.pt.part").write_bytes(b"half")
     assert torch.equal(load_checkpoint(path)["model"]["weight"], torch.arange(3))

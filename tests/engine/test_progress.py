@@ -31,7 +31,7 @@ def train(folder, *, log_interval):
     weight = torch.nn.Parameter(torch.ones(1))
     batch = (torch.zeros(2, 1, 3, 4, 4, dtype=torch.uint8), torch.tensor([5, 6]))
     try:
-        taken = train_epoch(
+        totals = train_epoch(
             Runtime("cpu", "fp32"),
             run,
             Position("intra_modality", 1, 3, 4, 4),
@@ -45,7 +45,7 @@ def train(folder, *, log_interval):
         )
     finally:
         run.close()
-    assert taken == 4
+    assert totals.taken == 4
     (record,) = map(json.loads, (folder / "metrics.jsonl").read_text().splitlines())
     return record, (folder / "log.txt").read_text(encoding="utf-8")
 

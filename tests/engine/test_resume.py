@@ -1,5 +1,7 @@
-"""A run that was killed at any step ends as if it had not been; a toy stage shows each of them."""
+"""A run killed or stopped at any step ends as if it had not been; a toy stage shows each one."""
 
+import os
+import signal
 from types import SimpleNamespace
 
 import pytest
@@ -11,6 +13,8 @@ from vireid.engine.options import LoopOptions
 from vireid.engine.run_folder import RunFolder
 from vireid.engine.runtime import Runtime
 from vireid.engine.stages import Stage, run_stages
+from vireid.engine.stop_signals import StopSignals
+from vireid.errors import Stopped
 from vireid.memory import ClusterMemory
 from vireid.random_streams import generator
 
@@ -29,25 +33,29 @@ class Toy(Stage):
     steps = STEPS
     lr = 0.05
 
-    def __init__(self, name, model, fatal=None):
+    def __init__(self, name, model, fatal=None, end=None):
         super().__init__()
         self.name, self.model, self.fatal = name, model, fatal
+        self.end = end or self.die
         self.milestones = (STEPS,)
         self.memory = ClusterMemory(functional.normalize(torch.eye(3, 5), dim=1))
         self.calls = 0
 
-    def batches(self, epoch):
-        for step in range(STEPS):
+    def batches(self, epoch, first=0):
+        for step in range(first, STEPS):
             draw = generator(7, epoch, step)
             yield torch.randn(4, 6, generator=draw), torch.arange(4)
 
     def losses(self, clips, index, step):
         self.calls += 1
         if self.calls == self.fatal:
-            raise Killed
-        embeddings = self.model(clips)
+            self.end()
+        embeddings = self.model(clips) + self.offset
         self.writes.later(self.memory, functional.normalize(embeddings, dim=1), LABELS)
         return {"memory": self.memory(embeddings, LABELS)}
+
+    def die(self):
+        raise Killed
 
     def state(self):
         return {"prototypes": self.memory.prototypes.clone()}
@@ -55,9 +63,19 @@ class Toy(Stage):
     def load_state(self, state):
         self.memory.prototypes.copy_(state["prototypes"])
 
+    def begin_epoch(self, epoch, step):
+        # As a clustering does: follows from the weights with which the epoch begins.
+        self.offset = self.model[0].weight.detach().mean()
 
-def train(folder, fatal=None, *, resume=False):
-    """Weights and prototypes after two toy stages; raises where ``fatal`` says."""
+    def epoch_state(self):
+        return {"offset": self.offset}
+
+    def continue_epoch(self, epoch, step, state):
+        self.offset = state["offset"]
+
+
+def train(folder, fatal=None, *, resume=False, end=None):
+    """Weights and prototypes after two toy stages; ends, as ``end`` does, where ``fatal`` says."""
     torch.manual_seed(0)
     model = nn.Sequential(nn.Linear(6, 8), nn.BatchNorm1d(8), nn.Linear(8, 5))
     options = LoopOptions(output=folder, optimiser="adamw", log_interval=100)
@@ -70,10 +88,12 @@ def train(folder, fatal=None, *, resume=False):
         say=print,
         evaluate=lambda *arguments, **named: None,
     )
-    first = Toy("first", model, fatal)
-    second = Toy("second", model, None if fatal is None else fatal - STEPS * EPOCHS)
+    first = Toy("first", model, fatal, end)
+    second = Toy("second", model, None if fatal is None else fatal - STEPS * EPOCHS, end)
     try:
-        run_stages(session, run, options, model, [first, second], untrained=False)
+        with StopSignals() as stop:
+            stages = [first, second]
+            run_stages(session, run, options, model, stages, untrained=False, stop=stop)
     finally:
         run.close()
     return {**model.state_dict(), "prototypes": second.memory.prototypes.clone()}
@@ -94,3 +114,20 @@ def test_every_step_is_a_fine_one_to_be_killed_at(tmp_path, whole, fatal):
     assert weights.keys() == again.keys()
     assert all(torch.equal(weights[name], again[name]) for name in weights)
     assert (tmp_path / "metrics.jsonl").read_text().count("\n") == records
+
+
+def terminate():
+    os.kill(os.getpid(), signal.SIGTERM)
+
+
+@pytest.mark.parametrize("fatal", range(1, 2 * STEPS * EPOCHS + 1))
+def test_a_scheduler_costs_no_step(tmp_path, whole, fatal):
+    weights, records = whole
+    with pytest.raises(Stopped):
+        train(tmp_path, fatal, end=terminate)
+    kept = torch.load(tmp_path / "checkpoints" / "last.pt", weights_only=True)
+    assert kept["step"] + kept["within"]["taken"] == fatal
+    again = train(tmp_path, resume=True)
+    assert all(torch.equal(weights[name], again[name]) for name in weights)
+    assert (tmp_path / "metrics.jsonl").read_text().count("\n") == records
+    assert signal.getsignal(signal.SIGTERM) == signal.SIG_DFL

@@ -6,7 +6,12 @@ import torch.nn.functional as F
 from vireid.memory import ClusterMemory, cluster_means, joint_prototypes
 from vireid.memory.writes import PendingWrites
 from vireid.mmm.match_clusters import ambiguous_pairs
-from vireid.mmm.memories import ThreeMemories, UnifiedMemories
+from vireid.mmm.memories import (
+    ThreeMemories,
+    UnifiedMemories,
+    three_prototypes,
+    unified_prototypes,
+)
 from vireid.mmm.settings import StageTwoSettings
 
 CPU = torch.device("cpu")
@@ -41,13 +46,13 @@ def test_ambiguous_prototypes_neither_pull_nor_push(tmp_path):
     def loss(spared, moved):
         changed = means.clone()
         changed[3] = moved
+        settings = config(tmp_path, cross_memory_weight=0.0)
         memories = UnifiedMemories(
-            features,
+            unified_prototypes(features, UNIFIED, MODALITIES, changed, settings),
             UNIFIED,
             MODALITIES,
-            changed,
             ambiguous if spared else None,
-            config(tmp_path, cross_memory_weight=0.0),
+            settings,
             CPU,
         )
         taken = (batch[:2], index[:2], modalities[:2], PendingWrites())
@@ -62,7 +67,8 @@ def test_unified_memories_are_read_and_then_written(tmp_path):
     features, batch = embeddings(), embeddings(2)
     settings = config(tmp_path, own_memory_weight=0.3, cross_memory_weight=0.5)
     means = cluster_means(features, UNIFIED)
-    memories = UnifiedMemories(features, UNIFIED, MODALITIES, means, None, settings, CPU)
+    first = unified_prototypes(features, UNIFIED, MODALITIES, means, settings)
+    memories = UnifiedMemories(first, UNIFIED, MODALITIES, None, settings, CPU)
     index = torch.tensor([0, 3, 6, 9])
     writes = PendingWrites()
     modalities = torch.from_numpy(MODALITIES)[index]
@@ -86,7 +92,8 @@ def test_the_papers_memories_follow_the_moved_labels(tmp_path):
     moved = labels.clone()
     moved[:6] = torch.tensor([1, 1, -1, -1, 0, 0])  # assignment [1, none, 0]
     union = torch.tensor([0, 0, -1, -1, 1, 1, 0, 0, 1, 1, -1, -1])
-    memories = ThreeMemories(features, labels, moved, union, MODALITIES, config(tmp_path), CPU)
+    first = three_prototypes(features, labels, union, MODALITIES)
+    memories = ThreeMemories(first, labels, moved, union, MODALITIES, config(tmp_path), CPU)
     index = torch.tensor([0, 2, 7, 8])
     writes = PendingWrites()
     modalities = torch.from_numpy(MODALITIES)[index]
@@ -108,9 +115,8 @@ def test_without_joint_clusters_two_memories_are_left(tmp_path):
     labels = torch.tensor([0, 0, 1, 1, 2, 2, 0, 0, 1, 1, -1, 1])
     nothing = torch.full((12,), -1)
     moved = labels.where(torch.from_numpy(MODALITIES) == 1, -1)
-    memories = ThreeMemories(
-        embeddings(), labels, moved, nothing, MODALITIES, config(tmp_path), CPU
-    )
+    first = three_prototypes(embeddings(), labels, nothing, MODALITIES)
+    memories = ThreeMemories(first, labels, moved, nothing, MODALITIES, config(tmp_path), CPU)
     modalities = torch.from_numpy(MODALITIES)
     losses = memories.losses(embeddings(4), torch.arange(12), modalities, PendingWrites())
     assert set(losses) == {"visible memory", "infrared memory"}

@@ -1,0 +1,98 @@
+"""The state from which a run goes on: what `last.pt` holds, and where in the run that is."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import torch
+
+from ..distributed import ranks
+from ..errors import UserError
+from ..models.network import Network
+from .checkpoint import load_checkpoint, save_tensors
+from .run_folder import RunFolder
+from .session import Session
+
+
+class Place(NamedTuple):
+    """The beginning of an epoch.
+
+    Attributes:
+        stage: its number in the run, from 0.
+        epoch: of the stage, from 0.
+        step: optimiser steps of the run before it.
+        stage_step: the same of the stage.
+    """
+
+    stage: int
+    epoch: int
+    step: int
+    stage_step: int
+
+
+class ResumePoint:
+    """Writes and reads the checkpoint of a run.
+
+    Args:
+        session: the training tracks and the scale of the loss.
+        run: folder of the checkpoint.
+        model: whose state it is.
+    """
+
+    def __init__(self, session: Session, run: RunFolder, model: Network) -> None:
+        self._session = session
+        self._run = run
+        self._model = model
+
+    def save(
+        self,
+        place: Place,
+        optimiser: torch.optim.Optimizer | None = None,
+        stage_state: dict[str, Any] | None = None,
+        within: dict[str, Any] | None = None,
+        metrics_size: int | None = None,
+    ) -> None:
+        """Writes the present state; of several processes the main one does.
+
+        Args:
+            place: the beginning of the epoch that comes next, or goes on.
+            optimiser: None at the beginning of a stage.
+            stage_state: of the stage.
+            within: batches that were taken of the epoch and what they came to; none at its start.
+            metrics_size: bytes of the records that belong to the state; None takes all.
+        """
+        if not ranks.is_main():
+            return
+        state = {
+            **place._asdict(),
+            "tracks": self._session.fingerprint,
+            "model": self._model.state_dict(),
+            "optimiser": {} if optimiser is None else optimiser.state_dict(),
+            "scaler": self._session.runtime.scaler_state(),
+            "stage_state": stage_state or {},
+            "within": within or {},
+            "metrics_size": self._run.metrics_size() if metrics_size is None else metrics_size,
+        }
+        save_tensors(self._run.checkpoint, state)
+
+    def load(self) -> dict[str, Any]:
+        """Takes back network and records, and returns all that was saved.
+
+        Raises:
+            UserError: the checkpoint is damaged, or belongs to other data or another network.
+        """
+        saved = load_checkpoint(self._run.checkpoint)
+        if saved["tracks"] != self._session.fingerprint:
+            raise UserError(
+                f"--resume: the training tracks are not those with which {self._run.path} started. "
+                "Restore the data set as it was, or train anew with another --output."
+            )
+        try:
+            self._model.load_state_dict(saved["model"])
+        except RuntimeError as error:
+            raise UserError(
+                f"{self._run.checkpoint} holds another network than this version of vireid builds; "
+                "train anew with another --output"
+            ) from error
+        self._run.rewind_metrics(saved["metrics_size"])
+        return {"within": {}, **saved}
