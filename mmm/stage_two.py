@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Iterable
+from typing import ClassVar
 
 import numpy as np
 import torch
@@ -27,10 +28,13 @@ class StageTwo(Stage):
     """Starts from stage one's artefact and trains on batches of unified clusters.
 
     Attributes:
+        goes_on: whether the network is stage one's; else it starts from ``--weights``, and only
+            labels and features of stage one are read.
         unified: [N] unified cluster of each track, -1 for none.
     """
 
     name = "mmm"
+    goes_on: ClassVar[bool] = False
     # Number of the random stream of augmentation and batches.
     stream: int
 

@@ -6,7 +6,6 @@ from collections.abc import Callable, Sequence
 
 from ..datasets.track import Track
 from ..distributed import ranks
-from ..engine.network import network_of
 from ..engine.run_folder import RunFolder
 from ..engine.run_training import training
 from ..errors import UserError
@@ -15,17 +14,7 @@ from ..pseudo_labels.artefact import read_artefact
 from .given_labels import only_given
 from .rehearsal import rehearse_stage_two
 from .settings import StageTwoSettings
-from .stage_two import StageTwo
-from .variant_paper import PaperVariant
-from .variant_released import ReleasedVariant
-from .variant_vireid import VireidVariant
-
-VARIANTS: dict[str, type[StageTwo]] = {
-    "vireid": VireidVariant,
-    "paper": PaperVariant,
-    "released": ReleasedVariant,
-}
-
+from .variants import VARIANTS, starting_network
 
 def _permitted(settings: StageTwoSettings) -> bool | Callable[[Sequence[Track]], list[Track]]:
     if settings.semi_supervised is None:
@@ -58,8 +47,11 @@ def train_stage_two(settings: StageTwoSettings) -> RunFolder | None:
             keys = sorted(track.key for track in session.tracks if track.identity is not None)
             write_whole(run.path / "labelled_tracks.txt", "".join(f"{key}\n" for key in keys))
             run.log(f"semi-supervised: {len(keys)} of {len(session.tracks)} tracks are labelled")
-        model = network_of(artefact.encoder, settings, session.runtime)
-        stage = VARIANTS[settings.variant](session, settings, model, artefact)
-        this.train(model, [stage], "model.safetensors", stage.name, untrained=False)
+        variant = VARIANTS[settings.variant]
+        model = starting_network(settings, artefact, session)
+        stage = variant(session, settings, model, artefact)
+        this.train(
+            model, [stage], "model.safetensors", stage.name, untrained=not variant.goes_on
+        )
         this.finish("stage two")
         return run

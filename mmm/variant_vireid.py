@@ -31,6 +31,7 @@ class VireidVariant(StageTwo):
     memories that stay in training and unmatched clusters are ours.
     """
 
+    goes_on = True
     stream = 22
 
     def _prepare(self, artefact: Artefact) -> None:
@@ -43,12 +44,14 @@ class VireidVariant(StageTwo):
         self._epoch = epoch
         first = epoch == 0
         features = self._first_features
-        if not first:
+        if not (first and self.goes_on):
             features = self.session.training_features(self.model)
             features = clustering_features(features, self.session.cameras, self.settings)
         if epoch % self.settings.rematch_interval == 0:
-            labels = self._first_labels
+            # The first labels are stage one's, and matched by the features that they came from.
+            clustered, labels = self._first_features, self._first_labels
             if not first:
+                clustered = features
                 labels = intra_modality_labels(
                     features,
                     self.session.modalities,
@@ -56,9 +59,9 @@ class VireidVariant(StageTwo):
                     modalities_to_cluster(self.session.tracks),
                     say=self.session.say,
                 )
-            found = self._match(features, labels)
-            self._take(found, features)
-            found.record(self.evaluator, features, self.name, epoch + 1, step)
+            found = self._match(clustered, labels)
+            self._take(found, clustered)
+            found.record(self.evaluator, clustered, self.name, epoch + 1, step)
         self._fill_memories(features)
         self.evaluator.confidence(self.confidence, self.unified, self.name, epoch + 1, step)
 
