@@ -13,6 +13,7 @@ from ..engine.session import Session
 from ..memory import ClusterMemory, joint_prototypes
 from ..models.network import Network
 from ..pseudo_labels.labelling import joint_labels
+from . import schedules
 from .intra_modality import IntraModality
 from .settings import BaselineSettings
 
@@ -27,10 +28,10 @@ class CrossModality(IntraModality):
 
     name = "cross_modality"
     stream = 13
+    scheduled = staticmethod(schedules.cross_modality)
 
     def __init__(self, session: Session, settings: BaselineSettings, model: Network) -> None:
         super().__init__(session, settings, model)
-        self.epochs = settings.cross_epochs
         self.steps = 2 * settings.steps  # one joint batch after each batch of 1a
         self.joint = np.full(len(session.tracks), -1, np.int64)
         self.joint_memory: ClusterMemory | None = None

@@ -18,6 +18,7 @@ from ..memory import ClusterMemory, cluster_means
 from ..memory.cluster import cluster_memory
 from ..models.network import Network
 from ..pseudo_labels.labelling import clustering_features, intra_modality_labels
+from . import schedules
 from .settings import BaselineSettings
 
 STREAM = 12
@@ -33,15 +34,12 @@ class IntraModality(Stage):
     stream = STREAM
 
     def __init__(self, session: Session, settings: BaselineSettings, model: Network) -> None:
-        super().__init__()
+        super().__init__(self.scheduled(settings))
         self.session = session
         self.settings = settings
         self.model = model
         self.evaluator = session.evaluator
-        self.epochs = settings.intra_epochs
         self.steps = settings.steps
-        self.lr = settings.lr
-        self.milestones = tuple(settings.steps * epoch for epoch in settings.lr_steps)
         self.augment = Augmenter(
             session, settings.augmentation, settings.network, self.stream, views=2
         )
@@ -49,8 +47,11 @@ class IntraModality(Stage):
         self.labels = np.full(len(session.tracks), -1, np.int64)
         self.memories: dict[int, ClusterMemory] = {}
 
+    scheduled = staticmethod(schedules.intra_modality)
+
     def begin_epoch(self, epoch: int, step: int) -> None:
         """Extracts features, clusters, fills the memories."""
+        super().begin_epoch(epoch, step)
         features = clustering_features(
             self.session.training_features(self.model), self.session.cameras, self.settings
         )

@@ -12,6 +12,7 @@ from ..engine.session import Session
 from ..engine.stages import Stage
 from ..losses import ContrastiveLoss
 from ..models.network import Network
+from . import schedules
 from .settings import BaselineSettings
 
 STREAM = 11
@@ -27,12 +28,10 @@ class Pretraining(Stage):
     name = "pretrain"
 
     def __init__(self, session: Session, settings: BaselineSettings, model: Network) -> None:
-        super().__init__()
+        super().__init__(schedules.pretraining(settings))
         self.session = session
         self.settings = settings
         self.model = model
-        self.epochs = settings.resolved_pretrain_epochs
-        self.lr = settings.pretrain_lr
         self.steps = settings.pretrain_steps
         self.augment = Augmenter(session, settings.augmentation, settings.network, STREAM)
         self.loss = ContrastiveLoss(settings.contrast_temperature)

@@ -19,6 +19,7 @@ from ..pseudo_labels.labelling import clustering_features
 from .epoch_length import steps_of_epoch
 from .given_labels import parse_given
 from .match_clusters import ClusterMatching, ambiguous_pairs
+from .schedules import stage_two_schedule
 from .semi_supervised import match_with_given
 from .settings import StageTwoSettings
 
@@ -37,7 +38,7 @@ class StageTwo(Stage):
     def __init__(
         self, session: Session, settings: StageTwoSettings, model: Network, artefact: Artefact
     ) -> None:
-        super().__init__()
+        super().__init__(stage_two_schedule(settings))
         self.session = session
         self.settings = settings
         self.model = model
@@ -45,10 +46,7 @@ class StageTwo(Stage):
         self.given = (
             None if settings.semi_supervised is None else parse_given(settings.semi_supervised)
         )
-        self.epochs = settings.epochs
-        self.lr = settings.lr
         self.steps = steps_of_epoch(settings, session.modalities)
-        self.milestones = tuple(self.steps * epoch for epoch in settings.lr_steps)
         self.augment = Augmenter(
             session, settings.augmentation, settings.network, self.stream, views=2
         )

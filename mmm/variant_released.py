@@ -53,6 +53,7 @@ class ReleasedVariant(StageTwo):
 
     def begin_epoch(self, epoch: int, step: int) -> None:
         """After the cross-entropy epochs: confidences and class prototypes of the network."""
+        super().begin_epoch(epoch, step)
         self._epoch = epoch
         if epoch == 0:
             self.found.record(self.evaluator, self._first_features, self.name, 1, step)

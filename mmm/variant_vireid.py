@@ -40,6 +40,7 @@ class VireidVariant(StageTwo):
 
     def begin_epoch(self, epoch: int, step: int) -> None:
         """Clusters and matches when it is time, then fills the memories."""
+        super().begin_epoch(epoch, step)
         self._epoch = epoch
         first = epoch == 0
         features = self._first_features

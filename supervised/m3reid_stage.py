@@ -26,6 +26,7 @@ from ..losses import ContrastiveLoss, ModalityAlignmentLoss
 from ..losses.registry import extra_losses
 from ..losses.separation import separation_losses
 from ..models.network import BatchOutput, Network
+from .schedule import supervised_schedule
 from .settings import SupervisedSettings
 
 STREAM = 21
@@ -49,13 +50,11 @@ class Supervised(Stage):
     def __init__(
         self, session: Session, settings: SupervisedSettings, model: Network, classes: np.ndarray
     ) -> None:
-        super().__init__()
+        super().__init__(supervised_schedule(settings))
         self.session = session
         self.settings = settings
         self.model = model
         self.classes = classes
-        self.epochs = settings.epochs
-        self.lr = settings.lr
         self.augment = Augmenter(session, settings.augmentation, settings.network, STREAM)
         self.alignment = ModalityAlignmentLoss()
         self.contrast = ContrastiveLoss(settings.contrast_temperature)
@@ -64,7 +63,6 @@ class Supervised(Stage):
         except ValueError as error:
             raise UserError(f"--supervised, --sampler {settings.sampler}: {error}") from error
         self.steps = settings.steps or len(self.sampler)
-        self.milestones = tuple(self.steps * epoch for epoch in settings.lr_steps)
 
     def _sampler(self) -> EpochBatchSampler:
         settings, classes, modalities = self.settings, self.classes, self.session.modalities
