@@ -14,8 +14,6 @@ from ..losses import ContrastiveLoss
 from ..models.network import Network
 from .settings import BaselineSettings
 
-STREAM = 11
-
 
 class Pretraining(Stage):
     """Contrasts two clips of a tracklet with other tracklets *of the same camera*.
@@ -25,6 +23,7 @@ class Pretraining(Stage):
     """
 
     name = "pretrain"
+    stream = 11
 
     def __init__(self, session: Session, settings: BaselineSettings, model: Network) -> None:
         super().__init__()
@@ -34,14 +33,14 @@ class Pretraining(Stage):
         self.epochs = settings.resolved_pretrain_epochs
         self.lr = settings.pretrain_lr
         self.steps = settings.pretrain_steps
-        self.augment = Augmenter(session, settings.augmentation, settings.network, STREAM)
+        self.augment = Augmenter(session, settings.augmentation, settings.network, self.stream)
         self.loss = ContrastiveLoss(settings.contrast_temperature)
         self.sampler = TrackContrastSampler(
             session.modalities,
             session.cameras,
             settings.pretrain_tracks,
             settings.pretrain_steps,
-            seed=settings.seed,
+            seed=(settings.seed, self.stream),
         )
 
     def batches(self, epoch: int) -> Iterable[tuple[Tensor, Tensor]]:
@@ -49,7 +48,7 @@ class Pretraining(Stage):
         self.sampler.set_epoch(epoch)
         twice = [batch + batch for batch in self.sampler]
         return self.session.training_clips(
-            twice, (self.settings.seed, STREAM, epoch), self.settings.pretrain_frames
+            twice, (self.settings.seed, self.stream, epoch), self.settings.pretrain_frames
         )
 
     def losses(self, clips: Tensor, index: Tensor, step: int) -> dict[str, Tensor]:

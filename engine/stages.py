@@ -29,6 +29,7 @@ class Stage(ABC):
 
     Attributes:
         name: in records and messages.
+        stream: number that keeps the stage's random draws apart from those of the others.
         epochs: how many; 0 leaves the stage out.
         steps: batches of an epoch.
         lr: base learning rate.
@@ -37,6 +38,7 @@ class Stage(ABC):
     """
 
     name: str
+    stream: int
     epochs: int
     steps: int
     lr: float

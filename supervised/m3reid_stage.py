@@ -28,8 +28,6 @@ from ..losses.separation import separation_losses
 from ..models.network import BatchOutput, Network
 from .settings import SupervisedSettings
 
-STREAM = 21
-
 
 def relabel(identities: np.ndarray) -> np.ndarray:
     """Identities as classes 0 … C−1, in ascending order."""
@@ -45,6 +43,7 @@ class Supervised(Stage):
     """
 
     name = "supervised"
+    stream = 21
 
     def __init__(
         self, session: Session, settings: SupervisedSettings, model: Network, classes: np.ndarray
@@ -56,7 +55,7 @@ class Supervised(Stage):
         self.classes = classes
         self.epochs = settings.epochs
         self.lr = settings.lr
-        self.augment = Augmenter(session, settings.augmentation, settings.network, STREAM)
+        self.augment = Augmenter(session, settings.augmentation, settings.network, self.stream)
         self.alignment = ModalityAlignmentLoss()
         self.contrast = ContrastiveLoss(settings.contrast_temperature)
         try:
@@ -68,7 +67,7 @@ class Supervised(Stage):
 
     def _sampler(self) -> EpochBatchSampler:
         settings, classes, modalities = self.settings, self.classes, self.session.modalities
-        p, k, seed = settings.p_num, settings.k_num, settings.seed
+        p, k, seed = settings.p_num, settings.k_num, (settings.seed, self.stream)
         if settings.sampler == "identity":
             return IdentityBatchSampler(classes, p, k, seed=seed)
         if settings.sampler == "modality-ratio":
@@ -84,14 +83,14 @@ class Supervised(Stage):
         chosen: list[list[int]] = []
         passes = 0
         while len(chosen) < self.steps:
-            self.sampler.set_epoch(epoch * 1000 + passes)
+            self.sampler.set_epoch(epoch, passes)
             drawn = list(self.sampler)
             if not drawn:
                 break
             chosen += drawn
             passes += 1
         return self.session.training_clips(
-            chosen[: self.steps], (self.settings.seed, STREAM, epoch)
+            chosen[: self.steps], (self.settings.seed, self.stream, epoch)
         )
 
     def losses(self, clips: Tensor, index: Tensor, step: int) -> dict[str, Tensor]:
