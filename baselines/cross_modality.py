@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from ..datasets.samplers import UnifiedBatchSampler
+from ..datasets.track import Modality
 from ..engine.session import Session
 from ..memory import ClusterMemory, joint_prototypes
 from ..models.network import Network
@@ -16,6 +17,9 @@ from ..pseudo_labels.labelling import joint_labels
 from . import schedules
 from .intra_modality import IntraModality
 from .settings import BaselineSettings
+
+# Number of the random stream of joint batches, beside the modalities' own.
+JOINT = len(Modality)
 
 
 class CrossModality(IntraModality):
@@ -61,7 +65,7 @@ class CrossModality(IntraModality):
         """Batches of 1a and joint batches in turn."""
         intra = self._intra_batches(epoch)
         if self.joint_memory is None:
-            again = self._intra_batches(epoch + self.epochs)
+            again = self._intra_batches(epoch, 1)
         else:
             sampler = UnifiedBatchSampler(
                 self.joint,
@@ -69,7 +73,7 @@ class CrossModality(IntraModality):
                 min(2 * self.settings.p_num, int(self.joint.max()) + 1),
                 self.settings.k_num + self.settings.k_num % 2,
                 self.settings.steps,
-                seed=self.settings.seed + self.stream,
+                seed=(self.settings.seed, self.stream, JOINT),
             )
             sampler.set_epoch(epoch)
             again = list(sampler)

@@ -21,8 +21,6 @@ from ..pseudo_labels.labelling import clustering_features, intra_modality_labels
 from . import schedules
 from .settings import BaselineSettings
 
-STREAM = 12
-
 
 class IntraModality(Stage):
     """Each iteration draws one visible and one infrared P×K batch, in one forward pass.
@@ -31,7 +29,7 @@ class IntraModality(Stage):
     """
 
     name = "intra_modality"
-    stream = STREAM
+    stream = 12
 
     def __init__(self, session: Session, settings: BaselineSettings, model: Network) -> None:
         super().__init__(self.scheduled(settings))
@@ -78,8 +76,8 @@ class IntraModality(Stage):
     def _memory(self, prototypes: Tensor) -> ClusterMemory:
         return cluster_memory(prototypes.to(self.session.runtime.device), self.settings)
 
-    def _intra_batches(self, epoch: int) -> list[list[int]]:
-        """Visible and infrared halves of each batch, as track numbers."""
+    def _intra_batches(self, epoch: int, again: int = 0) -> list[list[int]]:
+        """Visible and infrared halves of each batch, as track numbers; ``again`` draws others."""
         halves = []
         for modality in Modality:
             chosen = np.flatnonzero(self.session.modalities == modality)
@@ -90,9 +88,9 @@ class IntraModality(Stage):
                 min(self.settings.p_num, int(labels.max(initial=-1)) + 1),
                 self.settings.k_num,
                 self.settings.steps,
-                seed=self.settings.seed + self.stream,
+                seed=(self.settings.seed, self.stream, int(modality)),
             )
-            sampler.set_epoch(epoch)
+            sampler.set_epoch(epoch, again)
             halves.append([chosen[batch].tolist() for batch in sampler])
         return [visible + infrared for visible, infrared in zip(*halves)]
 

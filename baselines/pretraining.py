@@ -15,8 +15,6 @@ from ..models.network import Network
 from . import schedules
 from .settings import BaselineSettings
 
-STREAM = 11
-
 
 class Pretraining(Stage):
     """Contrasts two clips of a tracklet with other tracklets *of the same camera*.
@@ -26,6 +24,7 @@ class Pretraining(Stage):
     """
 
     name = "pretrain"
+    stream = 11
 
     def __init__(self, session: Session, settings: BaselineSettings, model: Network) -> None:
         super().__init__(schedules.pretraining(settings))
@@ -33,14 +32,14 @@ class Pretraining(Stage):
         self.settings = settings
         self.model = model
         self.steps = settings.pretrain_steps
-        self.augment = Augmenter(session, settings.augmentation, settings.network, STREAM)
+        self.augment = Augmenter(session, settings.augmentation, settings.network, self.stream)
         self.loss = ContrastiveLoss(settings.contrast_temperature)
         self.sampler = TrackContrastSampler(
             session.modalities,
             session.cameras,
             settings.pretrain_tracks,
             settings.pretrain_steps,
-            seed=settings.seed,
+            seed=(settings.seed, self.stream),
         )
 
     def batches(self, epoch: int) -> Iterable[tuple[Tensor, Tensor]]:
@@ -48,7 +47,7 @@ class Pretraining(Stage):
         self.sampler.set_epoch(epoch)
         twice = [batch + batch for batch in self.sampler]
         return self.session.training_clips(
-            twice, (self.settings.seed, STREAM, epoch), self.settings.pretrain_frames
+            twice, (self.settings.seed, self.stream, epoch), self.settings.pretrain_frames
         )
 
     def losses(self, clips: Tensor, index: Tensor, step: int) -> dict[str, Tensor]:

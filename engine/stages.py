@@ -30,6 +30,7 @@ class Stage(ABC):
 
     Attributes:
         name: in records and messages.
+        stream: number that keeps the stage's random draws apart from those of the others.
         epochs: how many; 0 leaves the stage out.
         steps: batches of an epoch.
         schedule: what it does by epoch, and :attr:`phase` the part that holds in this one.
@@ -37,6 +38,7 @@ class Stage(ABC):
     """
 
     name: str
+    stream: int
     epochs: int
     steps: int
     schedule: StageSchedule

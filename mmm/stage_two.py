@@ -32,8 +32,6 @@ class StageTwo(Stage):
     """
 
     name = "mmm"
-    # Number of the random stream of augmentation and batches.
-    stream: int
 
     def __init__(
         self, session: Session, settings: StageTwoSettings, model: Network, artefact: Artefact
@@ -82,7 +80,7 @@ class StageTwo(Stage):
             min(self.settings.p_num, int(self.unified.max()) + 1),
             self.settings.k_num,
             self.steps,
-            seed=self.settings.seed + self.stream,
+            seed=(self.settings.seed, self.stream),
         )
         sampler.set_epoch(epoch)
         return self.session.training_clips(list(sampler), (self.settings.seed, self.stream, epoch))

@@ -29,8 +29,6 @@ from ..models.network import BatchOutput, Network
 from .schedule import supervised_schedule
 from .settings import SupervisedSettings
 
-STREAM = 21
-
 
 def relabel(identities: np.ndarray) -> np.ndarray:
     """Identities as classes 0 … C−1, in ascending order."""
@@ -46,6 +44,7 @@ class Supervised(Stage):
     """
 
     name = "supervised"
+    stream = 21
 
     def __init__(
         self, session: Session, settings: SupervisedSettings, model: Network, classes: np.ndarray
@@ -55,7 +54,7 @@ class Supervised(Stage):
         self.settings = settings
         self.model = model
         self.classes = classes
-        self.augment = Augmenter(session, settings.augmentation, settings.network, STREAM)
+        self.augment = Augmenter(session, settings.augmentation, settings.network, self.stream)
         self.alignment = ModalityAlignmentLoss()
         self.contrast = ContrastiveLoss(settings.contrast_temperature)
         try:
@@ -66,7 +65,7 @@ class Supervised(Stage):
 
     def _sampler(self) -> EpochBatchSampler:
         settings, classes, modalities = self.settings, self.classes, self.session.modalities
-        p, k, seed = settings.p_num, settings.k_num, settings.seed
+        p, k, seed = settings.p_num, settings.k_num, (settings.seed, self.stream)
         if settings.sampler == "identity":
             return IdentityBatchSampler(classes, p, k, seed=seed)
         if settings.sampler == "modality-ratio":
@@ -82,14 +81,14 @@ class Supervised(Stage):
         chosen: list[list[int]] = []
         passes = 0
         while len(chosen) < self.steps:
-            self.sampler.set_epoch(epoch * 1000 + passes)
+            self.sampler.set_epoch(epoch, passes)
             drawn = list(self.sampler)
             if not drawn:
                 break
             chosen += drawn
             passes += 1
         return self.session.training_clips(
-            chosen[: self.steps], (self.settings.seed, STREAM, epoch)
+            chosen[: self.steps], (self.settings.seed, self.stream, epoch)
         )
 
     def losses(self, clips: Tensor, index: Tensor, step: int) -> dict[str, Tensor]:
