@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from torch import Tensor
 
 from ..datasets.samplers import TrackContrastSampler
+from ..datasets.track import Modality
 from ..engine.augment import Augmenter
 from ..engine.session import Session
 from ..engine.stages import Stage
@@ -57,7 +58,9 @@ class Pretraining(Stage):
             output = self.model.forward_features(batch.images, batch.modalities)
         tracks = batch.tracks.to(batch.modalities.device)
         losses = {}
-        for name, code in (("visible", 0), ("infrared", 1)):
-            chosen = batch.modalities == code
-            losses[f"{name} contrast"] = self.loss(output.embeddings[chosen], tracks[chosen])
+        for modality in Modality:
+            chosen = batch.modalities == modality
+            name = f"{modality.name.lower()} contrast"
+            loss = self.loss(output.embeddings[chosen], tracks[chosen])
+            losses[name] = self.phase.losses[name] * loss
         return losses

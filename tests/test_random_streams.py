@@ -4,6 +4,7 @@ from itertools import chain
 
 import numpy as np
 import pytest
+import torch
 import vireid.mmm.train
 import vireid.supervised.train  # noqa: F401
 from tiny_settings import SHORTEST, SHORTEST_STAGE_ONE
@@ -89,7 +90,7 @@ def stages_of(seed, data_dir, output):
         stage = kind(session, settings, model)
         stage.labels = halves
         if kind is CrossModality:
-            stage.joint, stage.joint_memory = halves, object()
+            stage.take_joint(torch.eye(len(halves)), halves)
         yield stage
     yield Pretraining(session, settings, model)
     labelled = SupervisedSettings(
