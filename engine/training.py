@@ -12,6 +12,7 @@ from torch import Tensor
 
 from ..distributed import ranks
 from ..errors import UserError
+from ..losses.inputs import at_least_float32
 from ..models.network import Network
 from .options import OptimiserOptions
 from .peak_memory import memory_text, peak_memory_mib
@@ -129,7 +130,7 @@ def train_epoch(
         for group in optimiser.param_groups:
             group["lr"] = lr * group.get("factor", 1.0)
         losses = losses_of(clips, index, position.step + taken)
-        total = torch.stack([value.float() for value in losses.values()]).sum()
+        total = torch.stack([at_least_float32(value) for value in losses.values()]).sum()
         if not bool(torch.isfinite(total)):
             _stop_on_non_finite(losses, clips, index, run.path, position)
         optimiser.zero_grad(set_to_none=True)

@@ -23,6 +23,7 @@ from ..engine.session import Session
 from ..engine.stages import Stage
 from ..errors import UserError
 from ..losses import ContrastiveLoss, ModalityAlignmentLoss
+from ..losses.inputs import at_least_float32
 from ..losses.registry import extra_losses
 from ..losses.separation import separation_losses
 from ..models.network import BatchOutput, Network
@@ -110,10 +111,10 @@ class Supervised(Stage):
 
     def _identity_losses(self, output: BatchOutput, classes: Tensor) -> dict[str, Tensor]:
         assert output.logits is not None
-        losses = {"ID clip": F.cross_entropy(output.logits.float(), classes)}
+        losses = {"ID clip": F.cross_entropy(at_least_float32(output.logits), classes)}
         if output.frame_logits is not None:
             losses["ID frame"] = F.cross_entropy(
-                output.frame_logits.flatten(0, 1).float(),
+                at_least_float32(output.frame_logits.flatten(0, 1)),
                 classes.repeat_interleave(output.frame_logits.shape[1]),
             )
         return losses
