@@ -35,6 +35,7 @@ from ..evaluation.trials import evaluate
 from ..files import write_whole
 from ..models.network import Network
 from ..pseudo_labels.evaluator import PseudoLabelEvaluator
+from ..random_streams import Draw, numpy_generator
 from ..reporting.tensorboard_pictures import show_embedding, show_matching, show_ranked_lists
 from .encoder import Encoder
 from .frame_source import FrameSource
@@ -97,7 +98,7 @@ class Session:
         require_complete(verification, options.allow_incomplete)
         dataset = load_dataset(options.dataset, options.data_dir, **split)
         # Lists on disk are sorted by identity; that order must not reach clustering or sampling.
-        order = np.random.default_rng((options.seed, 1)).permutation(len(dataset.train))
+        order = numpy_generator(Draw.ORDER, options.seed).permutation(len(dataset.train))
         identified: list[Track] = [dataset.train[i] for i in order]
         self.tracks = _as_permitted(identified, labelled)
         if run is not None and not run.resumed:

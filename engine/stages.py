@@ -20,8 +20,9 @@ from .compiling import compile_network
 from .options import LoopOptions
 from .progress import RunClock
 from .run_folder import RunFolder
+from .schedule import Phase, StageSchedule
 from .session import Session
-from .training import Position, Schedule, make_optimiser, train_epoch
+from .training import Position, make_optimiser, train_epoch
 
 
 class Stage(ABC):
@@ -29,24 +30,33 @@ class Stage(ABC):
 
     Attributes:
         name: in records and messages.
+        stream: number that keeps the stage's random draws apart from those of the others.
         epochs: how many; 0 leaves the stage out.
         steps: batches of an epoch.
-        lr: base learning rate.
-        milestones: steps of the stage at which the step schedule decays.
+        schedule: what it does by epoch, and :attr:`phase` the part that holds in this one.
         writes: what the memories of this step are yet to take in; a stage without any adds none.
     """
 
     name: str
+    stream: int
     epochs: int
     steps: int
-    lr: float
-    milestones: tuple[int, ...] = ()
+    schedule: StageSchedule
+    phase: Phase
 
-    def __init__(self) -> None:
+    def __init__(self, schedule: StageSchedule) -> None:
+        self.name = schedule.stage
+        self.epochs = schedule.epochs
+        self.schedule = schedule
+        self.phase = schedule.phase(0)
         self.writes = PendingWrites()
 
-    def begin_epoch(self, epoch: int, step: int) -> None:  # noqa: B027 - nothing to prepare
-        """Clusters, matches, builds memories; ``epoch`` counts from 0."""
+    def begin_epoch(self, epoch: int, step: int) -> None:
+        """Clusters, matches, builds memories; ``epoch`` counts from 0.
+
+        Every stage calls this one first, for what holds in the epoch.
+        """
+        self.phase = self.schedule.phase(epoch)
 
     @abstractmethod
     def batches(self, epoch: int) -> Iterable[tuple[Tensor, Tensor]]:
@@ -131,7 +141,7 @@ def run_stages(
         going_on = number == first_stage and first_epoch > 0
         if not going_on:
             stage_step = 0
-        optimiser = session.runtime.scaled(make_optimiser(model, options, stage.lr))
+        optimiser = session.runtime.scaled(make_optimiser(model, options, stage.schedule.rate.base))
         if going_on:
             optimiser.load_state_dict(saved["optimiser"])
             session.runtime.load_scaler(saved.get("scaler", {}))
@@ -139,20 +149,13 @@ def run_stages(
         started = time.perf_counter()
         for epoch in range(first_epoch if going_on else 0, stage.epochs):
             stage.begin_epoch(epoch, step)
-            schedule = Schedule(
-                options.schedule,
-                stage.lr,
-                stage.steps * stage.epochs,
-                stage.milestones,
-                stage.steps * options.lr_warmup_epochs,
-            )
             model.train()
             taken = train_epoch(
                 session.runtime,
                 run,
                 Position(stage.name, epoch, stage.epochs, step, stage_step),
                 optimiser,
-                schedule,
+                stage.schedule.rate,
                 stage.batches(epoch),
                 stage.steps,
                 stage.losses,

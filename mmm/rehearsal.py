@@ -12,10 +12,11 @@ from ..engine.dry_run import PlannedStage, dry_run, most_clusters, rehearsal, so
 from ..engine.session import Session
 from ..pseudo_labels.artefact import Artefact
 from .epoch_length import steps_of_epoch
+from .schedules import goes_on
 from .settings import StageTwoSettings
 from .stage_two import StageTwo
 from .variant_vireid import VireidVariant
-from .variants import VARIANTS, starting_network
+from .variants import starting_network
 
 
 def rehearse_stage_two(
@@ -35,7 +36,7 @@ def rehearse_stage_two(
     """
     trial = rehearsal(settings)
     session = Session(trial, "mmm", None, labelled=labelled)
-    goes_on = VARIANTS[settings.variant].goes_on
+    trained = goes_on(settings)
     model = starting_network(trial, artefact, session)
     augment = Augmenter(
         session, settings.augmentation, settings.network, VireidVariant.stream, views=2
@@ -52,7 +53,7 @@ def rehearse_stage_two(
         # The unified memory and one for each modality, or three memories as large.
         prototypes = most_clusters(session, settings.min_samples)
         prototypes *= settings.memory_prototypes + 1
-        extractions = settings.epochs - goes_on
+        extractions = settings.epochs - trained
     plan = PlannedStage(
         StageTwo.name,
         settings.epochs,
@@ -61,7 +62,7 @@ def rehearse_stage_two(
         stand_in(session, model, augment, prototypes=prototypes),
         extractions,
     )
-    dry_run(session, settings, model, [plan], untrained=not goes_on)
+    dry_run(session, settings, model, [plan], untrained=not trained)
 
 
 def _clusters_of(artefact: Artefact) -> int:

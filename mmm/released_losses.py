@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import NamedTuple
 
 import torch
@@ -10,9 +11,9 @@ from torch import Tensor
 
 from ..datasets.track import Modality
 from ..losses import BatchHardTripletLoss
+from ..losses.inputs import at_least_float32
 from ..models.network import BatchOutput
 from .alignment import view_alignment
-from .options import StageTwoOptions
 from .self_mimic import ViewPrototypes, absolute_mimic
 
 # Number of the exchanged view of visible images; 0 and 1 are the modalities' codes.
@@ -39,11 +40,6 @@ class ViewBatch(NamedTuple):
     def views(self) -> Tensor:
         """[B] int64: 0 plain visible, 1 infrared, 2 exchanged visible."""
         return torch.where(self.exchanged, EXCHANGED, self.modalities)
-
-
-def wide(tensor: Tensor) -> Tensor:
-    """The tensor in float32 or better: half precision would spoil differences and sums."""
-    return tensor.to(torch.promote_types(tensor.dtype, torch.float32))
 
 
 def identity_losses(
@@ -79,9 +75,8 @@ def main_losses(
     output: BatchOutput,
     batch: ViewBatch,
     prototypes: ViewPrototypes,
-    options: StageTwoOptions,
+    weights: Mapping[str, float],
     *,
-    alignment: bool = True,
     margin: float = MARGIN,
     ambiguous: Tensor | None = None,
 ) -> dict[str, Tensor]:
@@ -96,31 +91,27 @@ def main_losses(
         output: of a network with a classifier.
         batch: B rows, with confidences.
         prototypes: of the pass before.
-        options: weights of self-mimic and alignment.
-        alignment: whether this epoch has the alignment.
+        weights: of the terms, by name; a term that is not in here is not computed.
         margin: of the triplets.
         ambiguous: see :func:`identity_losses`.
 
     Returns:
-        ``ID``, ``triplet``, ``visible mimic``, ``infrared mimic``, ``visible alignment`` and
-        ``infrared alignment``; a weight of 0 leaves its terms out.
+        Of ``ID`` (with ``ID frame``), ``triplet``, ``visible mimic``, ``infrared mimic``, ``visible
+        alignment`` and ``infrared alignment`` those that have a weight, times it.
     """
     assert batch.confidence is not None
-    pooled, labels = wide(output.pooled), batch.labels
+    pooled, labels = at_least_float32(output.pooled), batch.labels
     losses = identity_losses(output, batch, ambiguous)
     losses["triplet"] = BatchHardTripletLoss(margin)(pooled, labels)
     visible = batch.modalities == Modality.VISIBLE
-    if options.mimic_weight:
-        targets = prototypes.values[batch.views, labels]
-        distance = absolute_mimic(pooled, targets, batch.confidence)
-        # Where an image is there in two views, each counts half.
-        losses["visible mimic"] = options.mimic_weight * _mean(distance[visible])
-        losses["infrared mimic"] = options.mimic_weight * _mean(distance[~visible])
-    if options.alignment_weight and alignment:
+    distance = absolute_mimic(pooled, prototypes.values[batch.views, labels], batch.confidence)
+    # A mean over the rows: where an image is there in two views, each counts half.
+    losses["visible mimic"] = _mean(distance[visible])
+    losses["infrared mimic"] = _mean(distance[~visible])
+    if "visible alignment" in weights:
         moved = view_alignment(pooled, labels, batch.modalities, batch.exchanged)
-        losses["visible alignment"] = options.alignment_weight * moved[0]
-        losses["infrared alignment"] = options.alignment_weight * moved[1]
-    return losses
+        losses["visible alignment"], losses["infrared alignment"] = moved
+    return {name: weights[name] * loss for name, loss in losses.items() if name in weights}
 
 
 def _mean(values: Tensor) -> Tensor:
@@ -131,7 +122,7 @@ def _mean(values: Tensor) -> Tensor:
 def _cross_entropy(
     logits: Tensor, labels: Tensor, weights: Tensor, ambiguous: Tensor | None
 ) -> Tensor:
-    logits = wide(logits)
+    logits = at_least_float32(logits)
     if ambiguous is not None:
         logits = logits.masked_fill(ambiguous[labels], float("-inf"))
     return (weights * F.cross_entropy(logits, labels, reduction="none")).mean()

@@ -13,8 +13,10 @@ from ..files import write_whole
 from ..pseudo_labels.artefact import read_artefact
 from .given_labels import only_given
 from .rehearsal import rehearse_stage_two
+from .schedules import goes_on
 from .settings import StageTwoSettings
 from .variants import VARIANTS, starting_network
+
 
 def _permitted(settings: StageTwoSettings) -> bool | Callable[[Sequence[Track]], list[Track]]:
     if settings.semi_supervised is None:
@@ -47,11 +49,8 @@ def train_stage_two(settings: StageTwoSettings) -> RunFolder | None:
             keys = sorted(track.key for track in session.tracks if track.identity is not None)
             write_whole(run.path / "labelled_tracks.txt", "".join(f"{key}\n" for key in keys))
             run.log(f"semi-supervised: {len(keys)} of {len(session.tracks)} tracks are labelled")
-        variant = VARIANTS[settings.variant]
         model = starting_network(settings, artefact, session)
-        stage = variant(session, settings, model, artefact)
-        this.train(
-            model, [stage], "model.safetensors", stage.name, untrained=not variant.goes_on
-        )
+        stage = VARIANTS[settings.variant](session, settings, model, artefact)
+        this.train(model, [stage], "model.safetensors", stage.name, untrained=not goes_on(settings))
         this.finish("stage two")
         return run

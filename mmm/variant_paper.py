@@ -26,8 +26,6 @@ class PaperVariant(VireidVariant):
     of stage one. Source: MMM, sections 3.2 to 3.4.
     """
 
-    goes_on = False
-
     def _take(self, found: ClusterMatching, features: Tensor) -> None:
         super()._take(found, features)
         self.labels = found.labels

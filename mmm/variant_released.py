@@ -11,15 +11,16 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ..datasets.samplers import UnifiedBatchSampler, UnpairedBatchSampler
-from ..datasets.track import Modality
 from ..engine.augment import AugmentedBatch, Augmenter
 from ..errors import UserError
+from ..losses.inputs import at_least_float32
 from ..losses.separation import separation_losses
 from ..models.network import BatchOutput
 from ..pseudo_labels.artefact import Artefact
+from ..pseudo_labels.labelling import in_both_modalities
 from .epoch_length import steps_of_epoch
 from .released_labels import released_classes
-from .released_losses import ViewBatch, identity_losses, main_losses, wide
+from .released_losses import ViewBatch, identity_losses, main_losses
 from .self_mimic import ViewPrototypes
 from .semi_supervised import known_classes
 from .stage_two import StageTwo
@@ -53,12 +54,14 @@ class ReleasedVariant(StageTwo):
             session.say(f"left out, their label is above the number of labels: {lost} tracks")
         self.labels = torch.from_numpy(self.unified)
         self.classes = int(self.labels.max()) + 1
-        self.paired = self._in_both_modalities()
+        # Classes of one modality give no pairs.
+        both = in_both_modalities(self.unified, session.modalities)
+        self.paired = np.where(both, self.unified, -1)
         pairs = len(np.unique(self.paired[self.paired >= 0]))
         if pairs < 2:
             raise UserError(
-                f"{artefact.folder} holds {pairs} clusters with tracks of both modalities; --variant "
-                "released needs at least 2. Run stage one longer, or with another --eps."
+                f"{artefact.folder} holds {pairs} clusters with tracks of both modalities; "
+                "--variant released needs at least 2. Run stage one longer, or with another --eps."
             )
         self.steps = steps_of_epoch(settings, session.modalities[self.unified >= 0])
         self.model.set_num_identities(self.classes)
@@ -66,7 +69,7 @@ class ReleasedVariant(StageTwo):
         classifier = self.model.classifier
         assert classifier is not None
         self.prototypes = ViewPrototypes(
-            self.classes, classifier.in_features, wide(classifier.weight)
+            self.classes, classifier.in_features, at_least_float32(classifier.weight)
         )
         self.confidence = torch.ones(2, len(self.unified))
         # The passes draw from streams of their own.
@@ -75,19 +78,14 @@ class ReleasedVariant(StageTwo):
             for stream in (self.confidence_stream, self.prototype_stream)
         }
 
-    def _in_both_modalities(self) -> np.ndarray:
-        """[N] classes; -1 also for classes of one modality, which give no pairs."""
-        sides = [self.unified[self.session.modalities == modality] for modality in Modality]
-        return np.where(np.isin(self.unified, np.intersect1d(*sides)), self.unified, -1)
-
     @property
     def in_main_phase(self) -> bool:
         """Whether the epoch comes after those of cross entropy alone."""
-        return self._epoch >= self.settings.ce_epochs
+        return "triplet" in self.phase.losses
 
     def begin_epoch(self, epoch: int, step: int) -> None:
         """In the main phase: the confidence of every track."""
-        self._epoch = epoch
+        super().begin_epoch(epoch, step)
         if epoch == 0:
             self.found.record(self.evaluator, self._first_features, self.name, 1, step)
         if self.in_main_phase:
@@ -106,7 +104,9 @@ class ReleasedVariant(StageTwo):
         for batch, output in self._look(self._pairs(epoch), self.prototype_stream, epoch):
             rows = self._rows(batch, output.pooled)
             assert rows.confidence is not None
-            self.prototypes.see(wide(output.pooled), rows.labels, rows.views, rows.confidence)
+            self.prototypes.see(
+                at_least_float32(output.pooled), rows.labels, rows.views, rows.confidence
+            )
         self.prototypes.renew()
 
     def _pairs(self, epoch: int) -> list[list[int]]:
@@ -118,7 +118,7 @@ class ReleasedVariant(StageTwo):
             min(settings.p_num, len(np.unique(self.paired[self.paired >= 0]))),
             settings.k_num,
             self.steps,
-            seed=settings.seed + self.stream,
+            seed=(settings.seed, self.stream),
         )
         sampler.set_epoch(epoch)
         return list(sampler)
@@ -131,7 +131,7 @@ class ReleasedVariant(StageTwo):
             settings.p_num * settings.k_num // 2,
             # A pass for confidences sees every track, however short the epochs are.
             settings.steps if stream == self.stream else None,
-            seed=settings.seed + stream,
+            seed=(settings.seed, stream),
         )
         sampler.set_epoch(epoch)
         return list(sampler)
@@ -155,7 +155,11 @@ class ReleasedVariant(StageTwo):
         for batch, output in self._look(lists, self.confidence_stream, epoch):
             assert output.logits is not None
             labels = self.labels[batch.tracks].to(output.logits.device)
-            each = F.cross_entropy(wide(output.logits), labels, reduction="none").float().cpu()
+            each = (
+                F.cross_entropy(at_least_float32(output.logits), labels, reduction="none")
+                .float()
+                .cpu()
+            )
             losses[batch.exchanged.long().cpu(), batch.tracks] = each
         found = view_confidence(
             losses, self.labels, self.session.modalities, seed=self.settings.seed
@@ -173,12 +177,11 @@ class ReleasedVariant(StageTwo):
         if not self.in_main_phase:
             return ViewBatch(labels, batch.modalities, batch.exchanged)
         confidence = self.confidence[batch.exchanged.long().cpu(), batch.tracks]
-        confidence = confidence.to(like.device, wide(like).dtype)
+        confidence = confidence.to(like.device, at_least_float32(like).dtype)
         return ViewBatch(labels, batch.modalities, batch.exchanged, confidence)
 
     def losses(self, clips: Tensor, index: Tensor, step: int) -> dict[str, Tensor]:
         """Cross entropy; in the main phase weighted, with triplets, self-mimic and alignment."""
-        settings = self.settings
         batch = self.augment(clips, index, step)
         output = self._forward(batch)
         rows = self._rows(batch, output.pooled)
@@ -187,13 +190,12 @@ class ReleasedVariant(StageTwo):
                 output,
                 rows,
                 self.prototypes,
-                settings,
-                alignment=self._epoch + 1 >= settings.alignment_from,
+                self.phase.losses,
                 ambiguous=self.ambiguous,
             )
         else:
             losses = identity_losses(output, rows, self.ambiguous)
-        return losses | separation_losses(output, settings.separation_weight)
+        return losses | separation_losses(output, self.settings.separation_weight)
 
     def state(self) -> dict[str, Any]:
         """The prototypes, which the next epoch reads, and the confidences of this one."""

@@ -16,6 +16,7 @@ from ..pseudo_labels.labelling import clustering_features, intra_modality_labels
 from .alignment import soft_cluster_alignment
 from .match_clusters import ClusterMatching
 from .memories import Memories, UnifiedMemories
+from .schedules import goes_on
 from .self_mimic import confident_means, squared_mimic
 from .semi_supervised import known_classes, modalities_to_cluster
 from .stage_two import StageTwo
@@ -31,7 +32,6 @@ class VireidVariant(StageTwo):
     memories that stay in training and unmatched clusters are ours.
     """
 
-    goes_on = True
     stream = 22
 
     def _prepare(self, artefact: Artefact) -> None:
@@ -41,10 +41,10 @@ class VireidVariant(StageTwo):
 
     def begin_epoch(self, epoch: int, step: int) -> None:
         """Clusters and matches when it is time, then fills the memories."""
-        self._epoch = epoch
+        super().begin_epoch(epoch, step)
         first = epoch == 0
         features = self._first_features
-        if not (first and self.goes_on):
+        if not (first and goes_on(self.settings)):
             features = self.session.training_features(self.model)
             features = clustering_features(features, self.session.cameras, self.settings)
         if epoch % self.settings.rematch_interval == 0:
@@ -111,12 +111,11 @@ class VireidVariant(StageTwo):
             losses["contrast"] = settings.contrast_weight * self.contrast(
                 embeddings, labels, excluded=excluded
             )
-        if settings.mimic_weight:
-            losses["mimic"] = settings.mimic_weight * squared_mimic(
-                embeddings, self.targets[labels]
-            )
-        if settings.alignment_weight and self._epoch + 1 >= settings.alignment_from:
-            losses["alignment"] = settings.alignment_weight * soft_cluster_alignment(
+        weights = self.phase.losses
+        if "mimic" in weights:
+            losses["mimic"] = weights["mimic"] * squared_mimic(embeddings, self.targets[labels])
+        if "alignment" in weights:
+            losses["alignment"] = weights["alignment"] * soft_cluster_alignment(
                 embeddings, labels, batch.modalities
             )
         losses.update(separation_losses(output, settings.separation_weight))

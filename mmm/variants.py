@@ -6,6 +6,7 @@ from ..engine.network import build_network, network_of
 from ..engine.session import Session
 from ..models.network import Network
 from ..pseudo_labels.artefact import Artefact
+from .schedules import goes_on
 from .settings import StageTwoSettings
 from .stage_two import StageTwo
 from .variant_paper import PaperVariant
@@ -20,7 +21,7 @@ VARIANTS: dict[str, type[StageTwo]] = {
 
 
 def starting_network(settings: StageTwoSettings, artefact: Artefact, session: Session) -> Network:
-    """The network on the device: stage one's, or what ``--weights`` says; see ``goes_on``.
+    """The network on the device: stage one's, or what ``--weights`` says; see :func:`goes_on`.
 
     Args:
         settings: of the command.
@@ -30,6 +31,6 @@ def starting_network(settings: StageTwoSettings, artefact: Artefact, session: Se
     Raises:
         UserError: the weights cannot be had, or are of another network.
     """
-    if VARIANTS[settings.variant].goes_on:
+    if goes_on(settings):
         return network_of(artefact.encoder, settings, session.runtime)
     return build_network(settings, session)

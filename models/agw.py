@@ -45,6 +45,7 @@ class AGW(BNNeckNetwork):
     """
 
     two_streams: ClassVar[bool] = True
+    classifier_std: ClassVar[float | None] = 0.001
 
     def __init__(
         self,

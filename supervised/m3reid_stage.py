@@ -23,12 +23,12 @@ from ..engine.session import Session
 from ..engine.stages import Stage
 from ..errors import UserError
 from ..losses import ContrastiveLoss, ModalityAlignmentLoss
+from ..losses.inputs import at_least_float32
 from ..losses.registry import extra_losses
 from ..losses.separation import separation_losses
 from ..models.network import BatchOutput, Network
+from .schedule import supervised_schedule
 from .settings import SupervisedSettings
-
-STREAM = 21
 
 
 def relabel(identities: np.ndarray) -> np.ndarray:
@@ -45,18 +45,17 @@ class Supervised(Stage):
     """
 
     name = "supervised"
+    stream = 21
 
     def __init__(
         self, session: Session, settings: SupervisedSettings, model: Network, classes: np.ndarray
     ) -> None:
-        super().__init__()
+        super().__init__(supervised_schedule(settings))
         self.session = session
         self.settings = settings
         self.model = model
         self.classes = classes
-        self.epochs = settings.epochs
-        self.lr = settings.lr
-        self.augment = Augmenter(session, settings.augmentation, settings.network, STREAM)
+        self.augment = Augmenter(session, settings.augmentation, settings.network, self.stream)
         self.alignment = ModalityAlignmentLoss()
         self.contrast = ContrastiveLoss(settings.contrast_temperature)
         try:
@@ -64,11 +63,10 @@ class Supervised(Stage):
         except ValueError as error:
             raise UserError(f"--supervised, --sampler {settings.sampler}: {error}") from error
         self.steps = settings.steps or len(self.sampler)
-        self.milestones = tuple(self.steps * epoch for epoch in settings.lr_steps)
 
     def _sampler(self) -> EpochBatchSampler:
         settings, classes, modalities = self.settings, self.classes, self.session.modalities
-        p, k, seed = settings.p_num, settings.k_num, settings.seed
+        p, k, seed = settings.p_num, settings.k_num, (settings.seed, self.stream)
         if settings.sampler == "identity":
             return IdentityBatchSampler(classes, p, k, seed=seed)
         if settings.sampler == "modality-ratio":
@@ -84,14 +82,14 @@ class Supervised(Stage):
         chosen: list[list[int]] = []
         passes = 0
         while len(chosen) < self.steps:
-            self.sampler.set_epoch(epoch * 1000 + passes)
+            self.sampler.set_epoch(epoch, passes)
             drawn = list(self.sampler)
             if not drawn:
                 break
             chosen += drawn
             passes += 1
         return self.session.training_clips(
-            chosen[: self.steps], (self.settings.seed, STREAM, epoch)
+            chosen[: self.steps], (self.settings.seed, self.stream, epoch)
         )
 
     def losses(self, clips: Tensor, index: Tensor, step: int) -> dict[str, Tensor]:
@@ -113,10 +111,10 @@ class Supervised(Stage):
 
     def _identity_losses(self, output: BatchOutput, classes: Tensor) -> dict[str, Tensor]:
         assert output.logits is not None
-        losses = {"ID clip": F.cross_entropy(output.logits.float(), classes)}
+        losses = {"ID clip": F.cross_entropy(at_least_float32(output.logits), classes)}
         if output.frame_logits is not None:
             losses["ID frame"] = F.cross_entropy(
-                output.frame_logits.flatten(0, 1).float(),
+                at_least_float32(output.frame_logits.flatten(0, 1)),
                 classes.repeat_interleave(output.frame_logits.shape[1]),
             )
         return losses

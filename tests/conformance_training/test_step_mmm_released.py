@@ -1,11 +1,14 @@
 """Terms, gradients and prototypes of stage two as the released code trains it."""
 
+from pathlib import Path
+
 import torch
 from training_vectors import arrays, each_vector
 from vireid.datasets.track import Modality
-from vireid.mmm.options import StageTwoOptions
 from vireid.mmm.released_losses import ViewBatch, identity_losses, main_losses
+from vireid.mmm.schedules import stage_two_schedule
 from vireid.mmm.self_mimic import ViewPrototypes
+from vireid.mmm.settings import StageTwoSettings
 from vireid.models.network import BatchOutput
 
 VIEWS = ("visible_1", "visible_2", "infrared")
@@ -33,6 +36,21 @@ def rows(labels, n, confidence=None):
     return ViewBatch(labels, modalities, exchanged, confidence)
 
 
+def main_weights(**given):
+    """Weights of the main phase as the stage's own schedule has them."""
+    settings = StageTwoSettings(
+        data_dir=Path("data"),
+        output=Path("run"),
+        dataset="sysu-mm01",
+        variant="released",
+        ce_epochs=5,
+        alignment_from=6,
+        epochs=100,
+        **given,
+    )
+    return stage_two_schedule(settings).phase(5).losses
+
+
 def output_of(pooled, logits):
     return BatchOutput(pooled, pooled, logits)
 
@@ -55,7 +73,7 @@ def test_the_warm_up_is_the_mean_cross_entropy_of_three_blocks(vector):
 @each_vector("step_mmm_released_*.npz")
 def test_two_epochs_of_the_main_phase(vector):
     case = arrays(vector)
-    options = StageTwoOptions(
+    weights = main_weights(
         mimic_weight=float(case["intra_weight"]), alignment_weight=float(case["inter_weight"])
     )
     classes, width = int(case["n_class"]), case["batch0_pooled_visible_1"].shape[1]
@@ -74,7 +92,7 @@ def test_two_epochs_of_the_main_phase(vector):
                 output_of(pooled, logits),
                 batch,
                 prototypes,
-                options,
+                weights,
                 margin=float(case["margin"]),
             )
             assert set(losses) == set(TERMS.values())

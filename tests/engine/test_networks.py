@@ -12,7 +12,7 @@ from vireid.engine.checkpoint import load_model, save_model
 from vireid.engine.encoder import Encoder
 from vireid.engine.network import network_meta
 from vireid.engine.runtime import Runtime
-from vireid.engine.training import Schedule, make_optimiser
+from vireid.engine.training import make_optimiser
 from vireid.losses.separation import separation_losses
 from vireid.models import network_named
 
@@ -109,9 +109,3 @@ def test_the_backbone_has_its_own_rate(tmp_path):
     assert {id(p) for p in head["params"]} == {id(model.neck.weight), id(model.classifier.weight)}
     trained = [p for p in model.parameters() if p.requires_grad]
     assert len(backbone["params"]) + 2 == len(trained)
-
-
-def test_the_step_schedule_rises_before_it_falls():
-    schedule = Schedule("step", 0.1, 100, (20, 40), ramp=10)
-    rates = [schedule.at(step) for step in (0, 4, 9, 10, 19, 20, 40)]
-    assert rates == pytest.approx([0.01, 0.05, 0.1, 0.1, 0.1, 0.01, 0.001])

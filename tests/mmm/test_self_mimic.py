@@ -33,7 +33,9 @@ def test_the_absolute_distance_is_weighted_and_takes_the_rows_as_they_are():
 def test_prototypes_are_zero_until_a_pass_ends_and_a_class_without_a_row_keeps_its_own():
     prototypes = ViewPrototypes(3, 2, torch.zeros(0))
     rows = torch.tensor([[2.0, 4], [4, 0], [6, 6]])
-    prototypes.see(rows, torch.tensor([0, 0, 2]), torch.tensor([0, 0, 1]), torch.tensor([1, 0.5, 1]))
+    prototypes.see(
+        rows, torch.tensor([0, 0, 2]), torch.tensor([0, 0, 1]), torch.tensor([1, 0.5, 1])
+    )
     assert (prototypes.values == 0).all()
     prototypes.renew()
     # Divided by the number of rows, not by the sum of the confidences.
