@@ -19,8 +19,10 @@ class Encoder:
 
     Args:
         model, runtime: the network, where and how precisely it computes.
-        flip: average the clip with its mirror image.
-        unit: normalise the features; without, they are what the classifier takes.
+        flip: average the features of the clip and of its mirror image.
+        unit: take unit features; without, they are what the classifier takes.
+        renormalise: scale the average of two unit features to length 1 again, as a ranking wants
+            it; clustering and memories take it as it is, shorter than 1. Source: stage one of MMM.
         view: changes the normalised clips, for instance to one channel; None leaves them.
     """
 
@@ -31,12 +33,14 @@ class Encoder:
         *,
         flip: bool = False,
         unit: bool = True,
+        renormalise: bool = True,
         view: Callable[[Tensor], Tensor] | None = None,
     ) -> None:
         self.model = model
         self.runtime = runtime
         self.flip = flip
         self.unit = unit
+        self.renormalise = renormalise
         self.view = view
 
     @torch.inference_mode()
@@ -49,7 +53,7 @@ class Encoder:
                 none.
 
         Returns:
-            [B, D] float32, unit rows unless ``unit`` is off.
+            [B, D] float32; unit rows unless ``unit`` is off, or ``renormalise`` with ``flip`` on.
 
         Raises:
             ValueError: a two-stream network, and no modalities are given.
@@ -64,10 +68,11 @@ class Encoder:
                 features = self._forward(images, modalities).float()
                 if self.flip:
                     mirrored = self._forward(images.flip(-1), modalities).float()
-                    features = features + mirrored if self.unit else (features + mirrored) / 2
+                    features = (features + mirrored) / 2
         finally:
             self.model.train(was_training)
-        return F.normalize(features, dim=1) if self.unit else features
+        again = self.unit and self.flip and self.renormalise
+        return F.normalize(features, dim=1) if again else features
 
     def _forward(self, images: Tensor, modalities: Tensor | Modality | None) -> Tensor:
         if self.unit:

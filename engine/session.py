@@ -234,6 +234,7 @@ class Session:
         tracks: Sequence[Track],
         *,
         unit: bool = True,
+        renormalise: bool = False,
         view: Callable[[Tensor], Tensor] | None = None,
     ) -> Tensor:
         reader = self._frames.reader(name, tracks)
@@ -250,7 +251,14 @@ class Session:
             workers=self.options.workers,
             num_frames=self.options.test_frames,
         )
-        encoder = Encoder(model, self.runtime, flip=self.options.flip, unit=unit, view=view)
+        encoder = Encoder(
+            model,
+            self.runtime,
+            flip=self.options.flip,
+            unit=unit,
+            renormalise=renormalise,
+            view=view,
+        )
         modalities = torch.tensor([int(track.modality) for track in tracks])
         bar = tqdm(
             loader,
@@ -281,7 +289,8 @@ class Session:
     ) -> Tensor:
         """Features [N, D] of all training tracks, in evaluation mode and without augmentation.
 
-        ``unit`` and ``view`` are those of :class:`Encoder`.
+        ``unit`` and ``view`` are those of :class:`Encoder`; with ``--flip`` a row is the mean of
+        two unit rows.
         """
         return self._features(model, "train", self.tracks, unit=unit, view=view)
 
@@ -296,7 +305,7 @@ class Session:
         Returns:
             One record for each protocol; fractions of 1.
         """
-        features = self._features(model, "test", self.test_tracks)
+        features = self._features(model, "test", self.test_tracks, renormalise=True)
         keys = [track.key for track in self.test_tracks]
         records = []
         moment = {"stage": stage, "epoch": epoch, "step": step, "flip": self.options.flip}

@@ -30,7 +30,7 @@ def clustering_features(
     """The features as they are clustered: with or without each camera's mean.
 
     Args:
-        features: [N, D] unit rows, as the result is.
+        features: [N, D] unit rows, or means of the unit rows of a clip and its mirror image.
         cameras: [N] integers.
         options: ``camera_mean``.
     """

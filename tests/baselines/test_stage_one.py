@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import load_file
 from tiny_settings import SHORTEST_STAGE_ONE
 from vireid.baselines.cross_modality import CrossModality
 from vireid.baselines.intra_modality import IntraModality
@@ -137,3 +138,22 @@ def test_without_a_joint_cluster_1b_goes_on_as_1a(world):
     assert len(batches) == stage.steps == 2 * settings.steps
     for clips, index in batches:
         assert "visible memory" in step(stage, clips, index)
+
+
+def test_mirror_averages_are_clustered_as_they_are_and_ranked_at_length_one(
+    tiny_set, tmp_path, world
+):
+    _, _, model = world
+    given = {**SHORTEST_STAGE_ONE, "flip": True}
+    settings = BaselineSettings(
+        dataset="hitsz-vcm", data_dir=tiny_set, output=tmp_path / "run", **given
+    )
+    run = RunFolder(settings.output, "seed: 0\n", resume=False, pictures=False)
+    session = Session(settings, "baseline", run, labelled=False)
+    lengths = session.training_features(model).norm(dim=1)
+    assert (lengths < 0.9999).all()
+    assert (lengths > 0.1).all()
+    session.evaluate(model, "untrained", 0, 0, keep=True)
+    run.close()
+    stored = load_file(settings.output / "test_features.safetensors")["features"]
+    torch.testing.assert_close(stored.norm(dim=1), torch.ones(len(stored)))

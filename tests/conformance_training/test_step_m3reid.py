@@ -15,7 +15,7 @@ from vireid.datasets import Modality
 from vireid.engine.augment import AugmentedBatch
 from vireid.engine.run_folder import RunFolder
 from vireid.engine.runtime import Runtime
-from vireid.engine.training import Position, Schedule, make_optimiser, train_epoch
+from vireid.engine.training import Position, make_optimiser, train_epoch
 from vireid.models import M3ReID, load_official_m3reid, to_published_m3reid
 from vireid.models.published_m3reid import published_name
 from vireid.supervised.m3reid_stage import Supervised
@@ -113,8 +113,8 @@ def _train(data, folder):
             runtime,
             run,
             Position(stage.name, 0, 1, 0, 0),
-            make_optimiser(model, settings, stage.lr),
-            Schedule(settings.schedule, stage.lr, steps),
+            make_optimiser(model, settings, stage.schedule.rate.base),
+            stage.schedule.rate,
             [(images, index)] * steps,
             steps,
             losses,
