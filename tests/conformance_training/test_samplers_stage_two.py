@@ -5,7 +5,8 @@ from collections import Counter
 import numpy as np
 import pytest
 from training_vectors import each_vector, facts
-from vireid.datasets.samplers import UnpairedBatchSampler, fill_up
+from vireid.datasets.samplers import UnpairedBatchSampler
+from vireid.datasets.samplers.unpaired import fill_up
 from vireid.datasets.track import Modality
 
 FULL = 24  # of the vector's field `batches_of_24`
