@@ -233,9 +233,7 @@ class Session:
         name: str,
         tracks: Sequence[Track],
         *,
-        unit: bool = True,
         renormalise: bool = False,
-        view: Callable[[Tensor], Tensor] | None = None,
     ) -> Tensor:
         reader = self._frames.reader(name, tracks)
         batches = [b.tolist() for b in torch.arange(len(tracks)).split(self.options.batch_size)]
@@ -251,14 +249,7 @@ class Session:
             workers=self.options.workers,
             num_frames=self.options.test_frames,
         )
-        encoder = Encoder(
-            model,
-            self.runtime,
-            flip=self.options.flip,
-            unit=unit,
-            renormalise=renormalise,
-            view=view,
-        )
+        encoder = Encoder(model, self.runtime, flip=self.options.flip, renormalise=renormalise)
         modalities = torch.tensor([int(track.modality) for track in tracks])
         bar = tqdm(
             loader,
@@ -284,15 +275,12 @@ class Session:
             self._record_unreadable()
         return features
 
-    def training_features(
-        self, model: Network, *, unit: bool = True, view: Callable[[Tensor], Tensor] | None = None
-    ) -> Tensor:
+    def training_features(self, model: Network) -> Tensor:
         """Features [N, D] of all training tracks, in evaluation mode and without augmentation.
 
-        ``unit`` and ``view`` are those of :class:`Encoder`; with ``--flip`` a row is the mean of
-        two unit rows.
+        Unit rows; with ``--flip`` a row is the mean of two of them.
         """
-        return self._features(model, "train", self.tracks, unit=unit, view=view)
+        return self._features(model, "train", self.tracks)
 
     def evaluate(
         self, model: Network, stage: str, epoch: int, step: int, *, keep: bool = False

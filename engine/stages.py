@@ -70,6 +70,9 @@ class Stage(ABC):
         """Writes the memories, after the backward pass that read them."""
         self.writes.write()
 
+    def end_epoch(self, epoch: int, step: int) -> None:  # noqa: B027 - nothing to finish
+        """Passes after the last step of an epoch, before it is evaluated."""
+
     def state(self) -> dict[str, Any]:
         """Tensors and plain values that the next epoch needs; empty if it needs none."""
         return {}
@@ -165,6 +168,7 @@ def run_stages(
             )
             step += taken
             stage_step += taken
+            stage.end_epoch(epoch, step)
             last = epoch + 1 == stage.epochs
             if last or (options.test_interval and (epoch + 1) % options.test_interval == 0):
                 final = last and not any(later.epochs for later in stages[number + 1 :])

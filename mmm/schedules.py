@@ -19,6 +19,20 @@ from .settings import StageTwoSettings
 
 PASS = "one pass over the larger modality: its tracks / (P x K/2), rounded down, + 1"
 UNIFIED = "unified clusters, K/2 clips of each modality; K of the one where there is one"
+PAIRED = "labels of both modalities; the i-th visible and the i-th infrared clip share one"
+UNPAIRED = "each modality shuffled by itself, every clip of the larger one once"
+PROTOTYPES = "class prototypes of each view, 0 in the first of these epochs; anew after each epoch"
+
+
+def goes_on(settings: StageTwoSettings) -> bool:
+    """Whether stage two trains stage one's network on.
+
+    The other variants start from ``--weights`` and read only labels and features of stage one.
+
+    Args:
+        settings: of the command.
+    """
+    return settings.variant == "vireid"
 
 
 def stage_two_schedule(settings: StageTwoSettings) -> StageSchedule:
@@ -33,7 +47,7 @@ def stage_two_schedule(settings: StageTwoSettings) -> StageSchedule:
         optimiser_rule(settings),
         PHASES[settings.variant](settings),
         fixed_steps(settings) or PASS,
-        "encoder of stage one",
+        "encoder of stage one" if goes_on(settings) else settings.weights,
         _settings(settings),
     )
 
@@ -42,12 +56,13 @@ def _vireid(settings: StageTwoSettings) -> tuple[Phase, ...]:
     weight = settings.memory_weight
     losses = {
         "memory": weight,
-        "own memory": settings.own_memory_weight * weight,
-        "cross memory": settings.cross_memory_weight * weight,
-        "contrast": settings.contrast_weight,
-        "mimic": settings.mimic_weight,
-        **_separation(settings),
-        **parse_losses(settings.extra_loss),
+        **_kept(
+            {
+                "own memory": settings.own_memory_weight * weight,
+                "cross memory": settings.cross_memory_weight * weight,
+            }
+        ),
+        **_beside(settings),
     }
     memory = "unified clusters and those of each modality, anew each epoch; all clips after a step"
     return _with_alignment(settings, losses, memory)
@@ -56,28 +71,28 @@ def _vireid(settings: StageTwoSettings) -> tuple[Phase, ...]:
 def _paper(settings: StageTwoSettings) -> tuple[Phase, ...]:
     losses = {
         **{f"{side} memory": settings.memory_weight for side in ("visible", "infrared", "union")},
-        "contrast": settings.contrast_weight,
-        "mimic": settings.mimic_weight,
-        **_separation(settings),
-        **parse_losses(settings.extra_loss),
+        **_beside(settings),
     }
     memory = "visible, infrared and joint clusters, anew each epoch; own clips after a step"
     return _with_alignment(settings, losses, memory)
 
 
 def _released(settings: StageTwoSettings) -> tuple[Phase, ...]:
-    first = {"ID": 1.0, **_separation(settings)}
+    identity = {"ID": 1.0, **_separation(settings)}
     if settings.network != "agw":
-        first["ID frame"] = 1.0
-    later = {**first, "triplet": 1.0, "mimic": settings.mimic_weight}
-    batches = (_batch(settings),)
-    phases = [Phase(0, _kept(first), batches)] if settings.ce_epochs else []
-    found = _with_alignment(settings, later, "")
-    phases += [
-        Phase(max(phase.first, settings.ce_epochs), phase.losses, batches)
-        for number, phase in enumerate(found)
-        if number + 1 == len(found) or found[number + 1].first > settings.ce_epochs
-    ]
+        identity["ID frame"] = 1.0
+    sides = ("visible", "infrared")
+    mimic = {f"{side} mimic": settings.mimic_weight for side in sides}
+    alignment = {f"{side} alignment": settings.alignment_weight for side in sides}
+    pairs, main = _batch(settings, PAIRED), settings.ce_epochs
+    phases = [Phase(0, _kept(identity), (_batch(settings, UNPAIRED),))] if main else []
+    losses = {**identity, "triplet": 1.0, **mimic}
+    aligned = max(main, settings.alignment_from - 1)
+    if settings.alignment_weight and aligned == main:
+        losses |= alignment
+    phases.append(Phase(main, _kept(losses), (pairs,), PROTOTYPES))
+    if settings.alignment_weight and aligned > main:
+        phases.append(Phase(aligned, _kept({**losses, **alignment}), (pairs,), PROTOTYPES))
     return tuple(phases)
 
 
@@ -93,13 +108,23 @@ def _with_alignment(
 ) -> tuple[Phase, ...]:
     """One phase, and a second that adds the alignment where it comes later."""
     batches = (_batch(settings),)
-    before = Phase(0, _kept(losses), batches, memory)
+    before = Phase(0, losses, batches, memory)
     if not settings.alignment_weight:
         return (before,)
     first = max(0, settings.alignment_from - 1)
     after = {**losses, "alignment": settings.alignment_weight}
-    later = Phase(first, _kept(after), batches, memory)
+    later = Phase(first, after, batches, memory)
     return (before, later) if first else (later,)
+
+
+def _beside(settings: StageTwoSettings) -> dict[str, float]:
+    """What memories are trained with, as far as it has a weight."""
+    losses = {
+        "contrast": settings.contrast_weight,
+        "mimic": settings.mimic_weight,
+        **_separation(settings),
+    }
+    return _kept(losses) | parse_losses(settings.extra_loss)
 
 
 def _kept(losses: Mapping[str, float]) -> dict[str, float]:
@@ -113,9 +138,9 @@ def _separation(settings: StageTwoSettings) -> dict[str, float]:
     return {"OFR": weight, "DAC": weight}
 
 
-def _batch(settings: StageTwoSettings) -> Batch:
+def _batch(settings: StageTwoSettings, rule: str = UNIFIED) -> Batch:
     half = settings.p_num * settings.k_num // 2
-    return Batch(UNIFIED, settings.p_num, settings.k_num, clips_of_batch(settings, half, half))
+    return Batch(rule, settings.p_num, settings.k_num, clips_of_batch(settings, half, half))
 
 
 def _settings(settings: StageTwoSettings) -> dict[str, Any]:

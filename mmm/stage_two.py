@@ -53,7 +53,6 @@ class StageTwo(Stage):
         self._first_features = clustering_features(features, session.cameras, settings)
         self._first_labels = artefact.labels[place]
         self.unified = np.full(len(place), -1, np.int64)
-        self._epoch = 0
         self._prepare(artefact)
 
     @abstractmethod

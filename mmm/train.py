@@ -6,7 +6,6 @@ from collections.abc import Callable, Sequence
 
 from ..datasets.track import Track
 from ..distributed import ranks
-from ..engine.network import network_of
 from ..engine.print_schedule import print_schedule
 from ..engine.run_folder import RunFolder
 from ..engine.run_training import training
@@ -15,18 +14,9 @@ from ..files import write_whole
 from ..pseudo_labels.artefact import read_artefact
 from .given_labels import only_given
 from .rehearsal import rehearse_stage_two
-from .schedules import stage_two_schedule
+from .schedules import goes_on, stage_two_schedule
 from .settings import StageTwoSettings
-from .stage_two import StageTwo
-from .variant_paper import PaperVariant
-from .variant_released import ReleasedVariant
-from .variant_vireid import VireidVariant
-
-VARIANTS: dict[str, type[StageTwo]] = {
-    "vireid": VireidVariant,
-    "paper": PaperVariant,
-    "released": ReleasedVariant,
-}
+from .variants import VARIANTS, starting_network
 
 
 def _permitted(settings: StageTwoSettings) -> bool | Callable[[Sequence[Track]], list[Track]]:
@@ -63,8 +53,8 @@ def train_stage_two(settings: StageTwoSettings) -> RunFolder | None:
             keys = sorted(track.key for track in session.tracks if track.identity is not None)
             write_whole(run.path / "labelled_tracks.txt", "".join(f"{key}\n" for key in keys))
             run.log(f"semi-supervised: {len(keys)} of {len(session.tracks)} tracks are labelled")
-        model = network_of(artefact.encoder, settings, session.runtime)
+        model = starting_network(settings, artefact, session)
         stage = VARIANTS[settings.variant](session, settings, model, artefact)
-        this.train(model, [stage], "model.safetensors", stage.name, untrained=False)
+        this.train(model, [stage], "model.safetensors", stage.name, untrained=not goes_on(settings))
         this.finish("stage two")
         return run
