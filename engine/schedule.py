@@ -212,6 +212,7 @@ class StageSchedule:
             "batches_per_epoch": self.steps,
             "start": self.start,
             "lr_schedule": self.rate.kind,
+            "lr": self.rate.base,
             "optimiser": self.optimiser.name,
             "weight_decay": self.optimiser.weight_decay,
             **{name: _plain(value) for name, value in self.optimiser.settings.items()},

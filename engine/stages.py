@@ -129,6 +129,9 @@ def run_stages(
         run.rewind_metrics(saved["metrics_size"])
         run.log(f"resumed: {sum(s.epochs for s in stages[:first_stage]) + first_epoch} epochs done")
     else:
+        for stage in stages:
+            if stage.epochs:
+                run.record("schedule", **stage.schedule.record())
         if untrained:
             session.evaluate(model, "untrained", 0, 0)
         start = {"stage": 0, "epoch": 0, "step": 0, "stage_step": 0}

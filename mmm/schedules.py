@@ -56,12 +56,13 @@ def _vireid(settings: StageTwoSettings) -> tuple[Phase, ...]:
     weight = settings.memory_weight
     losses = {
         "memory": weight,
-        "own memory": settings.own_memory_weight * weight,
-        "cross memory": settings.cross_memory_weight * weight,
-        "contrast": settings.contrast_weight,
-        "mimic": settings.mimic_weight,
-        **_separation(settings),
-        **parse_losses(settings.extra_loss),
+        **_kept(
+            {
+                "own memory": settings.own_memory_weight * weight,
+                "cross memory": settings.cross_memory_weight * weight,
+            }
+        ),
+        **_beside(settings),
     }
     memory = "unified clusters and those of each modality, anew each epoch; all clips after a step"
     return _with_alignment(settings, losses, memory)
@@ -70,10 +71,7 @@ def _vireid(settings: StageTwoSettings) -> tuple[Phase, ...]:
 def _paper(settings: StageTwoSettings) -> tuple[Phase, ...]:
     losses = {
         **{f"{side} memory": settings.memory_weight for side in ("visible", "infrared", "union")},
-        "contrast": settings.contrast_weight,
-        "mimic": settings.mimic_weight,
-        **_separation(settings),
-        **parse_losses(settings.extra_loss),
+        **_beside(settings),
     }
     memory = "visible, infrared and joint clusters, anew each epoch; own clips after a step"
     return _with_alignment(settings, losses, memory)
@@ -110,13 +108,23 @@ def _with_alignment(
 ) -> tuple[Phase, ...]:
     """One phase, and a second that adds the alignment where it comes later."""
     batches = (_batch(settings),)
-    before = Phase(0, _kept(losses), batches, memory)
+    before = Phase(0, losses, batches, memory)
     if not settings.alignment_weight:
         return (before,)
     first = max(0, settings.alignment_from - 1)
     after = {**losses, "alignment": settings.alignment_weight}
-    later = Phase(first, _kept(after), batches, memory)
+    later = Phase(first, after, batches, memory)
     return (before, later) if first else (later,)
+
+
+def _beside(settings: StageTwoSettings) -> dict[str, float]:
+    """What memories are trained with, as far as it has a weight."""
+    losses = {
+        "contrast": settings.contrast_weight,
+        "mimic": settings.mimic_weight,
+        **_separation(settings),
+    }
+    return _kept(losses) | parse_losses(settings.extra_loss)
 
 
 def _kept(losses: Mapping[str, float]) -> dict[str, float]:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 
 from ..datasets.track import Track
 from ..distributed import ranks
+from ..engine.print_schedule import print_schedule
 from ..engine.run_folder import RunFolder
 from ..engine.run_training import training
 from ..errors import UserError
@@ -13,7 +14,7 @@ from ..files import write_whole
 from ..pseudo_labels.artefact import read_artefact
 from .given_labels import only_given
 from .rehearsal import rehearse_stage_two
-from .schedules import goes_on
+from .schedules import goes_on, stage_two_schedule
 from .settings import StageTwoSettings
 from .variants import VARIANTS, starting_network
 
@@ -31,11 +32,14 @@ def train_stage_two(settings: StageTwoSettings) -> RunFolder | None:
         settings: of the command.
 
     Returns:
-        The run folder; None after a dry run.
+        The run folder; None after a dry run or a printed schedule.
 
     Raises:
         UserError, DatasetError, DegenerateClustering: with what to do.
     """
+    if settings.print_schedule:
+        print_schedule([stage_two_schedule(settings)], settings.print_schedule)
+        return None
     if settings.baseline is None:
         raise UserError("stage two needs --baseline RUN, the run folder of `vireid baseline`")
     # Before the run folder is made: a wrong predecessor should leave nothing behind.

@@ -195,7 +195,7 @@ class ReleasedVariant(StageTwo):
             )
         else:
             losses = identity_losses(output, rows, self.ambiguous)
-        return losses | separation_losses(output, self.settings.separation_weight)
+        return losses | separation_losses(output, self.phase.losses)
 
     def state(self) -> dict[str, Any]:
         """The prototypes, which the next epoch reads, and the confidences of this one."""

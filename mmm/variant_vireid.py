@@ -103,22 +103,24 @@ class VireidVariant(StageTwo):
         settings = self.settings
         embeddings = output.embeddings
         labels = torch.from_numpy(self.unified)[batch.tracks].to(embeddings.device)
-        losses = self.memories.losses(embeddings, batch.tracks, batch.modalities, self.writes)
-        if settings.contrast_weight:
+        weights = self.phase.losses
+        losses = self.memories.losses(
+            embeddings, batch.tracks, batch.modalities, weights, self.writes
+        )
+        if "contrast" in weights:
             excluded = None
             if self.ambiguous is not None:
                 excluded = self.ambiguous[labels[:, None], labels[None, :]]
-            losses["contrast"] = settings.contrast_weight * self.contrast(
+            losses["contrast"] = weights["contrast"] * self.contrast(
                 embeddings, labels, excluded=excluded
             )
-        weights = self.phase.losses
         if "mimic" in weights:
             losses["mimic"] = weights["mimic"] * squared_mimic(embeddings, self.targets[labels])
         if "alignment" in weights:
             losses["alignment"] = weights["alignment"] * soft_cluster_alignment(
                 embeddings, labels, batch.modalities
             )
-        losses.update(separation_losses(output, settings.separation_weight))
+        losses.update(separation_losses(output, weights))
         losses.update(extra_losses(settings.extra_loss, output.pooled, labels, batch.modalities))
         return losses
 

@@ -100,39 +100,42 @@ class Supervised(Stage):
         classes = torch.from_numpy(self.classes)[batch.tracks].to(output.embeddings.device)
         losses = self._identity_losses(output, classes)
         losses.update(self._alignment_losses(output, classes, batch.modalities))
-        settings = self.settings
-        losses.update(separation_losses(output, settings.separation_weight))
-        if settings.contrast_weight:
-            losses["contrast"] = settings.contrast_weight * self.contrast(
-                output.embeddings, classes
-            )
-        losses.update(extra_losses(settings.extra_loss, output.pooled, classes, batch.modalities))
+        weights = self.phase.losses
+        losses.update(separation_losses(output, weights))
+        if "contrast" in weights:
+            losses["contrast"] = weights["contrast"] * self.contrast(output.embeddings, classes)
+        extra = self.settings.extra_loss
+        losses.update(extra_losses(extra, output.pooled, classes, batch.modalities))
         return losses
 
     def _identity_losses(self, output: BatchOutput, classes: Tensor) -> dict[str, Tensor]:
         assert output.logits is not None
-        losses = {"ID clip": F.cross_entropy(at_least_float32(output.logits), classes)}
+        weights = self.phase.losses
+        loss = F.cross_entropy(at_least_float32(output.logits), classes)
+        losses = {"ID clip": weights["ID clip"] * loss}
         if output.frame_logits is not None:
-            losses["ID frame"] = F.cross_entropy(
+            loss = F.cross_entropy(
                 at_least_float32(output.frame_logits.flatten(0, 1)),
                 classes.repeat_interleave(output.frame_logits.shape[1]),
             )
+            losses["ID frame"] = weights["ID frame"] * loss
         return losses
 
     def _alignment_losses(
         self, output: BatchOutput, classes: Tensor, modalities: Tensor
     ) -> dict[str, Tensor]:
-        weight = self.settings.mma_weight
-        if not weight:
-            return {}
-        losses = {"MMA clip": weight * self.alignment(output.embeddings, classes, modalities)}
-        if output.frames is not None:
+        weights, losses = self.phase.losses, {}
+        if "MMA clip" in weights:
+            loss = self.alignment(output.embeddings, classes, modalities)
+            losses["MMA clip"] = weights["MMA clip"] * loss
+        if "MMA frame" in weights and output.frames is not None:
             frames = output.frames.shape[1]
-            losses["MMA frame"] = weight * self.alignment(
+            loss = self.alignment(
                 output.frames.flatten(0, 1),
                 classes.repeat_interleave(frames),
                 modalities.repeat_interleave(frames),
             )
+            losses["MMA frame"] = weights["MMA frame"] * loss
         return losses
 
 

@@ -72,10 +72,11 @@ def test_a_two_stream_network_has_to_be_told_the_modality():
 def test_an_image_network_has_no_separation_terms():
     clips, modality_of = torch.randn(4, 2, 3, 32, 16), torch.tensor([0, 1, 0, 1])
     video = build("m3reid").forward_features(clips, modality_of)
-    assert set(separation_losses(video, 0.5)) == {"OFR", "DAC"}
-    assert separation_losses(video, 0) == {}
+    weights = {"OFR": 0.5, "DAC": 0.5}
+    assert set(separation_losses(video, weights)) == {"OFR", "DAC"}
+    assert separation_losses(video, {}) == {}
     image = build("agw").forward_features(clips[:, :1], modality_of)
-    assert separation_losses(image, 1) == {}
+    assert separation_losses(image, weights) == {}
     assert (image.pooled >= 0).all()
 
 
