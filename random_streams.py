@@ -2,8 +2,36 @@
 
 from __future__ import annotations
 
+from enum import IntEnum
+from typing import TYPE_CHECKING
+
 import numpy as np
-import torch
+
+if TYPE_CHECKING:
+    import torch
+
+
+class Draw(IntEnum):
+    """What numbers are drawn for; two uses never share a stream, whatever their keys.
+
+    Attributes:
+        ORDER: order of the training tracks.
+        LABELS: tracks whose labels a semi-supervised run is given.
+        BATCHES: batches of an epoch.
+        CLIPS: frames of the clips of a batch.
+        REHEARSAL: the batch of a dry run.
+    """
+
+    ORDER = 1
+    LABELS = 2
+    BATCHES = 3
+    CLIPS = 4
+    REHEARSAL = 5
+
+
+def _sequence(*key: int) -> np.random.SeedSequence:
+    # The length belongs to the key, because SeedSequence pads with zeros.
+    return np.random.SeedSequence((len(key), *key))
 
 
 def generator(*key: int, device: torch.device | str = "cpu") -> torch.Generator:
@@ -13,6 +41,18 @@ def generator(*key: int, device: torch.device | str = "cpu") -> torch.Generator:
         key: non-negative integers, for instance a run's seed, a stage and a step.
         device: where the numbers are drawn.
     """
-    # The length belongs to the key, because SeedSequence pads with zeros.
-    state = np.random.SeedSequence((len(key), *key)).generate_state(1, np.uint64)[0]
+    import torch  # here, because settings draw too, and load without it
+
+    state = _sequence(*key).generate_state(1, np.uint64)[0]
     return torch.Generator(device=device).manual_seed(int(state >> np.uint64(1)))
+
+
+def numpy_generator(draw: Draw, *key: int) -> np.random.Generator:
+    """A NumPy generator of the stream ``key``; its numbers are not those of :func:`generator`.
+
+    Args:
+        draw: what the numbers are for.
+        key: non-negative integers, for instance a run's seed, a stage and an epoch. Sums of them
+            would let a stage share its numbers with another stage at another seed.
+    """
+    return np.random.default_rng(_sequence(int(draw), *key))

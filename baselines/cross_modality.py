@@ -9,78 +9,75 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..datasets.samplers import UnifiedBatchSampler
+from ..datasets.track import Modality
 from ..engine.session import Session
 from ..memory import ClusterMemory, joint_prototypes
 from ..models.network import Network
-from ..pseudo_labels.labelling import joint_labels
+from ..pseudo_labels.labelling import in_both_modalities, joint_labels
+from . import schedules
 from .intra_modality import IntraModality
+from .modality_memories import memory_losses
 from .settings import BaselineSettings
 
 
 class CrossModality(IntraModality):
     """Batches of 1a alternate with batches of the joint clusters, each with its own step.
 
-    Clusters of the modality-invariant Jaccard distance that hold both modalities form the joint
-    memory; a prototype is the mean of its visible and its infrared mean. Where no such cluster is
-    found, the epoch trains within the modalities only.
+    All clusters of the modality-invariant Jaccard distance have a row in the joint memory; those of
+    one modality serve as negatives. Tracks are drawn from the others, P clusters of the visible and
+    P of the infrared side, which need not be the same. Where no cluster holds both modalities, the
+    epoch trains within the modalities only. Source: stage one of MMM.
     """
 
     name = "cross_modality"
     stream = 13
+    scheduled = staticmethod(schedules.cross_modality)
 
     def __init__(self, session: Session, settings: BaselineSettings, model: Network) -> None:
         super().__init__(session, settings, model)
-        self.epochs = settings.cross_epochs
         self.steps = 2 * settings.steps  # one joint batch after each batch of 1a
         self.joint = np.full(len(session.tracks), -1, np.int64)
         self.joint_memory: ClusterMemory | None = None
-        self._first_step = 0
-
-    def begin_epoch(self, epoch: int, step: int) -> None:
-        """As in 1a, and clusters both modalities together."""
-        self._first_step = step
-        super().begin_epoch(epoch, step)
+        self._joint_next = False
 
     def _cluster(self, features: Tensor, epoch: int, step: int) -> None:
         super()._cluster(features, epoch, step)
-        self.joint = joint_labels(
-            features, self.session.modalities, self.settings, say=self.session.say
-        )
-        self.evaluator.labels(self.joint, self.name, epoch + 1, step, None, features)
+        joint = joint_labels(features, self.session.modalities, self.settings, say=self.session.say)
+        self.evaluator.labels(joint, self.name, epoch + 1, step, None, features)
+        self.take_joint(features, joint)
+        if self.joint_memory is None:
+            self.session.say("cross-modality: no cluster holds both modalities; epoch as in 1a")
+
+    def take_joint(self, features: Tensor, joint: np.ndarray) -> None:
+        """Goes on with joint clusters, and fills their memory if one holds both modalities.
+
+        Args:
+            features: [N, D] of the training tracks.
+            joint: [N] int64 labels over both modalities, -1 = noise.
+        """
+        self.joint = joint
         self.joint_memory = None
-        if self.joint.max(initial=-1) > 0:
-            prototypes = joint_prototypes(
-                features,
-                torch.from_numpy(self.joint),
-                torch.from_numpy(self.session.modalities),
-            )
-            self.joint_memory = self._memory(prototypes)
-        else:
-            self.session.say("cross-modality: no two clusters hold both modalities; epoch as in 1a")
+        if joint.max(initial=-1) > 0 and in_both_modalities(joint, self.session.modalities).any():
+            labels, modalities = map(torch.from_numpy, (joint, self.session.modalities))
+            self.joint_memory = self._memory(joint_prototypes(features, labels, modalities))
 
     def _unified_labels(self) -> np.ndarray | None:
         return self.joint
 
+    def track_batches(self, epoch: int) -> list[list[int]]:
+        """Track numbers of the batches of 1a and of joint batches in turn, visible halves first."""
+        intra = self._drawn(self.labels, epoch)
+        if self.joint_memory is None:
+            again = self._drawn(self.labels, epoch, kind=1)
+        else:
+            shared = in_both_modalities(self.joint, self.session.modalities)
+            again = self._drawn(np.where(shared, self.joint, -1), epoch, kind=1)
+        return [batch for pair in zip(intra, again) for batch in pair]
+
     def batches(self, epoch: int, first: int = 0) -> Iterable[tuple[Tensor, Tensor]]:
         """Batches of 1a and joint batches in turn."""
-        intra = self._intra_batches(epoch)
-        if self.joint_memory is None:
-            again = self._intra_batches(epoch + self.epochs)
-        else:
-            sampler = UnifiedBatchSampler(
-                self.joint,
-                self.session.modalities,
-                min(2 * self.settings.p_num, int(self.joint.max()) + 1),
-                self.settings.k_num + self.settings.k_num % 2,
-                self.settings.steps,
-                seed=self.settings.seed + self.stream,
-            )
-            sampler.set_epoch(epoch)
-            again = list(sampler)
-        both = [batch for pair in zip(intra, again) for batch in pair]
-        seed = (self.settings.seed, self.stream, epoch)
-        return self.session.training_clips(both, seed, first=first)
+        self._joint_next = first % 2 == 1
+        return super().batches(epoch, first)
 
     def epoch_state(self) -> dict[str, Any]:
         """What 1a keeps, and the joint clusters with their memory."""
@@ -92,26 +89,23 @@ class CrossModality(IntraModality):
     def continue_epoch(self, epoch: int, step: int, state: dict[str, Any]) -> None:
         """Takes them back."""
         super().continue_epoch(epoch, step, state)
-        self._first_step = step
         self.joint = state["joint"].numpy().copy()
         rows = state.get("joint_memory")
         self.joint_memory = None if rows is None else self._memory(rows)
 
-    def losses(self, clips: Tensor, index: Tensor, step: int) -> dict[str, Tensor]:
-        """Losses of 1a, or of the joint memory."""
-        joint = (step - self._first_step) % 2 == 1
+    def feature_losses(
+        self, embeddings: Tensor, index: Tensor, modalities: Tensor
+    ) -> dict[str, Tensor]:
+        """Losses of 1a, or of the joint memory, in turn."""
+        joint, self._joint_next = self._joint_next, not self._joint_next
         if not joint or self.joint_memory is None:
-            return super().losses(clips, index, step)
-        batch = self.augment(clips, index, step)
-        with self.session.runtime.autocast():
-            embeddings = self.model.forward_features(batch.images, batch.modalities).embeddings
-        labels = torch.from_numpy(self.joint)[batch.tracks].to(embeddings.device)
-        losses = {
-            "joint memory": self.settings.memory_weight * self.joint_memory(embeddings, labels)
-        }
-        if self.settings.contrast_weight:
-            losses["joint contrast"] = self.settings.contrast_weight * self.contrast(
-                embeddings, labels
-            )
-        self.writes.later(self.joint_memory, embeddings, labels)
+            return super().feature_losses(embeddings, index, modalities)
+        weights = self.phase.losses
+        labels = torch.from_numpy(self.joint)[index].to(embeddings.device)
+        memories = dict.fromkeys(Modality, self.joint_memory)
+        losses = memory_losses(
+            memories, embeddings, labels, modalities, weights, self.writes, "joint "
+        )
+        if "joint contrast" in weights:
+            losses["joint contrast"] = weights["joint contrast"] * self.contrast(embeddings, labels)
         return losses

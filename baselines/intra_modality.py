@@ -19,9 +19,9 @@ from ..memory import ClusterMemory, cluster_means
 from ..memory.cluster import cluster_memory
 from ..models.network import Network
 from ..pseudo_labels.labelling import clustering_features, intra_modality_labels
+from . import schedules
+from .modality_memories import memory_losses
 from .settings import BaselineSettings
-
-STREAM = 12
 
 
 class IntraModality(Stage):
@@ -31,27 +31,26 @@ class IntraModality(Stage):
     """
 
     name = "intra_modality"
-    stream = STREAM
+    stream = 12
+    scheduled = staticmethod(schedules.intra_modality)
 
     def __init__(self, session: Session, settings: BaselineSettings, model: Network) -> None:
-        super().__init__()
+        super().__init__(self.scheduled(settings))
         self.session = session
         self.settings = settings
         self.model = model
         self.evaluator = session.evaluator
-        self.epochs = settings.intra_epochs
         self.steps = settings.steps
-        self.lr = settings.lr
-        self.milestones = tuple(settings.steps * epoch for epoch in settings.lr_steps)
         self.augment = Augmenter(
             session, settings.augmentation, settings.network, self.stream, views=2
         )
         self.contrast = ContrastiveLoss(settings.contrast_temperature)
         self.labels = np.full(len(session.tracks), -1, np.int64)
-        self.memories: dict[int, ClusterMemory] = {}
+        self.memories: dict[Modality, ClusterMemory] = {}
 
     def begin_epoch(self, epoch: int, step: int) -> None:
         """Extracts features, clusters, fills the memories."""
+        super().begin_epoch(epoch, step)
         features = clustering_features(
             self.session.training_features(self.model), self.session.cameras, self.settings
         )
@@ -67,7 +66,7 @@ class IntraModality(Stage):
         for modality in Modality:
             self.evaluator.labels(self.labels, self.name, epoch + 1, step, modality, features)
             chosen = torch.from_numpy(self.session.modalities == modality)
-            self.memories[int(modality)] = self._memory(
+            self.memories[modality] = self._memory(
                 cluster_means(features[chosen], torch.from_numpy(self.labels)[chosen])
             )
 
@@ -78,28 +77,40 @@ class IntraModality(Stage):
     def _memory(self, prototypes: Tensor) -> ClusterMemory:
         return cluster_memory(prototypes.to(self.session.runtime.device), self.settings)
 
-    def _intra_batches(self, epoch: int) -> list[list[int]]:
-        """Visible and infrared halves of each batch, as track numbers."""
-        halves = []
+    def _drawn(self, labels: np.ndarray, epoch: int, kind: int = 0) -> list[list[int]]:
+        """Visible and infrared halves of each batch, as track numbers.
+
+        The sides are drawn apart: P clusters × K tracks of each, from several cameras.
+
+        Args:
+            labels: [N], -1 is never drawn.
+            epoch: of the stage.
+            kind: which of the batches that take turns.
+        """
+        batch, halves = self.phase.batches[kind], []
         for modality in Modality:
             chosen = np.flatnonzero(self.session.modalities == modality)
-            labels = self.labels[chosen]
+            own = labels[chosen]
             sampler = ClusterBatchSampler(
-                labels,
+                own,
                 self.session.cameras[chosen],
-                min(self.settings.p_num, int(labels.max(initial=-1)) + 1),
-                self.settings.k_num,
+                min(batch.p, len(np.unique(own[own >= 0]))),
+                batch.k,
                 self.settings.steps,
-                seed=self.settings.seed + self.stream,
+                seed=(self.settings.seed, self.stream, int(modality), kind),
             )
             sampler.set_epoch(epoch)
-            halves.append([chosen[batch].tolist() for batch in sampler])
+            halves.append([chosen[rows].tolist() for rows in sampler])
         return [visible + infrared for visible, infrared in zip(*halves)]
+
+    def track_batches(self, epoch: int) -> list[list[int]]:
+        """Track numbers of the batches of an epoch, visible halves first."""
+        return self._drawn(self.labels, epoch)
 
     def batches(self, epoch: int, first: int = 0) -> Iterable[tuple[Tensor, Tensor]]:
         """uint8 clips and track numbers."""
         return self.session.training_clips(
-            self._intra_batches(epoch), (self.settings.seed, self.stream, epoch), first=first
+            self.track_batches(epoch), (self.settings.seed, self.stream, epoch), first=first
         )
 
     def losses(self, clips: Tensor, index: Tensor, step: int) -> dict[str, Tensor]:
@@ -107,7 +118,7 @@ class IntraModality(Stage):
         batch = self.augment(clips, index, step)
         with self.session.runtime.autocast():
             output = self.model.forward_features(batch.images, batch.modalities)
-        return self._intra_losses(output.embeddings, batch.tracks, batch.modalities)
+        return self.feature_losses(output.embeddings, batch.tracks, batch.modalities)
 
     def epoch_state(self) -> dict[str, Any]:
         """Clusters and memories."""
@@ -116,23 +127,23 @@ class IntraModality(Stage):
 
     def continue_epoch(self, epoch: int, step: int, state: dict[str, Any]) -> None:
         """Takes them back."""
+        super().continue_epoch(epoch, step, state)
         self.labels = state["labels"].numpy().copy()
         self.memories = {code: self._memory(rows) for code, rows in state["memories"].items()}
 
-    def _intra_losses(
+    def feature_losses(
         self, embeddings: Tensor, index: Tensor, modalities: Tensor
     ) -> dict[str, Tensor]:
+        """The loss terms of given features, and what the memories are to take in after the step.
+
+        Args:
+            embeddings: [B, D].
+            index: [B] track numbers.
+            modalities: [B].
+        """
+        weights = self.phase.losses
         labels = torch.from_numpy(self.labels)[index].to(embeddings.device)
-        losses = {}
-        for modality in Modality:
-            chosen = modalities == modality
-            rows, targets = embeddings[chosen], labels[chosen]
-            memory = self.memories[int(modality)]
-            name = modality.name.lower()
-            losses[f"{name} memory"] = self.settings.memory_weight * memory(rows, targets)
-            self.writes.later(memory, rows, targets)
-        if self.settings.contrast_weight:
-            losses["contrast"] = self.settings.contrast_weight * self.contrast(
-                embeddings, labels, modalities
-            )
+        losses = memory_losses(self.memories, embeddings, labels, modalities, weights, self.writes)
+        if "contrast" in weights:
+            losses["contrast"] = weights["contrast"] * self.contrast(embeddings, labels, modalities)
         return losses

@@ -7,14 +7,14 @@ from collections.abc import Iterable
 from torch import Tensor
 
 from ..datasets.samplers import TrackContrastSampler
+from ..datasets.track import Modality
 from ..engine.augment import Augmenter
 from ..engine.session import Session
 from ..engine.stages import Stage
 from ..losses import ContrastiveLoss
 from ..models.network import Network
+from . import schedules
 from .settings import BaselineSettings
-
-STREAM = 11
 
 
 class Pretraining(Stage):
@@ -25,23 +25,22 @@ class Pretraining(Stage):
     """
 
     name = "pretrain"
+    stream = 11
 
     def __init__(self, session: Session, settings: BaselineSettings, model: Network) -> None:
-        super().__init__()
+        super().__init__(schedules.pretraining(settings))
         self.session = session
         self.settings = settings
         self.model = model
-        self.epochs = settings.resolved_pretrain_epochs
-        self.lr = settings.pretrain_lr
         self.steps = settings.pretrain_steps
-        self.augment = Augmenter(session, settings.augmentation, settings.network, STREAM)
+        self.augment = Augmenter(session, settings.augmentation, settings.network, self.stream)
         self.loss = ContrastiveLoss(settings.contrast_temperature)
         self.sampler = TrackContrastSampler(
             session.modalities,
             session.cameras,
             settings.pretrain_tracks,
             settings.pretrain_steps,
-            seed=settings.seed,
+            seed=(settings.seed, self.stream),
         )
 
     def batches(self, epoch: int, first: int = 0) -> Iterable[tuple[Tensor, Tensor]]:
@@ -50,7 +49,7 @@ class Pretraining(Stage):
         twice = [batch + batch for batch in self.sampler]
         return self.session.training_clips(
             twice,
-            (self.settings.seed, STREAM, epoch),
+            (self.settings.seed, self.stream, epoch),
             self.settings.pretrain_frames,
             first=first,
         )
@@ -62,7 +61,9 @@ class Pretraining(Stage):
             output = self.model.forward_features(batch.images, batch.modalities)
         tracks = batch.tracks.to(batch.modalities.device)
         losses = {}
-        for name, code in (("visible", 0), ("infrared", 1)):
-            chosen = batch.modalities == code
-            losses[f"{name} contrast"] = self.loss(output.embeddings[chosen], tracks[chosen])
+        for modality in Modality:
+            chosen = batch.modalities == modality
+            name = f"{modality.name.lower()} contrast"
+            loss = self.loss(output.embeddings[chosen], tracks[chosen])
+            losses[name] = self.phase.losses[name] * loss
         return losses

@@ -29,8 +29,6 @@ def rehearse_baseline(settings: BaselineSettings) -> None:
         session, settings.augmentation, settings.network, IntraModality.stream, views=2
     )
     clips = settings.p_num * settings.k_num
-    # A joint batch of 1b holds 2 P clusters of K clips, K rounded up to an even number.
-    joint = settings.p_num * (settings.k_num + settings.k_num % 2)
     clusters = most_clusters(session, settings.min_samples)
     losses = stand_in(session, model, augment, prototypes=clusters)
     plan = [
@@ -54,7 +52,7 @@ def rehearse_baseline(settings: BaselineSettings) -> None:
             CrossModality.name,
             settings.cross_epochs,
             2 * settings.steps,
-            some_tracks(session, joint, joint),
+            some_tracks(session, clips, clips),
             losses,
             extractions=settings.cross_epochs,
         ),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ..engine.network import build_network
+from ..engine.print_schedule import print_schedule
 from ..engine.run_folder import RunFolder
 from ..engine.run_training import training
 from ..pseudo_labels.labelling import clustering_features, intra_modality_labels
@@ -10,6 +11,7 @@ from .cross_modality import CrossModality
 from .intra_modality import IntraModality
 from .pretraining import Pretraining
 from .rehearsal import rehearse_baseline
+from .schedules import stage_one_schedules
 from .settings import BaselineSettings
 
 
@@ -20,11 +22,14 @@ def run_baseline(settings: BaselineSettings) -> RunFolder | None:
         settings: of the command.
 
     Returns:
-        The run folder; None after a dry run.
+        The run folder; None after a dry run or a printed schedule.
 
     Raises:
         UserError, DatasetError, DegenerateClustering: with what to do.
     """
+    if settings.print_schedule:
+        print_schedule(stage_one_schedules(settings), settings.print_schedule)
+        return None
     if settings.dry_run:
         rehearse_baseline(settings)
         return None

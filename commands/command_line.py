@@ -164,6 +164,8 @@ def parse(
     """
     parser = build_parser(settings, program, description)
     flags = normalise_flags(arguments)
+    if any(flag.partition("=")[0] == "--print-schedule" for flag in flags):
+        flags = [*_unread_paths(settings), *flags]
     names = {field.name for field in dataclasses.fields(settings)}  # type: ignore[arg-type]
     for before, flag in itertools.pairwise(["", *flags]):
         if before == "--config" or flag.startswith("--config="):
@@ -175,6 +177,17 @@ def parse(
         return _checked(settings, values)
     except ValueError as error:
         parser.error(str(error))
+
+
+def _unread_paths(settings: type) -> list[str]:
+    """Flags for the required paths, which a command that prints its schedule does not look at."""
+    hints = typing.get_type_hints(settings)
+    required = (
+        field.name
+        for field in dataclasses.fields(settings)
+        if field.default is dataclasses.MISSING and hints[field.name] is Path
+    )
+    return [f"{_flag(name)}={Path()}" for name in required]
 
 
 def build(settings: type[Settings], values: Mapping[str, Any]) -> Settings:

@@ -25,7 +25,7 @@ class MMMSettings(SupervisionOptions, StageTwoSettings, SupervisedSettings):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if not self.supervised and self.baseline is None:
+        if not (self.supervised or self.baseline or self.print_schedule):
             raise ValueError(
                 "give --baseline RUN, the run folder of `vireid baseline`, or --supervised"
             )

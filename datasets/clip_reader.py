@@ -13,6 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ..random_streams import Draw, numpy_generator
 from .errors import CorruptFrames, DatasetError
 from .frame_cache import FrameCache, default_cache_dir
 from .frame_choice import Positions, evenly_spaced_frames, random_frames
@@ -150,7 +151,7 @@ class ClipReader:
             Pixels, [B, T, 3, H, W], uint8, of the part.
         """
         rows = self._checked(indices)
-        generator = np.random.default_rng(tuple(seed))
+        generator = numpy_generator(Draw.CLIPS, *seed)
         length = num_frames or self.num_frames
         frames = random_frames(self._lengths[rows], length, generator)
         return self._gather(rows[part], frames[part])

@@ -29,6 +29,16 @@ class AugmentedBatch(NamedTuple):
     exchanged: Tensor
 
 
+def sees_two_views(augmentation: str, network: str) -> bool:
+    """Whether a stage with two views shows visible clips plainly and with channel exchange.
+
+    Args:
+        augmentation: ``published`` or ``recolour``.
+        network: its name.
+    """
+    return augmentation == "published" and network == "agw"
+
+
 class Augmenter:
     """Moves uint8 clips to the device and augments them there.
 
@@ -56,9 +66,10 @@ class Augmenter:
             self.augmentation = RecolourAugmentation()
         elif network == "agw":
             self.augmentation = ImageAugmentation()
-            self.exchange = ImageAugmentation(exchange=True) if views == 2 else None
         else:
             self.augmentation = VideoAugmentation()
+        if views == 2 and sees_two_views(augmentation, network):
+            self.exchange = ImageAugmentation(exchange=True)
 
     def __call__(self, clips: Tensor, index: Tensor, step: int) -> AugmentedBatch:
         """The batch as the network takes it, second views at the end.

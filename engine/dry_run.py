@@ -25,6 +25,7 @@ from ..distributed.split_batch import split_batches
 from ..errors import UserError
 from ..memory import ClusterMemory
 from ..models.network import Network
+from ..random_streams import Draw, numpy_generator
 from .augment import Augmenter
 from .compiling import compile_network
 from .encoder import Encoder
@@ -87,7 +88,7 @@ def rehearsal(settings: Settings) -> Settings:
 
 def some_tracks(session: Session, visible: int, infrared: int) -> list[int]:
     """Track numbers of a batch of so many visible and so many infrared clips, drawn at random."""
-    draw = np.random.default_rng((session.options.seed, 31))
+    draw = numpy_generator(Draw.REHEARSAL, session.options.seed)
     chosen: list[int] = []
     for modality, count in ((Modality.VISIBLE, visible), (Modality.INFRARED, infrared)):
         rows = np.flatnonzero(session.modalities == modality)
@@ -235,8 +236,7 @@ def _training(
     options: TrainingOptions,
 ) -> Seconds:
     started = time.perf_counter()
-    seed = (options.seed, 31)
-    ((clips, index),) = session.training_clips([stage.batch], seed, stage.num_frames)
+    ((clips, index),) = session.training_clips([stage.batch], (options.seed,), stage.num_frames)
     reading = time.perf_counter() - started
     runtime = session.runtime
     model.train()

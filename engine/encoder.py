@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -19,9 +17,9 @@ class Encoder:
 
     Args:
         model, runtime: the network, where and how precisely it computes.
-        flip: average the clip with its mirror image.
-        unit: normalise the features; without, they are what the classifier takes.
-        view: changes the normalised clips, for instance to one channel; None leaves them.
+        flip: average the features of the clip and of its mirror image.
+        renormalise: scale the average of two unit features to length 1 again, as a ranking wants
+            it; clustering and memories take it as it is, shorter than 1. Source: stage one of MMM.
     """
 
     def __init__(
@@ -30,14 +28,12 @@ class Encoder:
         runtime: Runtime,
         *,
         flip: bool = False,
-        unit: bool = True,
-        view: Callable[[Tensor], Tensor] | None = None,
+        renormalise: bool = True,
     ) -> None:
         self.model = model
         self.runtime = runtime
         self.flip = flip
-        self.unit = unit
-        self.view = view
+        self.renormalise = renormalise
 
     @torch.inference_mode()
     def __call__(self, clips: Tensor, modalities: Tensor | Modality | None = None) -> Tensor:
@@ -49,7 +45,7 @@ class Encoder:
                 none.
 
         Returns:
-            [B, D] float32, unit rows unless ``unit`` is off.
+            [B, D] float32; unit rows unless ``renormalise`` is off and ``flip`` on.
 
         Raises:
             ValueError: a two-stream network, and no modalities are given.
@@ -58,18 +54,12 @@ class Encoder:
         self.model.eval()
         try:
             images = normalise(clips.to(self.runtime.device, non_blocking=True))
-            if self.view is not None:
-                images = self.view(images)
             with self.runtime.autocast():
-                features = self._forward(images, modalities).float()
+                features = self.model.embed(images, modalities).float()
                 if self.flip:
-                    mirrored = self._forward(images.flip(-1), modalities).float()
-                    features = features + mirrored if self.unit else (features + mirrored) / 2
+                    mirrored = self.model.embed(images.flip(-1), modalities).float()
+                    features = (features + mirrored) / 2
         finally:
             self.model.train(was_training)
-        return F.normalize(features, dim=1) if self.unit else features
-
-    def _forward(self, images: Tensor, modalities: Tensor | Modality | None) -> Tensor:
-        if self.unit:
-            return self.model.embed(images, modalities)
-        return self.model.forward_features(images, modalities).embeddings
+        again = self.flip and self.renormalise
+        return F.normalize(features, dim=1) if again else features

@@ -49,6 +49,11 @@ class RunOptions(Options):
         "take the largest step of the run, print its memory and a time estimate, write nothing",
         False,
     )
+    print_schedule: Literal["table", "json"] | None = option(
+        "print what the training does by epoch, as a table or as JSON, and stop; needs no data",
+        None,
+        bare="table",
+    )
     test_interval: int = option(
         "epochs between two evaluations; 0: only after each stage", 0, at_least=0
     )

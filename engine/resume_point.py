@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 import torch
+from torch import Tensor
 
 from ..distributed import ranks
 from ..errors import UserError
@@ -51,6 +52,7 @@ class ResumePoint:
         stage_state: dict[str, Any] | None = None,
         within: dict[str, Any] | None = None,
         metrics_size: int | None = None,
+        buffers: dict[str, Tensor] | None = None,
     ) -> None:
         """Writes the present state; of several processes the main one does.
 
@@ -60,13 +62,14 @@ class ResumePoint:
             stage_state: of the stage.
             within: batches that were taken of the epoch and what they came to; none at its start.
             metrics_size: bytes of the records that belong to the state; None takes all.
+            buffers: statistics of the network that belong to the state, where they have moved.
         """
         if not ranks.is_main():
             return
         state = {
             **place._asdict(),
             "tracks": self._session.fingerprint,
-            "model": self._model.state_dict(),
+            "model": {**self._model.state_dict(), **(buffers or {})},
             "optimiser": {} if optimiser is None else optimiser.state_dict(),
             "scaler": self._session.runtime.scaler_state(),
             "stage_state": stage_state or {},

@@ -35,6 +35,7 @@ from ..evaluation.trials import evaluate
 from ..files import write_whole
 from ..models.network import Network
 from ..pseudo_labels.evaluator import PseudoLabelEvaluator
+from ..random_streams import Draw, numpy_generator
 from ..reporting.tensorboard_pictures import show_embedding, show_matching, show_ranked_lists
 from .encoder import Encoder
 from .frame_source import FrameSource
@@ -97,7 +98,7 @@ class Session:
         require_complete(verification, options.allow_incomplete)
         dataset = load_dataset(options.dataset, options.data_dir, **split)
         # Lists on disk are sorted by identity; that order must not reach clustering or sampling.
-        order = np.random.default_rng((options.seed, 1)).permutation(len(dataset.train))
+        order = numpy_generator(Draw.ORDER, options.seed).permutation(len(dataset.train))
         identified: list[Track] = [dataset.train[i] for i in order]
         self.tracks = _as_permitted(identified, labelled)
         if run is not None and not run.resumed:
@@ -239,8 +240,7 @@ class Session:
         name: str,
         tracks: Sequence[Track],
         *,
-        unit: bool = True,
-        view: Callable[[Tensor], Tensor] | None = None,
+        renormalise: bool = False,
     ) -> Tensor:
         reader = self._frames.reader(name, tracks)
         batches = [b.tolist() for b in torch.arange(len(tracks)).split(self.options.batch_size)]
@@ -256,7 +256,7 @@ class Session:
             workers=self.options.workers,
             num_frames=self.options.test_frames,
         )
-        encoder = Encoder(model, self.runtime, flip=self.options.flip, unit=unit, view=view)
+        encoder = Encoder(model, self.runtime, flip=self.options.flip, renormalise=renormalise)
         modalities = torch.tensor([int(track.modality) for track in tracks])
         bar = tqdm(
             loader,
@@ -282,14 +282,12 @@ class Session:
             self._record_unreadable()
         return features
 
-    def training_features(
-        self, model: Network, *, unit: bool = True, view: Callable[[Tensor], Tensor] | None = None
-    ) -> Tensor:
+    def training_features(self, model: Network) -> Tensor:
         """Features [N, D] of all training tracks, in evaluation mode and without augmentation.
 
-        ``unit`` and ``view`` are those of :class:`Encoder`.
+        Unit rows; with ``--flip`` a row is the mean of two of them.
         """
-        return self._features(model, "train", self.tracks, unit=unit, view=view)
+        return self._features(model, "train", self.tracks)
 
     def evaluate(
         self, model: Network, stage: str, epoch: int, step: int, *, keep: bool = False
@@ -302,7 +300,7 @@ class Session:
         Returns:
             One record for each protocol; fractions of 1.
         """
-        features = self._features(model, "test", self.test_tracks)
+        features = self._features(model, "test", self.test_tracks, renormalise=True)
         keys = [track.key for track in self.test_tracks]
         records = []
         moment = {"stage": stage, "epoch": epoch, "step": step, "flip": self.options.flip}

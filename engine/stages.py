@@ -21,9 +21,10 @@ from .options import LoopOptions
 from .progress import RunClock
 from .resume_point import Place, ResumePoint
 from .run_folder import RunFolder
+from .schedule import Phase, StageSchedule
 from .session import Session
 from .stop_signals import StopSignals
-from .training import EpochTotals, Position, Schedule, make_optimiser, train_epoch
+from .training import EpochTotals, Position, make_optimiser, train_epoch
 
 
 class Stage(ABC):
@@ -31,24 +32,33 @@ class Stage(ABC):
 
     Attributes:
         name: in records and messages.
+        stream: number that keeps the stage's random draws apart from those of the others.
         epochs: how many; 0 leaves the stage out.
         steps: batches of an epoch.
-        lr: base learning rate.
-        milestones: steps of the stage at which the step schedule decays.
+        schedule: what it does by epoch, and :attr:`phase` the part that holds in this one.
         writes: what the memories of this step are yet to take in; a stage without any adds none.
     """
 
     name: str
+    stream: int
     epochs: int
     steps: int
-    lr: float
-    milestones: tuple[int, ...] = ()
+    schedule: StageSchedule
+    phase: Phase
 
-    def __init__(self) -> None:
+    def __init__(self, schedule: StageSchedule) -> None:
+        self.name = schedule.stage
+        self.epochs = schedule.epochs
+        self.schedule = schedule
+        self.phase = schedule.phase(0)
         self.writes = PendingWrites()
 
-    def begin_epoch(self, epoch: int, step: int) -> None:  # noqa: B027 - nothing to prepare
-        """Clusters, matches, builds memories; ``epoch`` counts from 0."""
+    def begin_epoch(self, epoch: int, step: int) -> None:
+        """Clusters, matches, builds memories; ``epoch`` counts from 0.
+
+        Every stage calls this one first, for what holds in the epoch.
+        """
+        self.phase = self.schedule.phase(epoch)
 
     @abstractmethod
     def batches(self, epoch: int, first: int = 0) -> Iterable[tuple[Tensor, Tensor]]:
@@ -62,6 +72,9 @@ class Stage(ABC):
         """Writes the memories, after the backward pass that read them."""
         self.writes.write()
 
+    def end_epoch(self, epoch: int, step: int) -> None:  # noqa: B027 - nothing to finish
+        """Passes after the last step of an epoch, before it is evaluated."""
+
     def state(self) -> dict[str, Any]:
         """Tensors and plain values that the next epoch needs; empty if it needs none."""
         return {}
@@ -73,15 +86,16 @@ class Stage(ABC):
         """What ``begin_epoch`` made and the steps since then changed, as the epoch needs it."""
         return {}
 
-    def continue_epoch(  # noqa: B027 - nothing to take back
-        self, epoch: int, step: int, state: dict[str, Any]
-    ) -> None:
+    def continue_epoch(self, epoch: int, step: int, state: dict[str, Any]) -> None:
         """Takes back what :meth:`epoch_state` gave, in place of ``begin_epoch``.
+
+        Every stage calls this one first, for what holds in the epoch.
 
         Args:
             epoch, step: as ``begin_epoch`` got them.
             state: tensors lie on the CPU.
         """
+        self.phase = self.schedule.phase(epoch)
 
 
 def run_stages(
@@ -123,6 +137,9 @@ def run_stages(
         batches = f" and {saved['within']['taken']} batches" if saved["within"] else ""
         run.log(f"resumed: {done} epochs{batches} done")
     else:
+        for stage in stages:
+            if stage.epochs:
+                run.record("schedule", **stage.schedule.record())
         if untrained:
             session.evaluate(model, "untrained", 0, 0)
         point.save(Place(0, 0, 0, 0))
@@ -138,7 +155,9 @@ def run_stages(
                 continue
             going_on = number == first.stage and (first.epoch > 0 or bool(within))
             place = first if going_on else Place(number, 0, step, 0)
-            optimiser = session.runtime.scaled(make_optimiser(model, options, stage.lr))
+            optimiser = session.runtime.scaled(
+                make_optimiser(model, options, stage.schedule.rate.base)
+            )
             if going_on:
                 optimiser.load_state_dict(saved["optimiser"])
                 session.runtime.load_scaler(saved.get("scaler", {}))
@@ -201,21 +220,14 @@ class _EpochLoop:
             keep = self._keeping(place, held, {}, f"before epoch {place.epoch + 1}")
             with self.stop.leaving(keep):
                 stage.begin_epoch(place.epoch, place.step)
-        schedule = Schedule(
-            options.schedule,
-            stage.lr,
-            stage.steps * stage.epochs,
-            stage.milestones,
-            stage.steps * options.lr_warmup_epochs,
-        )
         self.model.train()
         size = self.run_folder.metrics_size()
         totals = train_epoch(
             session.runtime,
             self.run_folder,
-            Position(stage.name, place.epoch, stage.epochs, place.step, place.stage_step),
+            Position(stage.name, place.epoch, stage.epochs, place.step),
             self.optimiser,
-            schedule,
+            stage.schedule.rate,
             stage.batches(place.epoch, before.taken),
             stage.steps,
             stage.losses,
@@ -231,11 +243,11 @@ class _EpochLoop:
         if totals.stopped:
             keep(self.stop.name)
             raise Stopped
-        epoch = place.epoch + 1
+        epoch, step = place.epoch + 1, place.step + totals.taken
         interval = options.test_interval
-        if epoch == stage.epochs or (interval and epoch % interval == 0):
-            with self.stop.leaving(keep):
-                step = place.step + totals.taken
+        with self.stop.leaving(keep):
+            stage.end_epoch(place.epoch, step)
+            if epoch == stage.epochs or (interval and epoch % interval == 0):
                 session.evaluate(self.model, stage.name, epoch, step, keep=final)
         return totals.taken
 
@@ -247,11 +259,15 @@ class _EpochLoop:
         when: str,
         size: int | None = None,
     ) -> Callable[[str], None]:
-        """What writes this very state when it is called, and says so."""
+        """What writes this very state when it is called, and says so.
+
+        Passes over the tracks may move statistics of the network meanwhile, never weights.
+        """
         size = self.run_folder.metrics_size() if size is None else size
+        buffers = {name: buffer.clone() for name, buffer in self.model.named_buffers()}
 
         def write(signal: str) -> None:
-            self.point.save(place, self.optimiser, state, within, size)
+            self.point.save(place, self.optimiser, state, within, size, buffers)
             self.run_folder.log(
                 f"stopped by {signal} {when} of {self.stage.name}; the state is kept in "
                 f"{self.run_folder.checkpoint}, and the same command with --resume goes on from it"

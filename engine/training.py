@@ -1,8 +1,7 @@
-"""One epoch of training: schedule, backward pass, checks, progress, records."""
+"""One epoch of training: optimiser, backward pass, checks, progress, records."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,6 +12,7 @@ from torch import Tensor
 
 from ..distributed import ranks
 from ..errors import UserError
+from ..losses.inputs import at_least_float32
 from ..models.network import Network
 from .checkpoint import save_tensors
 from .options import OptimiserOptions
@@ -20,64 +20,36 @@ from .peak_memory import memory_text, peak_memory_mib
 from .progress import EpochProgress, RunClock
 from .run_folder import RunFolder
 from .runtime import Runtime
+from .schedule import LearningRate, OptimiserRule, optimiser_rule
 
-RAMP_STEPS = 30
-COSINE_FLOOR = 0.05
-SGD_MOMENTUM = 0.9
+OPTIMISERS: dict[str, Callable[..., torch.optim.Optimizer]] = {
+    "adam": torch.optim.Adam,
+    "adamw": torch.optim.AdamW,
+    "sgd": torch.optim.SGD,
+}
 
 
 def make_optimiser(model: Network, options: OptimiserOptions, lr: float) -> torch.optim.Optimizer:
     """A fresh optimiser over the trainable parameters of ``model``.
 
     With a ``--backbone-rate`` other than 1 the backbone is a group of its own; ``factor`` of a
-    group is what multiplies the schedule's rate.
+    group is what multiplies the rate of the stage.
     """
-    groups = _parameter_groups(model, options.backbone_rate)
-    if options.optimiser == "sgd":
-        return torch.optim.SGD(
-            groups, lr, SGD_MOMENTUM, weight_decay=options.wd, nesterov=True, fused=True
-        )
-    kind = torch.optim.AdamW if options.optimiser == "adamw" else torch.optim.Adam
-    return kind(groups, lr=lr, weight_decay=options.wd, fused=True)
+    rule = optimiser_rule(options)
+    groups = _parameter_groups(model, rule)
+    more = {**rule.settings, "lr": lr, "weight_decay": rule.weight_decay, "fused": True}
+    return OPTIMISERS[rule.name](groups, **more)
 
 
-def _parameter_groups(model: Network, backbone_rate: float) -> list[dict[str, Any]]:
-    if backbone_rate == 1:
-        return [{"params": [p for p in model.parameters() if p.requires_grad], "factor": 1.0}]
-    groups: list[dict[str, Any]] = [{"params": [], "factor": f} for f in (backbone_rate, 1.0)]
-    for name, parameter in model.named_parameters():
-        if parameter.requires_grad:
-            groups[name.startswith(model.head)]["params"].append(parameter)
+def _parameter_groups(model: Network, rule: OptimiserRule) -> list[dict[str, Any]]:
+    named = [(name, value) for name, value in model.named_parameters() if value.requires_grad]
+    if len(rule.groups) == 1:
+        return [{"params": [value for _, value in named], "factor": rule.groups[0].factor}]
+    members: dict[str, list[Tensor]] = {group.members: [] for group in rule.groups}
+    for name, parameter in named:
+        members["head" if name.startswith(model.head) else "backbone"].append(parameter)
+    groups = [{"params": members[group.members], "factor": group.factor} for group in rule.groups]
     return [group for group in groups if group["params"]]
-
-
-@dataclass(frozen=True)
-class Schedule:
-    """Learning rate as a function of the step, so that a resumed run needs no state.
-
-    Attributes:
-        kind: ``step`` (x0.1 at each of ``milestones``) or ``cosine`` (linear ramp, then a cosine).
-        lr: base rate.
-        steps: steps of the whole stage.
-        milestones: steps at which ``step`` decays.
-        ramp: steps in which ``step`` rises linearly to the base rate.
-    """
-
-    kind: str
-    lr: float
-    steps: int
-    milestones: tuple[int, ...] = ()
-    ramp: int = 0
-
-    def at(self, step: int) -> float:
-        """Rate of step ``step``, counted from 0 within the stage."""
-        if self.kind == "step":
-            rise = (step + 1) / self.ramp if step < self.ramp else 1.0
-            return self.lr * rise * 0.1 ** sum(step >= m for m in self.milestones)
-        ramp = min(RAMP_STEPS, max(1, self.steps // 5))
-        rise = min(1.0, (step + 1) / ramp)
-        fall = 0.5 * (1 + math.cos(math.pi * min(1.0, step / max(1, self.steps))))
-        return self.lr * rise * (COSINE_FLOOR + (1 - COSINE_FLOOR) * fall)
 
 
 @dataclass(frozen=True)
@@ -89,14 +61,12 @@ class Position:
         epoch: epoch within the stage, from 0.
         epochs: epochs of the stage.
         step: steps of the run before this epoch.
-        stage_step: steps of the stage before this epoch.
     """
 
     stage: str
     epoch: int
     epochs: int
     step: int
-    stage_step: int
 
 
 @dataclass
@@ -150,7 +120,7 @@ def train_epoch(
     run: RunFolder,
     position: Position,
     optimiser: torch.optim.Optimizer,
-    schedule: Schedule,
+    rate: LearningRate,
     batches: Iterable[tuple[Tensor, Tensor]],
     steps: int,
     losses_of: Callable[[Tensor, Tensor, int], dict[str, Tensor]],
@@ -165,10 +135,10 @@ def train_epoch(
     Args:
         runtime, run: how to compute, where to record.
         position: before the epoch.
-        optimiser, schedule: what moves the parameters, and its rate by step of the stage.
+        optimiser, rate: what moves the parameters, and its rate by epoch or batch of the stage.
         batches: uint8 clips [B, T, 3, H, W] and track numbers [B]; those that are left, where an
             epoch goes on.
-        steps: number of batches of the epoch, for the progress bar.
+        steps: number of batches of the epoch.
         losses_of: clips, track numbers and the step of the run to named, weighted loss terms.
         after_backward: called after each optimiser step (memories are written here).
         log_interval: batches between two lines of the text log.
@@ -188,14 +158,14 @@ def train_epoch(
     where = f"{position.stage} {position.epoch + 1}/{position.epochs}"
     device = runtime.device
     progress = EpochProgress(batches, steps, where, position.step, device, clock, totals)
-    lr = schedule.at(position.stage_step + max(0, totals.taken - 1))
+    lr = rate.at(position.epoch, max(0, totals.taken - 1), steps)
     for clips, index in progress:
         taken = progress.taken
-        lr = schedule.at(position.stage_step + taken)
+        lr = rate.at(position.epoch, taken, steps)
         for group in optimiser.param_groups:
             group["lr"] = lr * group.get("factor", 1.0)
         losses = losses_of(clips, index, position.step + taken)
-        total = torch.stack([value.float() for value in losses.values()]).sum()
+        total = torch.stack([at_least_float32(value) for value in losses.values()]).sum()
         if not bool(torch.isfinite(total)):
             _stop_on_non_finite(losses, clips, index, run.path, position)
         optimiser.zero_grad(set_to_none=True)

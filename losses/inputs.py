@@ -28,12 +28,13 @@ def in_full_precision(method: Callable[..., Result]) -> Callable[..., Result]:
     @wraps(method)
     def run(self: Any, features: Tensor, *others: Tensor) -> Result:
         with torch.autocast(features.device.type, enabled=False):
-            return method(self, *(_widen(tensor) for tensor in (features, *others)))
+            return method(self, *(at_least_float32(tensor) for tensor in (features, *others)))
 
     return run
 
 
-def _widen(tensor: Tensor) -> Tensor:
+def at_least_float32(tensor: Tensor) -> Tensor:
+    """Half-precision numbers as float32; anything else as it is."""
     return tensor.float() if tensor.dtype in (torch.float16, torch.bfloat16) else tensor
 
 

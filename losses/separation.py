@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import torch
 from torch import Tensor, nn
 
@@ -39,18 +41,23 @@ class SeparationLoss(nn.Module):
         return cosines.masked_fill(diagonal, 0).square().sum() / pairs
 
 
-def separation_losses(output: BatchOutput, weight: float) -> dict[str, Tensor]:
+def separation_losses(output: BatchOutput, weights: Mapping[str, float]) -> dict[str, Tensor]:
     """The separation terms of M3-ReID (section III) for its frames and its masks, weighted.
 
     Args:
         output: of the network; an image network has neither frames nor masks.
-        weight: of both terms.
+        weights: of ``OFR`` and ``DAC``; a term that is not in here is not computed.
 
     Returns:
-        ``OFR`` and ``DAC``; empty without frames or with weight 0.
+        ``OFR`` and ``DAC``; empty without frames.
     """
-    if not weight or output.frames is None:
-        return {}
+    losses: dict[str, Tensor] = {}
+    if output.frames is None:
+        return losses
     loss = SeparationLoss()
-    masks = sum((loss(mask) for mask in output.masks), start=output.embeddings.new_zeros(()))
-    return {"OFR": weight * loss(output.frames), "DAC": weight * masks}
+    if "OFR" in weights:
+        losses["OFR"] = weights["OFR"] * loss(output.frames)
+    if "DAC" in weights:
+        masks = sum((loss(mask) for mask in output.masks), start=output.embeddings.new_zeros(()))
+        losses["DAC"] = weights["DAC"] * masks
+    return losses

@@ -24,24 +24,20 @@ def cluster_means(features: Tensor, labels: Tensor, num_clusters: int | None = N
         ValueError: shapes that do not fit, a cluster without a sample, a label beyond C − 1.
     """
     means, counts = _plain_means(features, labels, num_clusters)
-    if (counts == 0).any():
-        empty = (counts == 0).nonzero().flatten().tolist()
-        raise ValueError(
-            f"labels: clusters {empty[:10]} of {len(counts)} have no sample; number the clusters "
-            "0 … C-1 without gaps"
-        )
+    _require_samples(counts)
     return functional.normalize(means, dim=1)
 
 
 def joint_prototypes(features: Tensor, labels: Tensor, modality: Tensor) -> Tensor:
-    """Prototypes of clusters that hold both modalities: the mean of the modalities' means.
+    """Prototypes of joint clusters: the mean of the modalities' means, or the one that there is.
 
-    Both modalities weigh the same, however many samples each has in the cluster.
+    Both modalities weigh the same, however many samples each has in the cluster. Clusters of one
+    modality have a prototype too, so that they serve as negatives. Source: stage one of MMM.
 
     Args:
-        features: ``[N, D]`` of both modalities.
-        labels: ``[N]`` integers, 0 … C − 1; negative is noise, and so is what belongs to a
-            cluster of one modality only.
+        features: ``[N, D]`` of both modalities, used as they are; half precision is computed in
+            float32.
+        labels: ``[N]`` integers, 0 … C − 1; negative is noise and ignored.
         modality: ``[N]`` integers, any two codes.
 
     Returns:
@@ -49,7 +45,7 @@ def joint_prototypes(features: Tensor, labels: Tensor, modality: Tensor) -> Tens
 
     Raises:
         ValueError: shapes that do not fit, more than two modalities, or a cluster without a
-            sample of either.
+            sample.
     """
     if modality.shape != labels.shape:
         raise ValueError(
@@ -63,13 +59,19 @@ def joint_prototypes(features: Tensor, labels: Tensor, modality: Tensor) -> Tens
     total = max(int(labels.max()) + 1, 0) if len(labels) else 0
     first, first_count = _plain_means(features, labels.where(modality == codes[:1], -1), total)
     second, second_count = _plain_means(features, labels.where(modality != codes[:1], -1), total)
-    alone = (first_count == 0) | (second_count == 0)
-    if alone.any():
+    _require_samples(first_count + second_count)
+    # A side without a sample adds zeros, and the length is set to 1 whatever the divisor.
+    return functional.normalize(first + second, dim=1)
+
+
+def _require_samples(counts: Tensor) -> None:
+    """Refuses clusters [C] of no sample."""
+    if (counts == 0).any():
+        empty = (counts == 0).nonzero().flatten().tolist()
         raise ValueError(
-            f"labels: clusters {alone.nonzero().flatten().tolist()[:10]} of {total} hold no sample "
-            "of one modality; make their samples noise (-1) and number the rest 0 … C-1"
+            f"labels: clusters {empty[:10]} of {len(counts)} have no sample; number the clusters "
+            "0 … C-1 without gaps"
         )
-    return functional.normalize((first + second) / 2, dim=1)
 
 
 def _plain_means(

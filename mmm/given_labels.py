@@ -12,8 +12,8 @@ import numpy as np
 
 from ..datasets.track import Modality, Track
 from ..errors import UserError, shorten
+from ..random_streams import Draw, numpy_generator
 
-STREAM = 31
 FORMS = "visible, a share of the identities like 0.2, or of every identity's tracks like tracks:0.2"
 
 
@@ -81,7 +81,7 @@ def draw_labelled(tracks: Sequence[Track], given: Given, seed: int) -> list[str]
         )
     if given.form == "visible":
         return sorted(track.key for track in tracks if track.modality is Modality.VISIBLE)
-    rng = np.random.default_rng((seed, STREAM))
+    rng = numpy_generator(Draw.LABELS, seed)
     identities = sorted({track.identity for track in tracks if track.identity is not None})
     if given.form == "identities":
         count = max(1, round(given.share * len(identities)))

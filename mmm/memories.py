@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Protocol
 
 import numpy as np
@@ -24,7 +25,12 @@ class Memories(Protocol):
         """Rows of each memory by name, as they are now."""
 
     def losses(
-        self, embeddings: Tensor, index: Tensor, modalities: Tensor, writes: PendingWrites
+        self,
+        embeddings: Tensor,
+        index: Tensor,
+        modalities: Tensor,
+        weights: Mapping[str, float],
+        writes: PendingWrites,
     ) -> dict[str, Tensor]:
         """Weighted loss terms of embeddings [B, D] of the tracks [B]; notes what to write."""
 
@@ -96,7 +102,6 @@ class UnifiedMemories:
         settings: StageTwoSettings,
         device: torch.device,
     ) -> None:
-        self.settings = settings
         self.labels = labels
         self.ambiguous = ambiguous
         self.unified: ClusterMemory | MultiMemory
@@ -124,7 +129,12 @@ class UnifiedMemories:
         return {"unified": self.unified.prototypes, **own}
 
     def losses(
-        self, embeddings: Tensor, index: Tensor, modalities: Tensor, writes: PendingWrites
+        self,
+        embeddings: Tensor,
+        index: Tensor,
+        modalities: Tensor,
+        weights: Mapping[str, float],
+        writes: PendingWrites,
     ) -> dict[str, Tensor]:
         """Weighted terms ``memory``, ``own memory`` and ``cross memory``.
 
@@ -132,23 +142,19 @@ class UnifiedMemories:
             embeddings: [B, D].
             index: [B] track numbers.
             modalities: [B].
+            weights: of the terms, by name; a term that is not in here is not computed.
             writes: takes note of what the memories are to take in after the step.
         """
-        settings = self.settings
         labels = self.labels[index].to(embeddings.device)
         excluded = None if self.ambiguous is None else self.ambiguous[labels]
-        losses = {"memory": settings.memory_weight * self.unified(embeddings, labels, excluded)}
+        losses = {"memory": weights["memory"] * self.unified(embeddings, labels, excluded)}
         writes.later(self.unified, embeddings, labels)
         for modality in Modality:
             chosen = modalities == modality
-            for weight, name, source in (
-                (settings.own_memory_weight, "own memory", modality),
-                (settings.cross_memory_weight, "cross memory", modality.other),
-            ):
-                if weight:
+            for name, source in (("own memory", modality), ("cross memory", modality.other)):
+                if name in weights:
                     targets = self.own_label[int(source)][labels[chosen]]
-                    term = weight * settings.memory_weight
-                    loss = term * self.own[int(source)](embeddings[chosen], targets)
+                    loss = weights[name] * self.own[int(source)](embeddings[chosen], targets)
                     losses[name] = losses.get(name, 0) + loss / len(Modality)
             own = self.own_label[int(modality)][labels[chosen]]
             writes.later(self.own[int(modality)], embeddings[chosen], own)
@@ -205,7 +211,6 @@ class ThreeMemories:
         settings: StageTwoSettings,
         device: torch.device,
     ) -> None:
-        self.settings = settings
         visible = torch.from_numpy(modalities == Modality.VISIBLE)
         self.visible_labels = labels.where(visible, -1)
         self.infrared_labels = moved
@@ -222,7 +227,12 @@ class ThreeMemories:
         return found if self.union is None else {**found, "union": self.union.prototypes}
 
     def losses(
-        self, embeddings: Tensor, index: Tensor, modalities: Tensor, writes: PendingWrites
+        self,
+        embeddings: Tensor,
+        index: Tensor,
+        modalities: Tensor,
+        weights: Mapping[str, float],
+        writes: PendingWrites,
     ) -> dict[str, Tensor]:
         """Weighted ClusterNCE of each memory.
 
@@ -230,20 +240,21 @@ class ThreeMemories:
             embeddings: [B, D].
             index: [B] track numbers.
             modalities: [B].
+            weights: of the terms, by name; a term that is not in here is not computed.
             writes: takes note of what the memories are to take in after the step.
         """
-        weight, device = self.settings.memory_weight, embeddings.device
+        device = embeddings.device
         visible = self.visible_labels[index].to(device)
         infrared = self.infrared_labels[index].to(device)
         losses = {
-            "visible memory": weight * self.visible(embeddings, visible),
-            "infrared memory": weight * self.infrared(embeddings, infrared),
+            "visible memory": weights["visible memory"] * self.visible(embeddings, visible),
+            "infrared memory": weights["infrared memory"] * self.infrared(embeddings, infrared),
         }
         writes.later(self.visible, embeddings, visible)
         own = infrared.where(modalities == Modality.INFRARED, -1)
         writes.later(self.infrared, embeddings, own)
         if self.union is not None:
             union = self.union_labels[index].to(device)
-            losses["union memory"] = weight * self.union(embeddings, union)
+            losses["union memory"] = weights["union memory"] * self.union(embeddings, union)
             writes.later(self.union, embeddings, union)
         return losses

@@ -9,13 +9,14 @@ import numpy as np
 from ..datasets.track import Track
 from ..engine.augment import Augmenter
 from ..engine.dry_run import PlannedStage, dry_run, most_clusters, rehearsal, some_tracks, stand_in
-from ..engine.network import network_of
 from ..engine.session import Session
 from ..pseudo_labels.artefact import Artefact
 from .epoch_length import steps_of_epoch
+from .schedules import goes_on
 from .settings import StageTwoSettings
 from .stage_two import StageTwo
 from .variant_vireid import VireidVariant
+from .variants import starting_network
 
 
 def rehearse_stage_two(
@@ -35,7 +36,8 @@ def rehearse_stage_two(
     """
     trial = rehearsal(settings)
     session = Session(trial, "mmm", None, labelled=labelled)
-    model = network_of(artefact.encoder, trial, session.runtime)
+    trained = goes_on(settings)
+    model = starting_network(trial, artefact, session)
     augment = Augmenter(
         session, settings.augmentation, settings.network, VireidVariant.stream, views=2
     )
@@ -44,13 +46,14 @@ def rehearse_stage_two(
         model.set_num_identities(_clusters_of(artefact))
         model.to(session.runtime.device)
         prototypes = 0
-        extractions = max(0, settings.epochs - settings.ce_epochs)
+        # A pass for the confidences and one for the prototypes, of twice seen images.
+        extractions = 2 * max(0, settings.epochs - settings.ce_epochs)
         extractions *= 1 if augment.exchange is None else 2
     else:
         # The unified memory and one for each modality, or three memories as large.
         prototypes = most_clusters(session, settings.min_samples)
         prototypes *= settings.memory_prototypes + 1
-        extractions = settings.epochs - 1
+        extractions = settings.epochs - trained
     plan = PlannedStage(
         StageTwo.name,
         settings.epochs,
@@ -59,7 +62,7 @@ def rehearse_stage_two(
         stand_in(session, model, augment, prototypes=prototypes),
         extractions,
     )
-    dry_run(session, settings, model, [plan], untrained=False)
+    dry_run(session, settings, model, [plan], untrained=not trained)
 
 
 def _clusters_of(artefact: Artefact) -> int:

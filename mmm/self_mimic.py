@@ -8,6 +8,8 @@ from torch import Tensor
 
 # Keeps a class without any confident member at its plain mean.
 LEAST_WEIGHT = 1e-4
+# Views of the released code: plain visible, infrared, exchanged visible.
+VIEWS = 3
 
 
 def confident_means(features: Tensor, labels: Tensor, weights: Tensor, count: int) -> Tensor:
@@ -39,17 +41,59 @@ def squared_mimic(embeddings: Tensor, targets: Tensor) -> Tensor:
     return distance.square().sum(1).mean()
 
 
-def absolute_mimic(embeddings: Tensor, targets: Tensor) -> Tensor:
-    """Mean absolute difference to the class prototypes (MMM, the released code).
+class ViewPrototypes:
+    """The prototypes of the released code, of each class in each view, renewed by a pass.
+
+    A prototype is the sum of confidence times feature over the rows of its class, divided by the
+    number of the rows. Until the first pass is complete all are 0; a class without a row keeps
+    what it had. Views are numbered as in :class:`~vireid.mmm.released_losses.ViewBatch`.
 
     Args:
-        embeddings: [B, D], normalised here.
-        targets: [B, D] unit rows; a row of zeros is a class that its view lacks, and left out.
+        classes: number of classes C.
+        width: length D of a feature.
+        like: gives device and floating-point type.
+
+    Attributes:
+        values: [3, C, D], a matrix for each view.
+    """
+
+    def __init__(self, classes: int, width: int, like: Tensor) -> None:
+        shape = (VIEWS, classes)
+        self.values = torch.zeros(*shape, width, device=like.device, dtype=like.dtype)
+        self._sums = torch.zeros_like(self.values)
+        self._counts = torch.zeros(shape, device=like.device, dtype=like.dtype)
+
+    def see(self, features: Tensor, labels: Tensor, views: Tensor, confidence: Tensor) -> None:
+        """Takes in the rows of a batch.
+
+        Args:
+            features: [B, D].
+            labels: [B] int64, 0 … C−1.
+            views: [B] int64.
+            confidence: [B].
+        """
+        rows = (features.detach() * confidence[:, None]).to(self._sums.dtype)
+        self._sums.index_put_((views, labels), rows, accumulate=True)
+        ones = torch.ones_like(labels, dtype=self._counts.dtype)
+        self._counts.index_put_((views, labels), ones, accumulate=True)
+
+    def renew(self) -> None:
+        """Ends a pass: classes that had rows get new prototypes."""
+        means = self._sums / self._counts.clamp_min(1)[:, :, None]
+        self.values = torch.where(self._counts[:, :, None] > 0, means, self.values)
+        self._sums.zero_()
+        self._counts.zero_()
+
+
+def absolute_mimic(features: Tensor, targets: Tensor, weights: Tensor) -> Tensor:
+    """Weighted mean absolute difference of each row to its prototype (MMM, the released code).
+
+    Args:
+        features: [n, D], floating point, used without normalisation.
+        targets: [n, D].
+        weights: [n].
 
     Returns:
-        Scalar, the mean over the values; 0 with a gradient of 0 where every row is left out.
+        [n], the mean over the D values times the weight.
     """
-    known = targets.square().sum(1) > 0
-    unit = F.normalize(embeddings.float(), dim=1)
-    difference = (unit - targets).abs().mean(1)
-    return torch.where(known, difference, 0.0).sum() / known.sum().clamp_min(1)
+    return (features - targets).abs().mean(1) * weights

@@ -19,6 +19,7 @@ from ..pseudo_labels.labelling import clustering_features
 from .epoch_length import steps_of_epoch
 from .given_labels import parse_given
 from .match_clusters import ClusterMatching, ambiguous_pairs
+from .schedules import stage_two_schedule
 from .semi_supervised import match_with_given
 from .settings import StageTwoSettings
 
@@ -31,13 +32,11 @@ class StageTwo(Stage):
     """
 
     name = "mmm"
-    # Number of the random stream of augmentation and batches.
-    stream: int
 
     def __init__(
         self, session: Session, settings: StageTwoSettings, model: Network, artefact: Artefact
     ) -> None:
-        super().__init__()
+        super().__init__(stage_two_schedule(settings))
         self.session = session
         self.settings = settings
         self.model = model
@@ -45,10 +44,7 @@ class StageTwo(Stage):
         self.given = (
             None if settings.semi_supervised is None else parse_given(settings.semi_supervised)
         )
-        self.epochs = settings.epochs
-        self.lr = settings.lr
         self.steps = steps_of_epoch(settings, session.modalities)
-        self.milestones = tuple(self.steps * epoch for epoch in settings.lr_steps)
         self.augment = Augmenter(
             session, settings.augmentation, settings.network, self.stream, views=2
         )
@@ -57,7 +53,6 @@ class StageTwo(Stage):
         self._first_features = clustering_features(features, session.cameras, settings)
         self._first_labels = artefact.labels[place]
         self.unified = np.full(len(place), -1, np.int64)
-        self._epoch = 0
         self._prepare(artefact)
 
     @abstractmethod
@@ -84,7 +79,7 @@ class StageTwo(Stage):
             min(self.settings.p_num, int(self.unified.max()) + 1),
             self.settings.k_num,
             self.steps,
-            seed=self.settings.seed + self.stream,
+            seed=(self.settings.seed, self.stream),
         )
         sampler.set_epoch(epoch)
         seed = (self.settings.seed, self.stream, epoch)

@@ -1,4 +1,4 @@
-"""How far to trust each track's label, from losses in evaluation mode on plain views."""
+"""How far to trust each track's label, from the losses of all tracks."""
 
 from __future__ import annotations
 
@@ -25,28 +25,29 @@ def track_confidence(
     Returns:
         [N] float32; 0 for noise.
     """
-    return view_confidence([logits], labels, modalities, seed=seed)[0]
+    losses = F.cross_entropy(logits, labels, ignore_index=-1, reduction="none")
+    return view_confidence(losses[None], labels, modalities, seed=seed)[0]
 
 
 def view_confidence(
-    logits: list[Tensor], labels: Tensor, modalities: np.ndarray, *, seed: int = 0
+    losses: Tensor, labels: Tensor, modalities: np.ndarray, *, seed: int = 0
 ) -> Tensor:
-    """The same where the visible images are seen in several views.
+    """The same from losses, where the visible images may be seen in several views.
 
     The losses of each view are scaled to 0 … 1 by themselves; the visible views are then fitted
     together. Source: MMM, confidence; the released code, which does so.
 
     Args:
-        logits: for each view [N, C]; infrared rows of any but the first view are not read.
+        losses: [views, N] cross entropy of each track; infrared entries of any but the first view
+            are not read, NaN is a track that was never visited.
         labels: [N] int64, -1 = noise.
         modalities: [N].
         seed: of the fit.
 
     Returns:
-        [views, N] float32; 0 for noise and for infrared rows of any view but the first.
+        [views, N] float32; 0 for noise and for infrared entries of any view but the first.
     """
-    losses = [F.cross_entropy(rows, labels, ignore_index=-1, reduction="none") for rows in logits]
-    confidence = torch.zeros(len(losses), len(labels))
+    confidence = torch.zeros(losses.shape)
     for modality in Modality:
         chosen = torch.from_numpy(modalities == modality) & (labels >= 0)
         if not bool(chosen.any()):

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 
 from ..datasets.track import Track
 from ..distributed import ranks
-from ..engine.network import network_of
+from ..engine.print_schedule import print_schedule
 from ..engine.run_folder import RunFolder
 from ..engine.run_training import training
 from ..errors import UserError
@@ -14,17 +14,9 @@ from ..files import write_whole
 from ..pseudo_labels.artefact import read_artefact
 from .given_labels import only_given
 from .rehearsal import rehearse_stage_two
+from .schedules import goes_on, stage_two_schedule
 from .settings import StageTwoSettings
-from .stage_two import StageTwo
-from .variant_paper import PaperVariant
-from .variant_released import ReleasedVariant
-from .variant_vireid import VireidVariant
-
-VARIANTS: dict[str, type[StageTwo]] = {
-    "vireid": VireidVariant,
-    "paper": PaperVariant,
-    "released": ReleasedVariant,
-}
+from .variants import VARIANTS, starting_network
 
 
 def _permitted(settings: StageTwoSettings) -> bool | Callable[[Sequence[Track]], list[Track]]:
@@ -40,11 +32,14 @@ def train_stage_two(settings: StageTwoSettings) -> RunFolder | None:
         settings: of the command.
 
     Returns:
-        The run folder; None after a dry run.
+        The run folder; None after a dry run or a printed schedule.
 
     Raises:
         UserError, DatasetError, DegenerateClustering: with what to do.
     """
+    if settings.print_schedule:
+        print_schedule([stage_two_schedule(settings)], settings.print_schedule)
+        return None
     if settings.baseline is None:
         raise UserError("stage two needs --baseline RUN, the run folder of `vireid baseline`")
     # Before the run folder is made: a wrong predecessor should leave nothing behind.
@@ -58,8 +53,8 @@ def train_stage_two(settings: StageTwoSettings) -> RunFolder | None:
             keys = sorted(track.key for track in session.tracks if track.identity is not None)
             write_whole(run.path / "labelled_tracks.txt", "".join(f"{key}\n" for key in keys))
             run.log(f"semi-supervised: {len(keys)} of {len(session.tracks)} tracks are labelled")
-        model = network_of(artefact.encoder, settings, session.runtime)
+        model = starting_network(settings, artefact, session)
         stage = VARIANTS[settings.variant](session, settings, model, artefact)
-        this.train(model, [stage], "model.safetensors", stage.name, untrained=False)
+        this.train(model, [stage], "model.safetensors", stage.name, untrained=not goes_on(settings))
         this.finish("stage two")
         return run

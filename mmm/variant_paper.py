@@ -21,8 +21,9 @@ class PaperVariant(VireidVariant):
 
     Differences from :class:`VireidVariant`: ClusterNCE on three memories instead of one of the
     unified labels; the unified labels choose the batches and the targets of self-mimic and
-    alignment, and lead matched visible samples to the infrared memory. Source: MMM, sections
-    3.2 to 3.4.
+    alignment, and lead matched visible samples to the infrared memory. The network starts from
+    ``--weights``, because the paper describes one training of all parts; the first labels are those
+    of stage one. Source: MMM, sections 3.2 to 3.4.
     """
 
     def _take(self, found: ClusterMatching, features: Tensor) -> None:

@@ -2,157 +2,210 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ..datasets.track import Modality
+from ..datasets.samplers import UnifiedBatchSampler, UnpairedBatchSampler
+from ..engine.augment import AugmentedBatch, Augmenter
 from ..errors import UserError
-from ..losses import BatchHardTripletLoss
+from ..losses.inputs import at_least_float32
 from ..losses.separation import separation_losses
 from ..models.network import BatchOutput
 from ..pseudo_labels.artefact import Artefact
-from .alignment import soft_cluster_alignment
-from .self_mimic import absolute_mimic, confident_means
+from ..pseudo_labels.labelling import in_both_modalities
+from .epoch_length import steps_of_epoch
+from .released_labels import released_classes
+from .released_losses import ViewBatch, identity_losses, main_losses
+from .self_mimic import ViewPrototypes
 from .semi_supervised import known_classes
 from .stage_two import StageTwo
 from .track_confidence import view_confidence
 
-TRIPLET_MARGIN = 0.2
-# Row of the class prototypes for exchanged visible views; 0 and 1 are the modalities' codes.
-EXCHANGED = len(Modality)
-# Evaluation draws nothing: the exchanged view there is that of green, which is nearest to grey.
-GREEN = 1
+Batches = Iterable[tuple[Tensor, Tensor]]
 
 
 class ReleasedVariant(StageTwo):
     """A classifier on labels that are matched once, before training, and then stay.
 
-    The first ``ce_epochs`` train with cross entropy alone. From then on each epoch starts with the
-    confidence of every track (two Gaussians on the losses of plain views in evaluation mode) and
-    confidence-weighted class prototypes, and trains with confidence-weighted cross entropy,
-    batch-hard triplets, the L1 distance to the prototypes of the sample's own view, and the soft
-    cluster alignment of each visible view with infrared. Source: the code released with MMM.
+    The network starts from ``--weights``; of stage one only labels and features are read, the
+    features for the matching. The first ``ce_epochs`` train with cross entropy alone, on batches
+    whose two sides are unrelated. From then on each epoch starts with a pass over all tracks that
+    gives the confidences (two Gaussians on the losses), trains on pairs of one label with
+    ``main_losses``, and ends with a second pass over the same batches that gives the prototypes of
+    the next epoch. Both passes augment, and run in training mode without gradient. Source: the code
+    released with MMM.
     """
 
     stream = 23
+    confidence_stream = 24
+    prototype_stream = 25
 
     def _prepare(self, artefact: Artefact) -> None:
-        self.triplet = BatchHardTripletLoss(TRIPLET_MARGIN)
+        session, settings = self.session, self.settings
         self.found = self._match(self._first_features, self._first_labels)
-        self.unified = self.found.unified
+        self.unified = released_classes(self.found.unified, session.modalities)
+        lost = int(((self.found.unified >= 0) & (self.unified < 0)).sum())
+        if lost:
+            session.say(f"left out, their label is above the number of labels: {lost} tracks")
         self.labels = torch.from_numpy(self.unified)
         self.classes = int(self.labels.max()) + 1
-        if self.classes < 2:
+        # Classes of one modality give no pairs.
+        both = in_both_modalities(self.unified, session.modalities)
+        self.paired = np.where(both, self.unified, -1)
+        pairs = len(np.unique(self.paired[self.paired >= 0]))
+        if pairs < 2:
             raise UserError(
-                f"{artefact.folder} holds {self.classes} clusters; a classifier needs at least 2. "
-                "Run stage one longer, or with another --eps."
+                f"{artefact.folder} holds {pairs} clusters with tracks of both modalities; "
+                "--variant released needs at least 2. Run stage one longer, or with another --eps."
             )
+        self.steps = steps_of_epoch(settings, session.modalities[self.unified >= 0])
         self.model.set_num_identities(self.classes)
         self.ambiguous = self._find_ambiguous(self.classes)
-
-    def begin_epoch(self, epoch: int, step: int) -> None:
-        """After the cross-entropy epochs: confidences and class prototypes of the network."""
-        self._epoch = epoch
-        if epoch == 0:
-            self.found.record(self.evaluator, self._first_features, self.name, 1, step)
-        if epoch >= self.settings.ce_epochs:
-            self._look_at_all_tracks()
-            self.evaluator.confidence(self.confidence[0], self.unified, self.name, epoch + 1, step)
-
-    def _look_at_all_tracks(self) -> None:
-        session, device = self.session, self.session.runtime.device
-        views = [session.training_features(self.model, unit=False)]
-        if self.augment.exchange is not None:
-            views.append(session.training_features(self.model, unit=False, view=_green))
         classifier = self.model.classifier
         assert classifier is not None
-        weight = classifier.weight.detach().float().cpu()
-        self.confidence = view_confidence(
-            [features @ weight.t() for features in views],
-            self.labels,
-            session.modalities,
-            seed=self.settings.seed,
+        self.prototypes = ViewPrototypes(
+            self.classes, classifier.in_features, at_least_float32(classifier.weight)
         )
-        self.confidence[:, torch.from_numpy(known_classes(session.tracks)) >= 0] = 1.0
-        prototypes = []
-        for code in (Modality.VISIBLE, Modality.INFRARED, EXCHANGED):
-            second = code == EXCHANGED
-            view = 1 if second and len(views) == 2 else 0
-            modality = Modality.VISIBLE if second else code
-            chosen = torch.from_numpy(session.modalities == modality)
-            prototypes.append(
-                confident_means(
-                    F.normalize(views[view], dim=1),
-                    self.labels.where(chosen, -1),
-                    self.confidence[view],
-                    self.classes,
-                )
+        self.confidence = torch.ones(2, len(self.unified))
+        # The passes draw from streams of their own.
+        self.looks = {
+            stream: Augmenter(session, settings.augmentation, settings.network, stream, views=2)
+            for stream in (self.confidence_stream, self.prototype_stream)
+        }
+
+    @property
+    def in_main_phase(self) -> bool:
+        """Whether the epoch comes after those of cross entropy alone."""
+        return "triplet" in self.phase.losses
+
+    def begin_epoch(self, epoch: int, step: int) -> None:
+        """In the main phase: the confidence of every track."""
+        super().begin_epoch(epoch, step)
+        if epoch == 0:
+            self.found.record(self.evaluator, self._first_features, self.name, 1, step)
+        if self.in_main_phase:
+            self.confidence = self._confidence(epoch)
+            self.evaluator.confidence(self.confidence[0], self.unified, self.name, epoch + 1, step)
+
+    def batches(self, epoch: int, first: int = 0) -> Batches:
+        """Unrelated sides in the first epochs, pairs of one label in the main phase."""
+        lists = self._pairs(epoch) if self.in_main_phase else self._unpaired(epoch, self.stream)
+        seed = (self.settings.seed, self.stream, epoch)
+        return self.session.training_clips(lists, seed, first=first)
+
+    def end_epoch(self, epoch: int, step: int) -> None:
+        """In the main phase: prototypes of the network as it is now, for the next epoch."""
+        if not self.in_main_phase:
+            return
+        for batch, output in self._look(self._pairs(epoch), self.prototype_stream, epoch):
+            rows = self._rows(batch, output.pooled)
+            assert rows.confidence is not None
+            self.prototypes.see(
+                at_least_float32(output.pooled), rows.labels, rows.views, rows.confidence
             )
-        self.prototypes = torch.stack(prototypes).to(device)
+        self.prototypes.renew()
 
-    def epoch_state(self) -> dict[str, Any]:
-        """Confidences and class prototypes, once there are any."""
-        if self._epoch < self.settings.ce_epochs:
-            return {}
-        return {"confidence": self.confidence, "prototypes": self.prototypes}
+    def _pairs(self, epoch: int) -> list[list[int]]:
+        """P labels × K/2 pairs: the i-th visible and the i-th infrared track share a label."""
+        settings = self.settings
+        sampler = UnifiedBatchSampler(
+            self.paired,
+            self.session.modalities,
+            min(settings.p_num, len(np.unique(self.paired[self.paired >= 0]))),
+            settings.k_num,
+            self.steps,
+            seed=(settings.seed, self.stream),
+        )
+        sampler.set_epoch(epoch)
+        return list(sampler)
 
-    def continue_epoch(self, epoch: int, step: int, state: dict[str, Any]) -> None:
-        """Takes them back."""
-        self._epoch = epoch
-        if state:
-            self.confidence = state["confidence"]
-            self.prototypes = state["prototypes"].to(self.session.runtime.device)
+    def _unpaired(self, epoch: int, stream: int) -> list[list[int]]:
+        settings = self.settings
+        sampler = UnpairedBatchSampler(
+            self.unified,
+            self.session.modalities,
+            settings.p_num * settings.k_num // 2,
+            # A pass for confidences sees every track, however short the epochs are.
+            settings.steps if stream == self.stream else None,
+            seed=(settings.seed, stream),
+        )
+        sampler.set_epoch(epoch)
+        return list(sampler)
+
+    def _look(
+        self, lists: list[list[int]], stream: int, epoch: int
+    ) -> Iterable[tuple[AugmentedBatch, BatchOutput]]:
+        """What the network makes of batches in training mode, without gradient."""
+        clips_of = self.session.training_clips(lists, (self.settings.seed, stream, epoch))
+        self.model.train()
+        for number, (clips, index) in enumerate(clips_of):
+            batch = self.looks[stream](clips, index, epoch * len(lists) + number)
+            with torch.no_grad():
+                yield batch, self._forward(batch)
+
+    def _confidence(self, epoch: int) -> Tensor:
+        """[2, N] confidence of every track in its plain and, if visible, its exchanged view."""
+        views = 1 if self.augment.exchange is None else 2
+        losses = torch.full((views, len(self.unified)), float("nan"))
+        lists = self._unpaired(epoch, self.confidence_stream)
+        for batch, output in self._look(lists, self.confidence_stream, epoch):
+            assert output.logits is not None
+            labels = self.labels[batch.tracks].to(output.logits.device)
+            each = (
+                F.cross_entropy(at_least_float32(output.logits), labels, reduction="none")
+                .float()
+                .cpu()
+            )
+            losses[batch.exchanged.long().cpu(), batch.tracks] = each
+        found = view_confidence(
+            losses, self.labels, self.session.modalities, seed=self.settings.seed
+        )
+        found[:, torch.from_numpy(known_classes(self.session.tracks)) >= 0] = 1.0
+        return found
+
+    def _forward(self, batch: AugmentedBatch) -> BatchOutput:
+        with self.session.runtime.autocast():
+            return self.model.forward_features(batch.images, batch.modalities)
+
+    def _rows(self, batch: AugmentedBatch, like: Tensor) -> ViewBatch:
+        """Labels and confidences of a batch, on the device of ``like``."""
+        labels = self.labels[batch.tracks].to(like.device)
+        if not self.in_main_phase:
+            return ViewBatch(labels, batch.modalities, batch.exchanged)
+        confidence = self.confidence[batch.exchanged.long().cpu(), batch.tracks]
+        confidence = confidence.to(like.device, at_least_float32(like).dtype)
+        return ViewBatch(labels, batch.modalities, batch.exchanged, confidence)
 
     def losses(self, clips: Tensor, index: Tensor, step: int) -> dict[str, Tensor]:
-        """Cross entropy; after ``ce_epochs`` weighted, with triplets, self-mimic and alignment."""
+        """Cross entropy; in the main phase weighted, with triplets, self-mimic and alignment."""
         batch = self.augment(clips, index, step)
-        with self.session.runtime.autocast():
-            output = self.model.forward_features(batch.images, batch.modalities)
-        settings, embeddings = self.settings, output.embeddings
-        labels = self.labels[batch.tracks].to(embeddings.device)
-        second = batch.exchanged.long()
-        if self._epoch < settings.ce_epochs:
-            losses = self._identity(output, labels, torch.ones_like(labels))
-            return losses | separation_losses(output, settings.separation_weight)
-        confidence = self.confidence[second.cpu(), batch.tracks].to(embeddings.device)
-        losses = self._identity(output, labels, confidence)
-        losses["triplet"] = self.triplet(output.pooled, labels)
-        if settings.mimic_weight:
-            code = torch.where(batch.exchanged, EXCHANGED, batch.modalities)
-            losses["mimic"] = settings.mimic_weight * absolute_mimic(
-                embeddings, self.prototypes[code, labels]
+        output = self._forward(batch)
+        rows = self._rows(batch, output.pooled)
+        if self.in_main_phase:
+            losses = main_losses(
+                output,
+                rows,
+                self.prototypes,
+                self.phase.losses,
+                ambiguous=self.ambiguous,
             )
-        if settings.alignment_weight and self._epoch + 1 >= settings.alignment_from:
-            losses["alignment"] = settings.alignment_weight * soft_cluster_alignment(
-                embeddings, labels, batch.modalities, second
-            )
-        return losses | separation_losses(output, settings.separation_weight)
+        else:
+            losses = identity_losses(output, rows, self.ambiguous)
+        return losses | separation_losses(output, self.phase.losses)
 
-    def _identity(
-        self, output: BatchOutput, labels: Tensor, confidence: Tensor
-    ) -> dict[str, Tensor]:
-        """Mean of confidence times cross entropy, of images or clips, and of frames."""
-        assert output.logits is not None
-        losses = {"ID": self._cross_entropy(output.logits, labels, confidence)}
-        if output.frame_logits is not None:
-            frames = output.frame_logits.shape[1]
-            losses["ID frame"] = self._cross_entropy(
-                output.frame_logits.flatten(0, 1),
-                labels.repeat_interleave(frames),
-                confidence.repeat_interleave(frames),
-            )
-        return losses
+    def state(self) -> dict[str, Any]:
+        """The prototypes, which the next epoch reads, and the confidences of this one.
 
-    def _cross_entropy(self, logits: Tensor, labels: Tensor, confidence: Tensor) -> Tensor:
-        logits = logits.float()
-        if self.ambiguous is not None:
-            logits = logits.masked_fill(self.ambiguous[labels], float("-inf"))
-        return (confidence * F.cross_entropy(logits, labels, reduction="none")).mean()
+        They are all that an epoch holds, so one that goes on in its middle needs no more.
+        """
+        return {"prototypes": self.prototypes.values, "confidence": self.confidence}
 
-
-def _green(images: Tensor) -> Tensor:
-    """All channels become green, [B, T, 3, H, W]."""
-    return images[:, :, GREEN : GREEN + 1].expand_as(images)
+    def load_state(self, state: dict[str, Any]) -> None:
+        """Takes back prototypes and confidences."""
+        self.prototypes.values = state["prototypes"].to(self.prototypes.values)
+        self.confidence = state["confidence"].cpu()

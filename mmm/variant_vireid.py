@@ -16,6 +16,7 @@ from ..pseudo_labels.labelling import clustering_features, intra_modality_labels
 from .alignment import soft_cluster_alignment
 from .match_clusters import ClusterMatching
 from .memories import Memories, UnifiedMemories, unified_prototypes
+from .schedules import goes_on
 from .self_mimic import confident_means, squared_mimic
 from .semi_supervised import known_classes, modalities_to_cluster
 from .stage_two import StageTwo
@@ -40,15 +41,17 @@ class VireidVariant(StageTwo):
 
     def begin_epoch(self, epoch: int, step: int) -> None:
         """Clusters and matches when it is time, then fills the memories."""
-        self._epoch = epoch
+        super().begin_epoch(epoch, step)
         first = epoch == 0
         features = self._first_features
-        if not first:
+        if not (first and goes_on(self.settings)):
             features = self.session.training_features(self.model)
             features = clustering_features(features, self.session.cameras, self.settings)
         if epoch % self.settings.rematch_interval == 0:
-            labels = self._first_labels
+            # The first labels are stage one's, and matched by the features that they came from.
+            clustered, labels = self._first_features, self._first_labels
             if not first:
+                clustered = features
                 labels = intra_modality_labels(
                     features,
                     self.session.modalities,
@@ -56,9 +59,9 @@ class VireidVariant(StageTwo):
                     modalities_to_cluster(self.session.tracks),
                     say=self.session.say,
                 )
-            found = self._match(features, labels)
-            self._take(found, features)
-            found.record(self.evaluator, features, self.name, epoch + 1, step)
+            found = self._match(clustered, labels)
+            self._take(found, clustered)
+            found.record(self.evaluator, clustered, self.name, epoch + 1, step)
         self._fill_memories(features)
         self.evaluator.confidence(self.confidence, self.unified, self.name, epoch + 1, step)
 
@@ -106,23 +109,24 @@ class VireidVariant(StageTwo):
         settings = self.settings
         embeddings = output.embeddings
         labels = torch.from_numpy(self.unified)[batch.tracks].to(embeddings.device)
-        losses = self.memories.losses(embeddings, batch.tracks, batch.modalities, self.writes)
-        if settings.contrast_weight:
+        weights = self.phase.losses
+        losses = self.memories.losses(
+            embeddings, batch.tracks, batch.modalities, weights, self.writes
+        )
+        if "contrast" in weights:
             excluded = None
             if self.ambiguous is not None:
                 excluded = self.ambiguous[labels[:, None], labels[None, :]]
-            losses["contrast"] = settings.contrast_weight * self.contrast(
+            losses["contrast"] = weights["contrast"] * self.contrast(
                 embeddings, labels, excluded=excluded
             )
-        if settings.mimic_weight:
-            losses["mimic"] = settings.mimic_weight * squared_mimic(
-                embeddings, self.targets[labels]
-            )
-        if settings.alignment_weight and self._epoch + 1 >= settings.alignment_from:
-            losses["alignment"] = settings.alignment_weight * soft_cluster_alignment(
+        if "mimic" in weights:
+            losses["mimic"] = weights["mimic"] * squared_mimic(embeddings, self.targets[labels])
+        if "alignment" in weights:
+            losses["alignment"] = weights["alignment"] * soft_cluster_alignment(
                 embeddings, labels, batch.modalities
             )
-        losses.update(separation_losses(output, settings.separation_weight))
+        losses.update(separation_losses(output, weights))
         losses.update(extra_losses(settings.extra_loss, output.pooled, labels, batch.modalities))
         return losses
 
@@ -141,7 +145,7 @@ class VireidVariant(StageTwo):
 
     def continue_epoch(self, epoch: int, step: int, state: dict[str, Any]) -> None:
         """Takes them back; the labels are back already."""
-        self._epoch = epoch
+        super().continue_epoch(epoch, step, state)
         device = self.session.runtime.device
         self.targets = state["targets"].to(device)
         self.ambiguous = state["ambiguous"].to(device) if "ambiguous" in state else None

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import ClassVar
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from ..datasets.track import Modality
 from .backbones import build_backbone
@@ -17,6 +17,8 @@ from .network import BatchOutput, register_network
 from .non_local import DotProductNonLocalBlock
 from .trunk import NonLocalTrunk
 
+NECK_STD = 0.01
+
 
 @register_network("agw")
 class AGW(BNNeckNetwork):
@@ -25,7 +27,8 @@ class AGW(BNNeckNetwork):
     The stems (first convolution to max-pooling) belong to the visible and the infrared images; the
     stages of the residual network are shared (last stride 1), with dot-product non-local blocks
     after the last two blocks of stage 2 and the last three of stage 3; generalised-mean pooling
-    (p = 3), batch-norm neck with frozen bias, bias-free classifier.
+    (p = 3), batch-norm neck with frozen bias, bias-free classifier. The neck's weights start as
+    normal(1, 0.01), as in the code released with MMM.
 
     Ye et al., "Deep learning for person re-identification: a survey and outlook"
     (arXiv:2001.04193), section 4.
@@ -42,6 +45,7 @@ class AGW(BNNeckNetwork):
     """
 
     two_streams: ClassVar[bool] = True
+    classifier_std: ClassVar[float | None] = 0.001
 
     def __init__(
         self,
@@ -58,6 +62,7 @@ class AGW(BNNeckNetwork):
         self.infrared_stem = copy.deepcopy(parts.stem)
         self.trunk = NonLocalTrunk(parts, DotProductNonLocalBlock)
         self.add_neck(self.trunk.out_channels, num_identities)
+        nn.init.normal_(self.neck.weight, 1.0, NECK_STD)
 
     @classmethod
     def build(

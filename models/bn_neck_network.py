@@ -4,12 +4,9 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-import torch
 from torch import Tensor, nn
 
 from .network import Network
-
-CLASSIFIER_STD = 0.001
 
 
 class BNNeckNetwork(Network):
@@ -20,9 +17,12 @@ class BNNeckNetwork(Network):
 
     Attributes:
         neck: its outputs are the embeddings.
+        classifier_std: standard deviation of a fresh classifier's normal weights; None keeps the
+            default of a linear layer, uniform within 1 / sqrt(inputs).
     """
 
     head: ClassVar[tuple[str, ...]] = ("neck.", "classifier.")
+    classifier_std: ClassVar[float | None] = None
     neck: nn.BatchNorm1d
 
     def add_neck(self, channels: int, num_identities: int) -> None:
@@ -36,7 +36,7 @@ class BNNeckNetwork(Network):
         self.set_num_identities(num_identities)
 
     def set_num_identities(self, num_identities: int) -> None:
-        """Replaces the classifier by a fresh one (normal, standard deviation 0.001).
+        """Replaces the classifier by a fresh one.
 
         An optimiser that holds the old one has to be built anew.
 
@@ -80,6 +80,6 @@ class BNNeckNetwork(Network):
         classifier = nn.Linear(
             len(like), num_identities, bias=False, device=like.device, dtype=like.dtype
         )
-        with torch.no_grad():
-            classifier.weight.normal_(std=CLASSIFIER_STD)
+        if self.classifier_std is not None:
+            nn.init.normal_(classifier.weight, std=self.classifier_std)
         return classifier

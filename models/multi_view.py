@@ -31,7 +31,8 @@ class MultiViewPooling(nn.Module):
     For each of the planes (H, W), (T, W) and (T, H) a 1×1 convolution and a sigmoid give ``heads``
     masks. A 1×1 convolution sees one position at a time, so the three of them are one convolution
     over the map as it lies; only the masks are regrouped by plane. Each mask weights the map, which
-    is pooled over H·W of every frame by the generalised mean (p = 3) or the plain mean.
+    is pooled over H·W of every frame by the generalised mean (p = 3) or the plain mean. Masks start
+    with the framework's weights and biases of zero.
 
     Args:
         channels: channels of the feature map.
@@ -45,6 +46,8 @@ class MultiViewPooling(nn.Module):
         self.hw = nn.Conv2d(channels, heads, 1)
         self.tw = nn.Conv2d(channels, heads, 1)
         self.th = nn.Conv2d(channels, heads, 1)
+        for view in (self.hw, self.tw, self.th):
+            nn.init.zeros_(view.bias)
 
     @property
     def out_multiple(self) -> int:

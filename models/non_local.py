@@ -12,7 +12,8 @@ class NonLocalBlock(nn.Module):
 
     ``y = BN(W(softmax(theta(x) phi(x)^T) g(x))) + x``; the softmax is taken without a scale. The
     attention runs through the framework's fused kernel, so the matrix of positions × positions is
-    never stored. The final batch norm starts at zero: a new block changes nothing.
+    never stored. The convolutions start with Xavier-uniform weights and biases of zero; the final
+    batch norm starts at zero, so a new block changes nothing.
 
     Wang et al., "Non-local neural networks" (arXiv:1711.07971), equations 4 and 6.
 
@@ -31,6 +32,12 @@ class NonLocalBlock(nn.Module):
         self.norm = nn.BatchNorm2d(channels)
         nn.init.zeros_(self.norm.weight)
         nn.init.zeros_(self.norm.bias)
+        self._initialise_convolutions()
+
+    def _initialise_convolutions(self) -> None:
+        for conv in (self.theta, self.phi, self.g, self.project):
+            nn.init.xavier_uniform_(conv.weight)
+            nn.init.zeros_(conv.bias)
 
     def forward(self, frames: Tensor, num_frames: int = 1) -> Tensor:
         """Lets the positions of each group of frames exchange what they hold.
@@ -69,7 +76,8 @@ class DotProductNonLocalBlock(NonLocalBlock):
     """Non-local block of AGW: dot product over the number of positions instead of a softmax.
 
     Without the softmax the product is associative, ``(theta phi^T) g = theta (phi^T g)``, so the
-    work is linear in the number of positions. AGW uses one inner channel.
+    work is linear in the number of positions. AGW uses one inner channel, and leaves the
+    convolutions as the framework starts them.
 
     Ye et al., "Deep learning for person re-identification: a survey and outlook"
     (arXiv:2001.04193), section 4.2; Wang et al. (arXiv:1711.07971), equation 4.
@@ -81,6 +89,9 @@ class DotProductNonLocalBlock(NonLocalBlock):
 
     def __init__(self, channels: int, inner: int = 1) -> None:
         super().__init__(channels, ratio=max(channels // inner, 1))
+
+    def _initialise_convolutions(self) -> None:
+        """Keeps the framework's default."""
 
     def attend(self, theta: Tensor, phi: Tensor, g: Tensor) -> Tensor:
         """Sums g over all N positions with the weights theta phi^T / N; see the base class."""

@@ -78,7 +78,7 @@ class PseudoLabelEvaluator:
         Args:
             labels: of all tracks, -1 = noise or other modality.
             modality: which tracks were clustered; None = all, jointly.
-            features: [N, D] unit rows that were clustered; None leaves the silhouette out.
+            features: [N, D] rows that were clustered; None leaves the silhouette out.
         """
         chosen = np.ones(len(labels), bool) if modality is None else self._modalities == modality
         name = "joint" if modality is None else modality.name.lower()
@@ -145,7 +145,7 @@ class PseudoLabelEvaluator:
         """Keeps a clustering in the run folder, in place of the one before, for the report.
 
         Args:
-            features: [N, D] unit rows that were clustered.
+            features: [N, D] rows that were clustered.
             labels: counted within each modality.
             unified: [N] int64 labels over both modalities, where there are any.
             assignment: [V] infrared cluster of each visible one, -1 = none.

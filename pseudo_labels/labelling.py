@@ -30,7 +30,7 @@ def clustering_features(
     """The features as they are clustered: with or without each camera's mean.
 
     Args:
-        features: [N, D] unit rows, as the result is.
+        features: [N, D] unit rows, or means of the unit rows of a clip and its mirror image.
         cameras: [N] integers.
         options: ``camera_mean``.
     """
@@ -104,7 +104,8 @@ def joint_labels(
         say: takes a remark for the person at the keyboard.
 
     Returns:
-        [N] int64 from 0, -1 = noise or in a cluster of one modality only.
+        [N] int64 from 0, -1 = noise. Some clusters may hold one modality only; see
+        :func:`in_both_modalities`.
     """
     result = ranks.from_main(
         lambda: cluster(
@@ -118,12 +119,25 @@ def joint_labels(
     )
     if result.problem is not None:
         say(f"joint: {result.problem}. {result.advice}")
-    both = np.ones(result.num_clusters, bool)
-    for modality in Modality:
-        members = result.labels[(modalities == modality) & (result.labels >= 0)]
-        both &= np.bincount(members, minlength=result.num_clusters) > 0
-    if result.num_clusters and not both.any():
+    if result.num_clusters and not in_both_modalities(result.labels, modalities).any():
         say(f"joint: none of the clusters holds both modalities. {result.advice}")
+    labels: np.ndarray = result.labels
+    return labels
+
+
+def in_both_modalities(labels: np.ndarray, modalities: np.ndarray) -> np.ndarray:
+    """Which tracks belong to a cluster that holds both modalities.
+
+    Args:
+        labels: [N] int64 over both modalities, -1 = noise.
+        modalities: [N].
+
+    Returns:
+        [N] bool.
+    """
+    both = np.ones(int(labels.max(initial=-1)) + 1, bool)
+    for modality in Modality:
+        members = labels[(modalities == modality) & (labels >= 0)]
+        both &= np.bincount(members, minlength=len(both)) > 0
     # The last entry stands for noise, which indexes it as -1.
-    dense = np.append(np.where(both, np.cumsum(both) - 1, -1), -1)
-    return dense[result.labels]
+    return np.append(both, False)[labels]

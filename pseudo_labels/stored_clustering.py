@@ -28,7 +28,7 @@ class StoredClustering:
 
     Attributes:
         tracks: the N training tracks; up to six frames each, identities where they are known.
-        features: [N, D] floating unit rows that were clustered.
+        features: [N, D] floating rows that were clustered.
         labels: [N] int64 clusters counted within each modality, -1 = noise.
         unified: [N] int64 labels over both modalities, -1 = none; None before there are any.
         assignment: [V] int64 infrared cluster of each visible one, -1 = none; None without a match.

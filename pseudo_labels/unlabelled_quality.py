@@ -43,7 +43,7 @@ def silhouettes(features: ArrayLike, labels: ArrayLike) -> NDArray[np.float64]:
     sample scores 0, as in Rousseeuw, "Silhouettes", 1987.
 
     Args:
-        features: [N, D] floating, unit rows.
+        features: [N, D] floating, of about the same length.
         labels: [N] integers, -1 = noise.
 
     Returns:
@@ -71,10 +71,11 @@ def silhouettes(features: ArrayLike, labels: ArrayLike) -> NDArray[np.float64]:
     for start in range(0, len(kept), step):
         part, mine = kept[start : start + step], own[start : start + step]
         block = rows[part].astype(np.float32)
-        away = 1 - block @ means.T
+        unit = _unit(block)
+        away = 1 - unit @ means.T
         away[np.arange(len(part)), mine] = np.inf
         nearest = away.min(1)
-        inside = 1 - (block * _unit(sums[mine] - block)).sum(1)
+        inside = 1 - (unit * _unit(sums[mine] - block)).sum(1)
         larger = np.maximum(np.maximum(inside, nearest), 1e-12)
         result[part] = np.where(sizes[mine] > 1, (nearest - inside) / larger, 0.0)
     return result

@@ -21,7 +21,7 @@ from .feature_map import map_charts
 from .headline import References, headline, last_evaluations, references_of, score_chart
 from .results_section import comparison, results
 from .retrieval_section import retrieval
-from .run_facts import facts, folder_names, run_title, times
+from .run_facts import facts, folder_names, run_title, schedules, times
 from .run_record import RunRecord, read_run
 
 TEMPLATES = Path(__file__).parent / "templates"
@@ -108,6 +108,7 @@ def _view(run: RunRecord, given: Sequence[RunRecord], name: str, prefix: str) ->
         "map": None if clustering is None else map_charts(clustering),
         "retrieval": retrieval(run),
         "facts": facts(run),
+        "schedules": schedules(run),
         "times": times(run),
         "config": yaml.safe_dump(run.config, sort_keys=False, allow_unicode=True)
         if run.config

@@ -1,4 +1,4 @@
-"""What was run: the title, the facts and the times of a run."""
+"""What was run: the title, the facts, the schedule and the times of a run."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Any
 from ..datasets.synthetic_mark import MARKER
 from ..evaluation.results import Record, stage_name
 from .run_record import RunRecord
+from .schedule_table import HEADS, schedule_remarks, schedule_rows
 
 
 def facts(run: RunRecord) -> list[tuple[str, str]]:
@@ -58,6 +59,19 @@ def _batch(run: RunRecord, first: Record) -> str:
         if value not in (None, 1, ""):
             parts.append(text.format(value))
     return ", ".join(parts)
+
+
+def schedules(run: RunRecord) -> list[dict[str, Any]]:
+    """What each stage of the run did by epoch: remarks and a table."""
+    return [
+        {
+            "stage": stage_name(record["stage"]),
+            "remarks": schedule_remarks(record),
+            "heads": HEADS,
+            "rows": [[row[head] for head in HEADS] for row in schedule_rows(record)],
+        }
+        for record in run.of_kind("schedule")
+    ]
 
 
 def times(run: RunRecord) -> list[dict[str, Any]]:

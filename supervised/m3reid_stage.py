@@ -23,12 +23,12 @@ from ..engine.session import Session
 from ..engine.stages import Stage
 from ..errors import UserError
 from ..losses import ContrastiveLoss, ModalityAlignmentLoss
+from ..losses.inputs import at_least_float32
 from ..losses.registry import extra_losses
 from ..losses.separation import separation_losses
 from ..models.network import BatchOutput, Network
+from .schedule import supervised_schedule
 from .settings import SupervisedSettings
-
-STREAM = 21
 
 
 def relabel(identities: np.ndarray) -> np.ndarray:
@@ -45,18 +45,17 @@ class Supervised(Stage):
     """
 
     name = "supervised"
+    stream = 21
 
     def __init__(
         self, session: Session, settings: SupervisedSettings, model: Network, classes: np.ndarray
     ) -> None:
-        super().__init__()
+        super().__init__(supervised_schedule(settings))
         self.session = session
         self.settings = settings
         self.model = model
         self.classes = classes
-        self.epochs = settings.epochs
-        self.lr = settings.lr
-        self.augment = Augmenter(session, settings.augmentation, settings.network, STREAM)
+        self.augment = Augmenter(session, settings.augmentation, settings.network, self.stream)
         self.alignment = ModalityAlignmentLoss()
         self.contrast = ContrastiveLoss(settings.contrast_temperature)
         try:
@@ -64,11 +63,10 @@ class Supervised(Stage):
         except ValueError as error:
             raise UserError(f"--supervised, --sampler {settings.sampler}: {error}") from error
         self.steps = settings.steps or len(self.sampler)
-        self.milestones = tuple(self.steps * epoch for epoch in settings.lr_steps)
 
     def _sampler(self) -> EpochBatchSampler:
         settings, classes, modalities = self.settings, self.classes, self.session.modalities
-        p, k, seed = settings.p_num, settings.k_num, settings.seed
+        p, k, seed = settings.p_num, settings.k_num, (settings.seed, self.stream)
         if settings.sampler == "identity":
             return IdentityBatchSampler(classes, p, k, seed=seed)
         if settings.sampler == "modality-ratio":
@@ -84,14 +82,14 @@ class Supervised(Stage):
         chosen: list[list[int]] = []
         passes = 0
         while len(chosen) < self.steps:
-            self.sampler.set_epoch(epoch * 1000 + passes)
+            self.sampler.set_epoch(epoch, passes)
             drawn = list(self.sampler)
             if not drawn:
                 break
             chosen += drawn
             passes += 1
         return self.session.training_clips(
-            chosen[: self.steps], (self.settings.seed, STREAM, epoch), first=first
+            chosen[: self.steps], (self.settings.seed, self.stream, epoch), first=first
         )
 
     def losses(self, clips: Tensor, index: Tensor, step: int) -> dict[str, Tensor]:
@@ -102,39 +100,42 @@ class Supervised(Stage):
         classes = torch.from_numpy(self.classes)[batch.tracks].to(output.embeddings.device)
         losses = self._identity_losses(output, classes)
         losses.update(self._alignment_losses(output, classes, batch.modalities))
-        settings = self.settings
-        losses.update(separation_losses(output, settings.separation_weight))
-        if settings.contrast_weight:
-            losses["contrast"] = settings.contrast_weight * self.contrast(
-                output.embeddings, classes
-            )
-        losses.update(extra_losses(settings.extra_loss, output.pooled, classes, batch.modalities))
+        weights = self.phase.losses
+        losses.update(separation_losses(output, weights))
+        if "contrast" in weights:
+            losses["contrast"] = weights["contrast"] * self.contrast(output.embeddings, classes)
+        extra = self.settings.extra_loss
+        losses.update(extra_losses(extra, output.pooled, classes, batch.modalities))
         return losses
 
     def _identity_losses(self, output: BatchOutput, classes: Tensor) -> dict[str, Tensor]:
         assert output.logits is not None
-        losses = {"ID clip": F.cross_entropy(output.logits.float(), classes)}
+        weights = self.phase.losses
+        loss = F.cross_entropy(at_least_float32(output.logits), classes)
+        losses = {"ID clip": weights["ID clip"] * loss}
         if output.frame_logits is not None:
-            losses["ID frame"] = F.cross_entropy(
-                output.frame_logits.flatten(0, 1).float(),
+            loss = F.cross_entropy(
+                at_least_float32(output.frame_logits.flatten(0, 1)),
                 classes.repeat_interleave(output.frame_logits.shape[1]),
             )
+            losses["ID frame"] = weights["ID frame"] * loss
         return losses
 
     def _alignment_losses(
         self, output: BatchOutput, classes: Tensor, modalities: Tensor
     ) -> dict[str, Tensor]:
-        weight = self.settings.mma_weight
-        if not weight:
-            return {}
-        losses = {"MMA clip": weight * self.alignment(output.embeddings, classes, modalities)}
-        if output.frames is not None:
+        weights, losses = self.phase.losses, {}
+        if "MMA clip" in weights:
+            loss = self.alignment(output.embeddings, classes, modalities)
+            losses["MMA clip"] = weights["MMA clip"] * loss
+        if "MMA frame" in weights and output.frames is not None:
             frames = output.frames.shape[1]
-            losses["MMA frame"] = weight * self.alignment(
+            loss = self.alignment(
                 output.frames.flatten(0, 1),
                 classes.repeat_interleave(frames),
                 modalities.repeat_interleave(frames),
             )
+            losses["MMA frame"] = weights["MMA frame"] * loss
         return losses
 
 

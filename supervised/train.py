@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from ..engine.dry_run import PlannedStage, dry_run, rehearsal, some_tracks
+from ..engine.print_schedule import print_schedule
 from ..engine.run_folder import RunFolder
 from ..engine.run_training import training
 from ..engine.session import Session
 from .m3reid_stage import start_supervised
+from .schedule import supervised_schedule
 from .settings import SupervisedSettings
 
 
@@ -17,11 +19,14 @@ def train_supervised(settings: SupervisedSettings) -> RunFolder | None:
         settings: of the command.
 
     Returns:
-        The run folder; None after a dry run.
+        The run folder; None after a dry run or a printed schedule.
 
     Raises:
         UserError, DatasetError: with what to do.
     """
+    if settings.print_schedule:
+        print_schedule([supervised_schedule(settings)], settings.print_schedule)
+        return None
     if settings.dry_run:
         _rehearse(settings)
         return None

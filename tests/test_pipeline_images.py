@@ -50,9 +50,10 @@ BASELINE = {
 SGD = {"optimiser": "sgd", "lr": 0.01, "backbone_rate": 0.1}
 VARIANTS = {
     "vireid": {"optimiser": "adamw", "lr": 5e-4, "contrast_weight": 1.0, "matcher": "partial"},
-    "paper": {**SGD, "alignment_from": 2},
+    "paper": {**SGD, "alignment_from": 2, "weights": "none"},
     "released": {
         **SGD,
+        "weights": "none",
         "ce_epochs": 1,
         "alignment_from": 2,
         "lr_warmup_epochs": 1,
@@ -111,7 +112,11 @@ TERMS = {
         {"visible memory", "infrared memory", "union memory", "mimic"},
         {"visible memory", "infrared memory", "union memory", "mimic", "alignment"},
     ),
-    "released": ({"ID"}, {"ID", "triplet", "mimic", "alignment"}),
+    "released": (
+        {"ID"},
+        {"ID", "triplet"}
+        | {f"{side} {term}" for side in ("visible", "infrared") for term in ("mimic", "alignment")},
+    ),
 }
 
 

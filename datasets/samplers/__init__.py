@@ -11,6 +11,7 @@ from .two_sided import (
     ModalityRatioBatchSampler,
 )
 from .unified import UnifiedBatchSampler
+from .unpaired import UnpairedBatchSampler
 
 __all__ = [
     "ClusterBatchSampler",
@@ -22,4 +23,5 @@ __all__ = [
     "ModalityRatioBatchSampler",
     "TrackContrastSampler",
     "UnifiedBatchSampler",
+    "UnpairedBatchSampler",
 ]

@@ -1,4 +1,4 @@
-"""What all batch samplers share: an epoch's plan, drawn from (seed, epoch)."""
+"""What all batch samplers share: an epoch's plan, drawn from seed and epoch."""
 
 from __future__ import annotations
 
@@ -9,7 +9,10 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from torch.utils.data import Sampler
 
+from ...random_streams import Draw, numpy_generator
+
 Indices = NDArray[np.int64]
+Seed = int | tuple[int, ...]
 
 
 class EpochBatchSampler(Sampler[list[int]], ABC):
@@ -19,16 +22,21 @@ class EpochBatchSampler(Sampler[list[int]], ABC):
     number of batches of the present epoch.
     """
 
-    def __init__(self, seed: int) -> None:
-        """Sets the seed, not negative; the epoch starts at 0."""
-        self.seed = seed
-        self._epoch = 0
+    def __init__(self, seed: Seed) -> None:
+        """Sets the seed, one or several non-negative integers; the epoch starts at 0."""
+        self.seed = (seed,) if isinstance(seed, int) else tuple(seed)
+        self._epoch = (0, 0)
         self._plan: list[list[int]] | None = None
 
-    def set_epoch(self, epoch: int) -> None:
-        """Chooses the epoch, at least 0, whose batches are listed."""
-        if epoch != self._epoch:
-            self._epoch = epoch
+    def set_epoch(self, epoch: int, again: int = 0) -> None:
+        """Chooses the epoch, at least 0, whose batches are listed.
+
+        Args:
+            epoch: number of the epoch.
+            again: number of the pass, from 0, where an epoch takes several.
+        """
+        if (epoch, again) != self._epoch:
+            self._epoch = (epoch, again)
             self._plan = None
 
     def __len__(self) -> int:
@@ -42,7 +50,7 @@ class EpochBatchSampler(Sampler[list[int]], ABC):
 
     def _batches(self) -> list[list[int]]:
         if self._plan is None:
-            self._plan = self._draw(np.random.default_rng((self.seed, self._epoch)))
+            self._plan = self._draw(numpy_generator(Draw.BATCHES, *self.seed, *self._epoch))
         return self._plan
 
     @abstractmethod

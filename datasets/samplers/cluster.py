@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike
 
-from .base import Deck, EpochBatchSampler, Indices, as_array, check_group, group_by
+from .base import Deck, EpochBatchSampler, Indices, Seed, as_array, check_group, group_by
 
 
 class ClusterBatchSampler(EpochBatchSampler):
@@ -24,7 +24,7 @@ class ClusterBatchSampler(EpochBatchSampler):
         k: int,
         num_batches: int | None = None,
         *,
-        seed: int = 0,
+        seed: Seed = 0,
     ) -> None:
         """Groups the tracks.
 
@@ -34,7 +34,7 @@ class ClusterBatchSampler(EpochBatchSampler):
             p: clusters in a batch.
             k: tracks of each cluster.
             num_batches: batches in an epoch; None passes once over the clusters, ⌊C/P⌋ batches.
-            seed: non-negative integer.
+            seed: one or several non-negative integers.
 
         Raises:
             ValueError: if there are fewer than P clusters or no batches are asked for.

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from ..track import Modality
-from .base import Deck, EpochBatchSampler, as_array
+from .base import Deck, EpochBatchSampler, Seed, as_array
 
 
 class HalfRandomBatchSampler(EpochBatchSampler):
@@ -17,7 +17,7 @@ class HalfRandomBatchSampler(EpochBatchSampler):
     """
 
     def __init__(
-        self, identities: ArrayLike, modalities: ArrayLike, batch_size: int, *, seed: int = 0
+        self, identities: ArrayLike, modalities: ArrayLike, batch_size: int, *, seed: Seed = 0
     ) -> None:
         """Collects the tracks of each modality.
 
@@ -25,7 +25,7 @@ class HalfRandomBatchSampler(EpochBatchSampler):
             identities: identity of each track, [N]; negative ones are never drawn.
             modalities: modality of each track, [N].
             batch_size: tracks in a batch, even.
-            seed: non-negative integer.
+            seed: one or several non-negative integers.
 
         Raises:
             ValueError: if the batch size is odd, a modality has no tracks, or the larger one does

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike
 
-from .base import Deck, EpochBatchSampler, as_array, check_group, deal_groups, group_by
+from .base import Deck, EpochBatchSampler, Seed, as_array, check_group, deal_groups, group_by
 
 
 class IdentityBatchSampler(EpochBatchSampler):
@@ -15,14 +15,14 @@ class IdentityBatchSampler(EpochBatchSampler):
     tracks, or one group with repetition if it has fewer than K.
     """
 
-    def __init__(self, identities: ArrayLike, p: int, k: int, *, seed: int = 0) -> None:
+    def __init__(self, identities: ArrayLike, p: int, k: int, *, seed: Seed = 0) -> None:
         """Groups the tracks.
 
         Args:
             identities: identity of each track, [N]; negative ones are never drawn.
             p: identities in a batch.
             k: tracks of each identity.
-            seed: non-negative integer.
+            seed: one or several non-negative integers.
 
         Raises:
             ValueError: if there are fewer than P identities.

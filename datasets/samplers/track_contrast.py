@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from ..track import Modality
-from .base import Deck, EpochBatchSampler, Indices, as_array, group_by
+from .base import Deck, EpochBatchSampler, Indices, Seed, as_array, group_by
 
 
 class TrackContrastSampler(EpochBatchSampler):
@@ -23,7 +23,7 @@ class TrackContrastSampler(EpochBatchSampler):
         n: int,
         num_batches: int,
         *,
-        seed: int = 0,
+        seed: Seed = 0,
     ) -> None:
         """Groups the tracks by camera.
 
@@ -32,7 +32,7 @@ class TrackContrastSampler(EpochBatchSampler):
             cameras: camera of each track, [N], not negative.
             n: tracks of each modality in a batch.
             num_batches: batches in an epoch.
-            seed: non-negative integer.
+            seed: one or several non-negative integers.
 
         Raises:
             ValueError: if a modality has no tracks, or n or `num_batches` is below 1.

@@ -9,7 +9,16 @@ from numpy.typing import ArrayLike
 
 from ...errors import shorten
 from ..track import Modality
-from .base import Deck, EpochBatchSampler, Indices, as_array, check_group, deal_groups, group_by
+from .base import (
+    Deck,
+    EpochBatchSampler,
+    Indices,
+    Seed,
+    as_array,
+    check_group,
+    deal_groups,
+    group_by,
+)
 
 Missing = Literal["error", "skip"]
 
@@ -28,7 +37,7 @@ class TwoSidedBatchSampler(EpochBatchSampler):
         k: int,
         *,
         missing: Missing = "error",
-        seed: int = 0,
+        seed: Seed = 0,
     ) -> None:
         """Groups the tracks.
 
@@ -38,7 +47,7 @@ class TwoSidedBatchSampler(EpochBatchSampler):
             p: identities in a batch.
             k: tracks of each identity.
             missing: what to do with identities of one modality, "error" or "skip".
-            seed: non-negative integer.
+            seed: one or several non-negative integers.
 
         Raises:
             ValueError: if K is odd where it must be even, an identity lacks a modality, or there
@@ -121,7 +130,7 @@ class ModalityRatioBatchSampler(TwoSidedBatchSampler):
         ratio: float = 0.5,
         *,
         missing: Missing = "error",
-        seed: int = 0,
+        seed: Seed = 0,
     ) -> None:
         """As `HalfIdentityBatchSampler`; `ratio` is the share of infrared tracks, in (0, 1).
 

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from ..track import Modality
-from .base import Deck, EpochBatchSampler, as_array, check_group, group_by
+from .base import Deck, EpochBatchSampler, Seed, as_array, check_group, group_by
 
 
 class UnifiedBatchSampler(EpochBatchSampler):
@@ -24,7 +24,7 @@ class UnifiedBatchSampler(EpochBatchSampler):
         k: int,
         num_batches: int,
         *,
-        seed: int = 0,
+        seed: Seed = 0,
     ) -> None:
         """Groups the tracks.
 
@@ -34,7 +34,7 @@ class UnifiedBatchSampler(EpochBatchSampler):
             p: clusters in a batch.
             k: tracks of each cluster, even.
             num_batches: batches in an epoch.
-            seed: non-negative integer.
+            seed: one or several non-negative integers.
 
         Raises:
             ValueError: if K is odd, there are fewer than P clusters, or no batches are asked for.

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import load_file
 from tiny_settings import SHORTEST_STAGE_ONE
 from vireid.baselines.cross_modality import CrossModality
 from vireid.baselines.intra_modality import IntraModality
@@ -71,35 +72,88 @@ def test_memories_of_1a_begin_as_means_and_are_written_after_the_step(world):
         assert moved.nonzero()[:, 0].tolist() == drawn.tolist()
 
 
-def test_1b_takes_turns_and_its_joint_memory_holds_clusters_of_both_modalities(world):
+def joint_of(session):
+    """Joint labels of three clusters over both modalities, one of infrared tracks, and noise."""
+    joint = np.arange(len(session.tracks)) % 4
+    joint[(joint == 3) & (session.modalities == Modality.VISIBLE)] = -1
+    assert set(joint) == {-1, 0, 1, 2, 3}
+    return joint
+
+
+def test_1b_takes_turns_and_its_joint_memory_holds_clusters_of_one_modality_too(world):
     settings, session, model = world
     stage = CrossModality(session, settings, model)
     stage.begin_epoch(0, 0)
-    # Clusters that the untrained network would not find: one track in three, over both modalities.
-    stage.joint = np.arange(len(session.tracks)) % 3
+    # Clusters that the untrained network would not find.
+    features = session.training_features(model)
+    stage.take_joint(features, joint_of(session))
     labels, modalities = torch.from_numpy(stage.joint), torch.from_numpy(session.modalities)
-    prototypes = joint_prototypes(session.training_features(model), labels, modalities)
-    stage.joint_memory = stage._memory(prototypes)
+    prototypes = joint_prototypes(features, labels, modalities)
+    torch.testing.assert_close(stage.joint_memory.prototypes, prototypes)
+    assert len(prototypes) == 4
     terms = []
     for clips, index in stage.batches(0):
         losses = step(stage, clips, index)
-        terms.append("joint memory" in losses)
+        terms.append("joint visible memory" in losses)
         stage.after_step()
         if terms[-1]:
-            assert set(losses) == {"joint memory", "joint contrast"}
-            for label in set(stage.joint[index]):
-                seen = session.modalities[index[stage.joint[index] == label]]
-                assert (seen == Modality.VISIBLE).sum() == (seen == Modality.INFRARED).sum()
+            assert set(losses) == {
+                "joint visible memory",
+                "joint infrared memory",
+                "joint contrast",
+            }
+            assert set(stage.joint[index]) <= {0, 1, 2}
+        assert set(losses) <= set(stage.phase.losses)
     assert terms == [False, True] * settings.steps
+    assert torch.equal(stage.joint_memory.prototypes[3], prototypes[3])
     assert not torch.equal(stage.joint_memory.prototypes, prototypes)
+
+
+def test_the_sides_of_a_joint_batch_are_drawn_apart(world):
+    settings, session, model = world
+    stage = CrossModality(session, settings, model)
+    stage.labels = np.arange(len(session.tracks)) // 4 % 5
+    joint = np.arange(len(session.tracks)) // 2 % 8
+    stage.take_joint(torch.eye(len(joint)), joint)
+    p, k, differ = settings.p_num, settings.k_num, []
+    for epoch in range(4):
+        for batch in stage.track_batches(epoch)[1::2]:
+            index = np.array(batch)
+            sides = [index[session.modalities[index] == modality] for modality in Modality]
+            for side in sides:
+                assert len(side) == p * k
+                found, counts = np.unique(joint[side], return_counts=True)
+                assert (len(found), set(counts)) == (p, {k})
+            differ.append(set(joint[sides[0]]) != set(joint[sides[1]]))
+    assert any(differ)
 
 
 def test_without_a_joint_cluster_1b_goes_on_as_1a(world):
     settings, session, model = world
     stage = CrossModality(session, settings, model)
     stage.begin_epoch(0, 0)
-    stage.joint_memory = None
+    stage.take_joint(torch.eye(len(session.tracks)), session.modalities % 2)  # one of each
+    assert stage.joint_memory is None
     batches = list(stage.batches(0))
     assert len(batches) == stage.steps == 2 * settings.steps
     for clips, index in batches:
         assert "visible memory" in step(stage, clips, index)
+
+
+def test_mirror_averages_are_clustered_as_they_are_and_ranked_at_length_one(
+    tiny_set, tmp_path, world
+):
+    _, _, model = world
+    given = {**SHORTEST_STAGE_ONE, "flip": True}
+    settings = BaselineSettings(
+        dataset="hitsz-vcm", data_dir=tiny_set, output=tmp_path / "run", **given
+    )
+    run = RunFolder(settings.output, "seed: 0\n", resume=False, pictures=False)
+    session = Session(settings, "baseline", run, labelled=False)
+    lengths = session.training_features(model).norm(dim=1)
+    assert (lengths < 0.9999).all()
+    assert (lengths > 0.1).all()
+    session.evaluate(model, "untrained", 0, 0, keep=True)
+    run.close()
+    stored = load_file(settings.output / "test_features.safetensors")["features"]
+    torch.testing.assert_close(stored.norm(dim=1), torch.ones(len(stored)))

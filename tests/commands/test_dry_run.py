@@ -55,15 +55,24 @@ def test_stage_one(tiny_set, tmp_path, capsys):
     assert not output.exists()
 
 
-@pytest.mark.parametrize("variant", ["vireid", "paper", "released"])
-def test_stage_two(tiny_set, stage_one, tmp_path, capsys, variant):
+@pytest.mark.parametrize(
+    ("variant", "passes"),
+    [
+        ("vireid", ["2", "1"]),
+        # Not from stage one's network, whose features are there already.
+        ("paper", ["3", "1"]),
+        # A pass for the confidences and one for the prototypes after the first epoch.
+        ("released", ["4", "1"]),
+    ],
+)
+def test_stage_two(tiny_set, stage_one, tmp_path, capsys, variant, passes):
     output = tmp_path / "run"
-    settings = {**MMM, "baseline": stage_one, "variant": variant, "ce_epochs": 1}
+    settings = {**MMM, "baseline": stage_one, "variant": variant, "ce_epochs": 1, "weights": "none"}
     before = {name: value.clone() for name, value in encoder(stage_one).items()}
     assert main([*flags("mmm", tiny_set, output, settings), DRY]) == 0
     out = capsys.readouterr().out
     assert "mmm, 12 clips of 2 frames of 32 x 16" in out
-    assert rows(out)["mmm"][4:6] == ["2", "1"]
+    assert rows(out)["mmm"][4:6] == passes
     assert not output.exists()
     assert all(torch.equal(value, before[name]) for name, value in encoder(stage_one).items())
 

@@ -14,7 +14,8 @@ from vireid.engine.peak_memory import memory_text, peak_memory_mib
 from vireid.engine.progress import EpochProgress, RunClock
 from vireid.engine.run_folder import RunFolder
 from vireid.engine.runtime import Runtime
-from vireid.engine.training import Position, Schedule, train_epoch
+from vireid.engine.schedule import LearningRate
+from vireid.engine.training import Position, train_epoch
 
 CPU = torch.device("cpu")
 
@@ -34,9 +35,9 @@ def train(folder, *, log_interval):
         totals = train_epoch(
             Runtime("cpu", "fp32"),
             run,
-            Position("intra_modality", 1, 3, 4, 4),
+            Position("intra_modality", 1, 3, 4),
             torch.optim.SGD([weight], lr=0.1),
-            Schedule("step", 0.1, 12),
+            LearningRate("step", 0.1, 3),
             [batch] * 4,
             4,
             lambda clips, index, step: {"term": weight.sum() * 0 + 2.5},

@@ -9,9 +9,10 @@ import torch
 from run_records import STARTED
 from torch import nn
 from torch.nn import functional
-from vireid.engine.options import LoopOptions
+from vireid.engine.options import LoopOptions, OptimiserOptions
 from vireid.engine.run_folder import RunFolder
 from vireid.engine.runtime import Runtime
+from vireid.engine.schedule import LearningRate, Phase, StageSchedule, optimiser_rule
 from vireid.engine.stages import Stage, run_stages
 from vireid.engine.stop_signals import StopSignals
 from vireid.errors import Stopped
@@ -29,15 +30,14 @@ class Killed(BaseException):
 class Toy(Stage):
     """Draws its batches from the step, and keeps a memory from one epoch to the next."""
 
-    epochs = EPOCHS
     steps = STEPS
-    lr = 0.05
 
     def __init__(self, name, model, fatal=None, end=None):
-        super().__init__()
-        self.name, self.model, self.fatal = name, model, fatal
+        rate = LearningRate("step", 0.05, EPOCHS, milestones=(1,))
+        rule = optimiser_rule(OptimiserOptions())
+        super().__init__(StageSchedule(name, rate, rule, (Phase(0, {"memory": 1.0}),), STEPS))
+        self.model, self.fatal = model, fatal
         self.end = end or self.die
-        self.milestones = (STEPS,)
         self.memory = ClusterMemory(functional.normalize(torch.eye(3, 5), dim=1))
         self.calls = 0
 

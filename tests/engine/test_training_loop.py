@@ -1,30 +1,12 @@
-"""Schedules and the stop on a loss that is not finite."""
-
-import itertools
+"""Random streams, and the stop on a loss that is not finite."""
 
 import pytest
 import torch
 from vireid.engine.run_folder import RunFolder
 from vireid.engine.runtime import Runtime
-from vireid.engine.training import NonFiniteLoss, Position, Schedule, train_epoch
+from vireid.engine.schedule import LearningRate
+from vireid.engine.training import NonFiniteLoss, Position, train_epoch
 from vireid.random_streams import generator
-
-
-def test_step_schedule_decays_at_its_milestones():
-    schedule = Schedule("step", 1.0, 10, (4, 8))
-    assert [schedule.at(step) for step in (0, 3, 4, 7, 8)] == pytest.approx([1, 1, 0.1, 0.1, 0.01])
-
-
-def test_cosine_schedule_ramps_up_and_ends_at_its_floor():
-    schedule = Schedule("cosine", 2.0, 200)
-    rates = [schedule.at(step) for step in range(201)]
-    assert rates[0] < 0.1
-    top = rates.index(max(rates))
-    assert 20 <= top <= 40
-    steps = list(itertools.pairwise(rates))
-    assert all(a <= b for a, b in steps[:top])
-    assert all(a >= b for a, b in steps[top:])
-    assert rates[-1] == pytest.approx(0.1)
 
 
 def test_streams_depend_on_the_whole_key():
@@ -45,9 +27,9 @@ def test_a_loss_that_is_not_finite_is_named_and_its_batch_saved(tmp_path):
             train_epoch(
                 Runtime("cpu", "fp32"),
                 run,
-                Position("intra_modality", 0, 1, 0, 0),
+                Position("intra_modality", 0, 1, 0),
                 torch.optim.SGD([weight], lr=0.1),
-                Schedule("step", 0.1, 1),
+                LearningRate("step", 0.1, 1),
                 [batch],
                 1,
                 lambda clips, index, step: {

@@ -42,12 +42,20 @@ def test_both_modalities_weigh_the_same():
         torch.testing.assert_close(joint_prototypes(given, labels, codes), wanted)
 
 
-def test_a_cluster_of_one_modality_is_named():
-    labels = torch.tensor([0, 0, 1, 2, 2])
-    with pytest.raises(ValueError, match=r"clusters \[1, 2\] of 3"):
-        joint_prototypes(features(5), labels, torch.tensor([0, 1, 0, 1, 1]))
-    with pytest.raises(ValueError, match=r"clusters \[0\] of 1"):
-        joint_prototypes(features(2), torch.tensor([0, 0]), torch.tensor([1, 1]))
+def test_a_cluster_of_one_modality_starts_from_its_own_mean():
+    given = features(6)
+    labels = torch.tensor([0, 0, 1, 1, 2, -1])
+    modality = torch.tensor([0, 1, 1, 1, 0, 0])
+    wanted = torch.stack([given[0] + given[1], given[2] + given[3], given[4]])
+    wanted = functional.normalize(wanted, dim=1)
+    torch.testing.assert_close(joint_prototypes(given, labels, modality), wanted)
+    one = joint_prototypes(given, labels, torch.ones(6).long())
+    torch.testing.assert_close(one, cluster_means(given, labels))
+
+
+def test_a_joint_cluster_without_a_sample_is_named():
+    with pytest.raises(ValueError, match=r"clusters \[1\] of 3"):
+        joint_prototypes(features(3), torch.tensor([0, 0, 2]), torch.tensor([0, 1, 1]))
 
 
 def test_nothing_but_noise_has_no_joint_prototypes():

@@ -2,7 +2,7 @@
 
 import torch
 import torch.nn.functional as F
-from vireid.mmm.self_mimic import absolute_mimic, confident_means, squared_mimic
+from vireid.mmm.self_mimic import ViewPrototypes, absolute_mimic, confident_means, squared_mimic
 
 
 def test_a_distrusted_member_does_not_move_the_mean_but_a_class_of_them_keeps_its_own():
@@ -23,15 +23,26 @@ def test_the_squared_distance_is_two_minus_two_cosines():
     torch.testing.assert_close(squared_mimic(rows, targets), wanted)
 
 
-def test_the_absolute_distance_leaves_out_classes_that_a_view_lacks():
-    rows = torch.randn(4, 8, generator=torch.Generator().manual_seed(3)).requires_grad_()
-    targets = F.normalize(torch.randn(4, 8, generator=torch.Generator().manual_seed(4)), dim=1)
-    targets[1] = 0
-    kept = [0, 2, 3]
-    wanted = F.l1_loss(F.normalize(rows, dim=1)[kept], targets[kept])
-    loss = absolute_mimic(rows, targets)
-    torch.testing.assert_close(loss, wanted)
-    loss.backward()
-    assert (rows.grad[1] == 0).all()
-    nothing = absolute_mimic(rows, torch.zeros(4, 8))
-    assert nothing == 0
+def test_the_absolute_distance_is_weighted_and_takes_the_rows_as_they_are():
+    rows = torch.randn(4, 8, generator=torch.Generator().manual_seed(3))
+    targets, weights = rows + torch.tensor([1.0, -2, 0, 4])[:, None], torch.tensor([1, 0.5, 1, 0])
+    found = absolute_mimic(rows, targets, weights)
+    torch.testing.assert_close(found, torch.tensor([1.0, 1, 0, 0]))
+
+
+def test_prototypes_are_zero_until_a_pass_ends_and_a_class_without_a_row_keeps_its_own():
+    prototypes = ViewPrototypes(3, 2, torch.zeros(0))
+    rows = torch.tensor([[2.0, 4], [4, 0], [6, 6]])
+    prototypes.see(
+        rows, torch.tensor([0, 0, 2]), torch.tensor([0, 0, 1]), torch.tensor([1, 0.5, 1])
+    )
+    assert (prototypes.values == 0).all()
+    prototypes.renew()
+    # Divided by the number of rows, not by the sum of the confidences.
+    torch.testing.assert_close(prototypes.values[0, 0], torch.tensor([2.0, 2]))
+    torch.testing.assert_close(prototypes.values[1, 2], torch.tensor([6.0, 6]))
+    assert (prototypes.values[2] == 0).all()
+    prototypes.see(rows[:1], torch.tensor([2]), torch.tensor([1]), torch.tensor([0.5]))
+    prototypes.renew()
+    torch.testing.assert_close(prototypes.values[1, 2], torch.tensor([1.0, 2]))
+    torch.testing.assert_close(prototypes.values[0, 0], torch.tensor([2.0, 2]))

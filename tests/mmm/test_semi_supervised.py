@@ -236,8 +236,8 @@ def poison(monkeypatch):
         ("visible", {}),
         ("0.34", {}),
         ("tracks:0.3", {}),
-        ("visible", {"variant": "released", "ce_epochs": 1}),
-        ("0.34", {"variant": "paper"}),
+        ("visible", {"variant": "released", "ce_epochs": 1, "weights": "none"}),
+        ("0.34", {"variant": "paper", "weights": "none"}),
     ],
 )
 def test_hidden_labels_never_reach_training(tiny_set, baseline, tmp_path, poison, text, more):

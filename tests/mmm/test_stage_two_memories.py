@@ -16,6 +16,7 @@ from vireid.mmm.settings import StageTwoSettings
 
 CPU = torch.device("cpu")
 MODALITIES = np.array([0, 0, 0, 0, 0, 0, 1, 1, 1, 1, 1, 1])
+WEIGHTS = {"visible memory": 1.0, "infrared memory": 1.0, "union memory": 1.0}
 # Class 0 is in both modalities, 1 and 2 are visible only, 3 infrared only.
 UNIFIED = torch.tensor([0, 0, 1, 1, 2, 2, 0, 0, 3, 3, -1, 3])
 
@@ -52,10 +53,10 @@ def test_ambiguous_prototypes_neither_pull_nor_push(tmp_path):
             UNIFIED,
             MODALITIES,
             ambiguous if spared else None,
-            settings,
+            config(tmp_path),
             CPU,
         )
-        taken = (batch[:2], index[:2], modalities[:2], PendingWrites())
+        taken = (batch[:2], index[:2], modalities[:2], {"memory": 1.0}, PendingWrites())
         return memories.losses(*taken)["memory"]
 
     assert loss(True, means[3]) == loss(True, -means[3])
@@ -65,14 +66,15 @@ def test_ambiguous_prototypes_neither_pull_nor_push(tmp_path):
 
 def test_unified_memories_are_read_and_then_written(tmp_path):
     features, batch = embeddings(), embeddings(2)
-    settings = config(tmp_path, own_memory_weight=0.3, cross_memory_weight=0.5)
+    settings = config(tmp_path)
     means = cluster_means(features, UNIFIED)
     first = unified_prototypes(features, UNIFIED, MODALITIES, means, settings)
     memories = UnifiedMemories(first, UNIFIED, MODALITIES, None, settings, CPU)
     index = torch.tensor([0, 3, 6, 9])
     writes = PendingWrites()
     modalities = torch.from_numpy(MODALITIES)[index]
-    losses = memories.losses(batch[:4], index, modalities, writes)
+    weights = {"memory": 1.0, "own memory": 0.3, "cross memory": 0.5}
+    losses = memories.losses(batch[:4], index, modalities, weights, writes)
     assert list(losses) == ["memory", "own memory", "cross memory"]
     # Only track 0 and 6 have a partner in the other modality: classes 0, and 0 of infrared (0, 3).
     infrared = cluster_means(features[6:], torch.tensor([0, 0, 1, 1, -1, 1]))
@@ -97,7 +99,7 @@ def test_the_papers_memories_follow_the_moved_labels(tmp_path):
     index = torch.tensor([0, 2, 7, 8])
     writes = PendingWrites()
     modalities = torch.from_numpy(MODALITIES)[index]
-    losses = memories.losses(batch[:4], index, modalities, writes)
+    losses = memories.losses(batch[:4], index, modalities, WEIGHTS, writes)
     visible = ClusterMemory(cluster_means(features[:6], labels[:6]))
     infrared = ClusterMemory(cluster_means(features[6:], labels[6:]))
     both = ClusterMemory(joint_prototypes(features, union, torch.from_numpy(MODALITIES)))
@@ -118,5 +120,5 @@ def test_without_joint_clusters_two_memories_are_left(tmp_path):
     first = three_prototypes(embeddings(), labels, nothing, MODALITIES)
     memories = ThreeMemories(first, labels, moved, nothing, MODALITIES, config(tmp_path), CPU)
     modalities = torch.from_numpy(MODALITIES)
-    losses = memories.losses(embeddings(4), torch.arange(12), modalities, PendingWrites())
+    losses = memories.losses(embeddings(4), torch.arange(12), modalities, WEIGHTS, PendingWrites())
     assert set(losses) == {"visible memory", "infrared memory"}

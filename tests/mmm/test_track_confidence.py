@@ -31,8 +31,8 @@ def test_visible_views_are_scaled_apart_and_fitted_together():
     labels = torch.arange(40) % 4
     modalities = np.repeat([0, 1], 20)
     plain, second = logits_of(labels, [1, 6], 1), 3 * logits_of(labels, [2, 6], 2)
-    found = view_confidence([plain, second], labels, modalities)
     losses = [F.cross_entropy(r, labels, reduction="none") for r in (plain, second)]
+    found = view_confidence(torch.stack(losses), labels, modalities)
     joined = torch.cat([normalise_losses(x[:20]) for x in losses])
     torch.testing.assert_close(
         found[:, :20], clean_probability(joined).float().unflatten(0, (2, 20))

@@ -1,0 +1,49 @@
+"""What stage one reads from its memories and writes into them, in one order for 1a and 1b."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from torch import Tensor
+
+from ..datasets.track import Modality
+from ..memory import ClusterMemory
+from ..memory.writes import PendingWrites
+
+
+def memory_losses(
+    memories: Mapping[Modality, ClusterMemory],
+    embeddings: Tensor,
+    labels: Tensor,
+    modalities: Tensor,
+    weights: Mapping[str, float],
+    writes: PendingWrites,
+    joint: str = "",
+) -> dict[str, Tensor]:
+    """A mean over the visible clips and one over the infrared clips, each with its weight.
+
+    The memories are written after the step: visible clips first, in the order of the batch (first
+    views before second ones), then infrared ones. In 1b both sides share one memory, and infrared
+    has the last word. Source: stage one of MMM, which differs in that its visible clips write the
+    joint memory before the gradient of the infrared ones is taken.
+
+    Args:
+        memories: memory of each modality; may be one and the same.
+        embeddings: [B, D], normalised by the memories.
+        labels: [B] int64 cluster of each clip in the memory of its modality.
+        modalities: [B] integers.
+        weights: of the terms ``visible memory`` and ``infrared memory``, by these names.
+        writes: takes note of what the memories are to take in.
+        joint: stands before the names of the terms.
+
+    Returns:
+        The weighted terms by name.
+    """
+    losses = {}
+    for modality in Modality:
+        chosen = modalities == modality
+        rows, targets = embeddings[chosen], labels[chosen]
+        name = f"{joint}{modality.name.lower()} memory"
+        losses[name] = weights[name] * memories[modality](rows, targets)
+        writes.later(memories[modality], rows, targets)
+    return losses
