@@ -46,7 +46,8 @@ class StageTwoOptions(Options):
     baseline: Path | None = option("run folder of stage one; needed without --supervised", None)
     variant: Literal["vireid", "paper", "released"] = option(
         "what teaches: vireid (memories of the matched labels), paper (three memories, trained "
-        "jointly) or released (a classifier on labels fixed once); the configs hold the recipes",
+        "jointly) or released (a classifier on labels fixed once); the last two start from "
+        "--weights and not from stage one's network; the configs hold the recipes",
         "vireid",
     )
     rematch_interval: int = option("epochs between two clusterings and matchings", 1, at_least=1)

@@ -11,7 +11,7 @@ from .two_sided import (
     ModalityRatioBatchSampler,
 )
 from .unified import UnifiedBatchSampler
-from .unpaired import UnpairedBatchSampler, fill_up
+from .unpaired import UnpairedBatchSampler
 
 __all__ = [
     "ClusterBatchSampler",
@@ -24,5 +24,4 @@ __all__ = [
     "TrackContrastSampler",
     "UnifiedBatchSampler",
     "UnpairedBatchSampler",
-    "fill_up",
 ]

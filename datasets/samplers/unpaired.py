@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from ..track import Modality
-from .base import EpochBatchSampler, Indices, as_array
+from .base import EpochBatchSampler, Indices, Seed, as_array
 
 
 def fill_up(rows: ArrayLike, slots: int) -> Indices:
@@ -45,7 +45,7 @@ class UnpairedBatchSampler(EpochBatchSampler):
         num_batches: int | None = None,
         *,
         slots: tuple[int, int] | None = None,
-        seed: int = 0,
+        seed: Seed = 0,
     ) -> None:
         """Collects the tracks of each modality.
 
@@ -57,7 +57,7 @@ class UnpairedBatchSampler(EpochBatchSampler):
             slots: lengths of the visible and the infrared list; None takes for both the least
                 multiple of n that holds the larger side. A batch that one list cannot fill any
                 more is left out.
-            seed: non-negative integer.
+            seed: one or several non-negative integers.
 
         Raises:
             ValueError: a modality has no track, n or the number of batches is below 1, a list has
