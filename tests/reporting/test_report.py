@@ -335,6 +335,30 @@ def test_pictures_are_strips_of_the_frames(run):
     assert sizes.count(TILE) == len(tiles) == len(sizes) - 12 * 11 > 0
 
 
+def test_the_schedule_stands_with_the_facts(run):
+    metrics = run / "metrics.jsonl"
+    schedule = {
+        "kind": "schedule",
+        "stage": "mmm",
+        "epochs": 3,
+        "batches_per_epoch": 20,
+        "start": "encoder of stage one",
+        "lr_schedule": "step",
+        "lr": 0.2,
+        "optimiser": "sgd",
+        "weight_decay": 0.0005,
+        "groups": [{"members": "all", "lr_by_epoch": [0.2, 0.2, 0.02]}],
+        "phases": [
+            {"from_epoch": 1, "losses": {"visible memory": 1.0}, "batches": [], "memory": ""}
+        ],
+        "settings": {"img_h": 288},
+    }
+    metrics.write_text(metrics.read_text() + json.dumps(schedule) + "\n")
+    words = Page(write_report(run).read_text(encoding="utf-8")).words
+    assert "3 epochs of 20 batches" in words
+    assert "1-2 0.2 visible memory 1 3 0.02 visible memory 1" in words
+
+
 def test_missing_pieces_become_sentences(run):
     metrics = run / "metrics.jsonl"
     metrics.write_text(metrics.read_text() + '{"kind": "tra')
