@@ -31,11 +31,13 @@ def moments(seconds: float, events: int, number: int, draw: random.Random) -> li
         draw: random numbers.
     """
     found = []
+    offset = draw.randrange(4)
     for one in range(number):
         event = draw.randint(1, max(1, events))
-        if one % 2 == 0 or not events:
+        way = (one + offset) % 4
+        if way % 2 == 0 or not events:
             found.append(Moment(seconds=draw.uniform(0, seconds)))
-        elif one % 4 == 1:
+        elif way == 1:
             found.append(Moment(event=event))
         else:
             found.append(Moment(event=event, delay=draw.uniform(0, LATE_S)))
