@@ -15,6 +15,7 @@ import signal
 import sys
 import time
 from collections import Counter
+from itertools import chain
 from pathlib import Path
 
 import torch
@@ -341,14 +342,15 @@ def main() -> int:
     parser.add_argument("--commands", default="")
     given = parser.parse_args()
     torch.set_num_threads(1)
+    wanted = [fault for fault in given.faults.split(";") if fault] or list(FAULTS)
+    names = given.commands.split(";") if given.commands else sorted({*chain(*FAULTS.values())})
     with contextlib.redirect_stdout(sys.stderr):
-        shop = Workshop(given.folder)
+        shop = Workshop(given.folder, names)
     trials = Trials(shop, random.Random(given.seed))
     faults = 0
-    wanted = [fault for fault in given.faults.split(";") if fault] or list(FAULTS)
     print("| what | command | trials |\n|---|---|---|")
     for fault in wanted:
-        for name in given.commands.split(";") if given.commands else FAULTS[fault]:
+        for name in names if given.commands else FAULTS[fault]:
             counts = Counter[str]()
             for _ in range(given.trials):
                 how = getattr(trials, fault)(name)

@@ -17,7 +17,7 @@ TESTS = Path(__file__).parents[1]
 def test_nothing_is_lost(tmp_path, one_thread):
     """In a process of its own, since forks of this one would inherit its threads."""
     seed = random.randrange(10**6)
-    words = ["--folder", str(tmp_path / "two words"), "--seed", str(seed), "--trials", "2"]
+    words = ["--folder", str(tmp_path / "two words"), "--seed", str(seed), "--trials", "1"]
     words += ["--faults", "kill;full_disk;signal;second;worker", "--commands", "baseline"]
     done = subprocess.run(
         [sys.executable, "-m", "faults.interruption_surroundings", *words],
