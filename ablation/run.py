@@ -6,8 +6,10 @@ import json
 import time
 from typing import Any
 
+from ..engine.stop_signals import StopSignals
 from ..errors import UserError
 from ..files import write_whole
+from ..folder_lock import FolderLock
 from .execute import execute
 from .settings import AblateSettings
 from .table import markdown, summarise
@@ -34,6 +36,7 @@ def run_ablation(config: AblateSettings) -> list[dict[str, Any]]:
     if output.exists() and not output.is_dir():
         raise UserError(f"--output {output} is a file; wanted is a folder, new or of an ablation")
     output.mkdir(parents=True, exist_ok=True)
+    lock = FolderLock(output, f"--output {output}")
     failed: dict[Job, str] = {}
     over = config.over_values[0]
     started = time.perf_counter()
@@ -54,8 +57,12 @@ def run_ablation(config: AblateSettings) -> list[dict[str, Any]]:
         write()
 
     threads = config.threads or (1 if config.processes > 1 else None)
-    execute([cell.job for cell in cells], config.processes, threads, progress)
-    entries = write()
+    try:
+        with StopSignals():  # the runs get the signal passed on, and keep where they are
+            execute([cell.job for cell in cells], config.processes, threads, progress)
+        entries = write()
+    finally:
+        lock.release()
     print(f"\n{markdown(entries, over)}\n{output / 'ablation.md'}")
     if not any(cell.job.finished for cell in cells):
         raise UserError(f"no run of {output} succeeded; the reasons stand above")

@@ -19,7 +19,7 @@ Request = tuple[int, list[int], tuple[int, ...]]
 Share = tuple[int, int]
 # Clips, track indices and newly met unreadable frames; or an error, which a data loader would
 # otherwise rebuild from its text.
-Answer = tuple[Tensor, Tensor, list[Path]] | CorruptFrames
+Answer = tuple[Tensor, Tensor, list[Path]] | CorruptFrames | OSError
 
 
 class ClipLoader:
@@ -109,7 +109,7 @@ class ClipLoader:
         if self._loader is not None:
             answers = self._loader
         for answer in answers:
-            if isinstance(answer, CorruptFrames):
+            if isinstance(answer, Exception):
                 raise answer
             clips, indices, corrupt = answer
             self._reader.corrupt += [path for path in corrupt if path not in self._reader.corrupt]
@@ -187,6 +187,6 @@ class _ClipBatches(Dataset[Answer]):
                 clips = self.reader.train_clips(indices, (*seed, number), self.num_frames, part)
             else:
                 clips = self.reader.test_clips(indices[part], self.num_frames)
-        except CorruptFrames as error:
+        except (CorruptFrames, OSError) as error:
             return error
         return clips, torch.tensor(indices, dtype=torch.int64), self.reader.corrupt[known:]

@@ -13,6 +13,7 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image
 
+from ..errors import SHORTAGES
 from .resize import resize_frame
 
 JPEG_START, JPEG_END = b"\xff\xd8\xff", b"\xff\xd9"
@@ -47,12 +48,16 @@ def read_frame(path: Path) -> bytes:
 
     Raises:
         UnreadableFrame: if the file is missing or cannot be read.
+        OSError: if the machine is short of something: nothing is wrong with the file then, and
+            --skip-corrupt must not leave it out.
     """
     try:
         return path.read_bytes()
     except FileNotFoundError:
         raise UnreadableFrame("the file does not exist") from None
     except OSError as error:
+        if error.errno in SHORTAGES:
+            raise
         raise UnreadableFrame(_reason(error)) from None
 
 

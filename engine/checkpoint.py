@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import json
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors.torch import load_file, safe_open, save_file
+from safetensors.torch import load_file, safe_open, save
 
 from ..distributed import ranks
 from ..errors import UserError
@@ -68,7 +67,7 @@ def save_model(path: Path, model: Network, meta: dict[str, Any]) -> None:
     if not ranks.is_main():
         return
     tensors = {k: v.detach().cpu().contiguous() for k, v in model.state_dict().items()}
-    write_whole(path, partial(save_file, tensors, metadata={"vireid": json.dumps(meta)}))
+    write_whole(path, save(tensors, metadata={"vireid": json.dumps(meta)}))
 
 
 def read_meta(path: Path) -> dict[str, Any]:

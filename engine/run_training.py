@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from ..datasets.clip_loader import lost_worker
 from ..datasets.track import Track
+from ..distributed import ranks
 from ..distributed.batch_size import batch_record, batch_warnings
 from ..errors import SystemFault
 from ..evaluation.results import summary_table
@@ -64,6 +65,8 @@ class Training:
 
     def finish(self, what: str) -> None:
         """Prints the table of results and says that ``what`` is complete."""
+        if not ranks.is_main():  # a resumed run's records are the main process's alone
+            return
         self.run.log(summary_table(read_run(self.run.path).of_kind("evaluation")))
         self.run.log(f"{what} is complete: {self.run.path}")
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import Tensor
 from tqdm import tqdm
 
@@ -324,7 +324,7 @@ class Session:
 
     def _keep_test_features(self, run: RunFolder, features: Tensor) -> None:
         file = run.path / "test_features.safetensors"
-        write_whole(file, partial(save_file, {"features": features}))
+        write_whole(file, save({"features": features}))
         splits = ["query" if t.key in self._query_keys else "gallery" for t in self.test_tracks]
         table = track_table(self.test_tracks, splits, self.options.data_dir)
         write_whole(run.path / "test_tracks.csv", table)

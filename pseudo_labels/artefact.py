@@ -7,14 +7,13 @@ import io
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save
 from torch import Tensor
 
 from .. import __version__
@@ -80,7 +79,7 @@ def write_artefact(
     split = int((modality == Modality.VISIBLE).sum())
     ordered = features.float().cpu()[index]
     parts = {"visible": ordered[:split].contiguous(), "infrared": ordered[split:].contiguous()}
-    write_whole(folder / "features.safetensors", partial(save_file, parts))
+    write_whole(folder / "features.safetensors", save(parts))
     facts = {"vireid": __version__, **metrics}
     write_whole(folder / "metrics.json", json.dumps(facts, indent=2) + "\n")
     # Last, because its presence says that the artefact is complete.

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from functools import partial
 from pathlib import Path
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save
 from torch import Tensor
 
 from ..datasets.track import Modality, Track
@@ -107,7 +106,7 @@ def write_clustering(
         if value is not None:
             tensors[name] = torch.from_numpy(np.ascontiguousarray(value))
     about = {"stage": clustering.stage, "epoch": str(clustering.epoch)}
-    write_whole(folder / CLUSTERING, partial(save_file, tensors, metadata=about))
+    write_whole(folder / CLUSTERING, save(tensors, metadata=about))
 
 
 def read_history(folder: Path) -> LabelHistory:

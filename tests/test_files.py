@@ -1,12 +1,17 @@
 """A written file is whole, or what it was before, and as readable as its owner wants it."""
 
+import errno
 import os
+import resource
+import signal
+import subprocess
+import sys
 from functools import partial
 
 import pytest
 import torch
 from safetensors.torch import save_file
-from vireid.files import write_whole
+from vireid.files import append_line, write_whole
 
 
 def fail(beside):
@@ -65,3 +70,47 @@ def test_writers_of_one_file_do_not_meet(tmp_path):
     )
     assert path.read_text() == "outer"
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_libraries_that_hide_why_still_name_the_file(tmp_path):
+    path = tmp_path / "file"
+
+    def writer(beside):
+        try:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        except OSError:
+            raise RuntimeError("unexpected pos 704 vs 598")  # noqa: B904 - as torch.save does
+
+    def other(beside):
+        raise ValueError("I/O error: No space left on device (os error 28)")  # as safetensors does
+
+    for content in (writer, other):
+        with pytest.raises(OSError, match="No space left") as caught:
+            write_whole(path, content)
+        assert (caught.value.errno, caught.value.filename) == (errno.ENOSPC, str(path))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_fault_of_the_writer_stays_what_it_is(tmp_path):
+    def content(beside):
+        raise RuntimeError("no error of the system")
+
+    with pytest.raises(RuntimeError, match="no error of the system"):
+        write_whole(tmp_path / "file", content)
+
+
+def test_a_line_is_added_whole_or_not_at_all(tmp_path):
+    path = tmp_path / "lines"
+    append_line(path, "grün")
+    size = path.stat().st_size
+
+    def limited():
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (size + 5, size + 5))
+
+    code = "import sys; from pathlib import Path; from vireid.files import append_line as add"
+    code += "; add(Path(sys.argv[1]), 'x' * 9)"
+    command = [sys.executable, "-c", code, str(path)]
+    done = subprocess.run(command, preexec_fn=limited, capture_output=True, text=True, check=False)
+    assert f"File too large: '{path}'" in done.stderr
+    assert path.read_text(encoding="utf-8") == "grün\n"

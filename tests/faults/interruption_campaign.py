@@ -16,7 +16,7 @@ from pathlib import Path
 import torch
 
 from .interruption import Moment, run
-from .interruption_commands import Case, Workshop, content
+from .interruption_commands import NAMES, Case, Workshop, content
 
 LATE_S = 0.004  # a file is written in less
 
@@ -31,11 +31,13 @@ def moments(seconds: float, events: int, number: int, draw: random.Random) -> li
         draw: random numbers.
     """
     found = []
+    offset = draw.randrange(4)
     for one in range(number):
         event = draw.randint(1, max(1, events))
-        if one % 2 == 0 or not events:
+        way = (one + offset) % 4
+        if way % 2 == 0 or not events:
             found.append(Moment(seconds=draw.uniform(0, seconds)))
-        elif one % 4 == 1:
+        elif way == 1:
             found.append(Moment(event=event))
         else:
             found.append(Moment(event=event, delay=draw.uniform(0, LATE_S)))
@@ -128,13 +130,13 @@ def main() -> int:
     parser.add_argument("--commands", default="", help="names, joined by ;")
     given = parser.parse_args()
     torch.set_num_threads(1)
-    with contextlib.redirect_stdout(sys.stderr):
-        shop = Workshop(given.folder)
     names = [name.strip() for name in given.commands.split(";") if name.strip()]
+    with contextlib.redirect_stdout(sys.stderr):
+        shop = Workshop(given.folder, names or NAMES)
     print("| command | seconds | file changes | kills | " + " | ".join(HEADS) + " |")
     print("|" + "---|" * (4 + len(HEADS)))
     faults = 0
-    for name in names or shop.cases:
+    for name in names or NAMES:
         faults += campaign(shop, name, given.trials, given.seed, given.budget)["fault"]
     return 1 if faults else 0
 

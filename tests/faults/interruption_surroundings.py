@@ -15,11 +15,13 @@ import signal
 import sys
 import time
 from collections import Counter
+from itertools import chain
 from pathlib import Path
 
 import torch
 
 from .interruption import Moment, Outcome, limit, resize, run, small_disk
+from .interruption_campaign import moments, trial
 from .interruption_commands import Workshop, content
 
 ROOMY_KIB = 1 << 18
@@ -66,6 +68,7 @@ class Trials:
         self._whole: dict[str, dict[str, object]] = {}
         self._sizes: dict[str, int] = {}
         self._seconds: dict[str, float] = {}
+        self._events: dict[str, int] = {}
 
     def whole(self, name: str) -> dict[str, object]:
         """What the command leaves when nothing goes wrong."""
@@ -74,7 +77,7 @@ class Trials:
             case = self.shop.cases[name]
             outcome = run(self.shop.line(case), self.shop.root / "out")
             assert outcome.code == 0, outcome.text
-            self._seconds[name] = outcome.seconds
+            self._seconds[name], self._events[name] = outcome.seconds, outcome.events
             self._whole[name] = self.shop.result(case)
             files = [p for p in (self.shop.root / "out").rglob("*") if p.is_file()]
             self._sizes[name] = sum(-(-p.stat().st_size // 4096) * 4 for p in files) + 64
@@ -86,6 +89,12 @@ class Trials:
         if found := judge(last, 0):
             return f"fault: afterwards {found}"
         return "" if self.shop.result(case) == self.whole(name) else "fault: another result"
+
+    def kill(self, name: str) -> str:
+        """Signal 9 at a random moment."""
+        whole = self.whole(name)
+        (moment,) = moments(self._seconds[name], self._events[name], 1, self.draw)
+        return trial(self.shop, self.shop.cases[name], moment, whole)
 
     def full_disk(self, name: str) -> str:
         """A disk that is full at some moment of the command, and then is not."""
@@ -307,6 +316,7 @@ def children(process: int) -> list[int]:
 
 
 FAULTS = {
+    "kill": (),  # has a campaign of its own
     "full_disk": ("baseline", "mmm --variant paper", "evaluate", "report", "synth"),
     "largest_file": ("baseline", "mmm --supervised", "evaluate", "export"),
     "read_only": ("baseline", "evaluate"),
@@ -332,14 +342,15 @@ def main() -> int:
     parser.add_argument("--commands", default="")
     given = parser.parse_args()
     torch.set_num_threads(1)
+    wanted = [fault for fault in given.faults.split(";") if fault] or list(FAULTS)
+    names = given.commands.split(";") if given.commands else sorted({*chain(*FAULTS.values())})
     with contextlib.redirect_stdout(sys.stderr):
-        shop = Workshop(given.folder)
+        shop = Workshop(given.folder, names)
     trials = Trials(shop, random.Random(given.seed))
     faults = 0
-    wanted = [fault for fault in given.faults.split(";") if fault] or list(FAULTS)
     print("| what | command | trials |\n|---|---|---|")
     for fault in wanted:
-        for name in given.commands.split(";") if given.commands else FAULTS[fault]:
+        for name in names if given.commands else FAULTS[fault]:
             counts = Counter[str]()
             for _ in range(given.trials):
                 how = getattr(trials, fault)(name)
