@@ -60,7 +60,8 @@ def run_evaluation(settings: EvaluateSettings) -> list[dict[str, Any]]:
     model, meta = load_model(file)
     trial = choose_trial(file, meta, settings.dataset, settings.trial, settings.protocol)
     settings = replace(settings, trial=trial)
-    stored = {name: meta[name] for name in ("img_h", "img_w", "num_frames", "test_frames", "flip")}
+    names = ("img_h", "img_w", "test_resize", "num_frames", "test_frames", "flip")
+    stored = {name: meta[name] for name in names if name in meta}
     known = {field.name for field in fields(SessionOptions)}
     given = {name: v for name, v in vars(settings).items() if name in known and v is not None}
     with as_user_error():

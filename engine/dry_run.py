@@ -262,6 +262,7 @@ def _extraction(session: Session, model: Network, options: TrainingOptions) -> S
         num_frames=options.num_frames,
         cache="none",
         skip_corrupt=options.skip_corrupt,
+        resize=options.resize,
     )
     everything = [list(range(len(tracks)))]
     ((clips, _),) = ClipLoader(reader, everything, mode="test", num_frames=options.test_frames)

@@ -31,6 +31,14 @@ class RuntimeOptions(Options):
 class SessionOptions(DataOptions, FrameOptions, EvaluationOptions, RuntimeOptions):
     """What every command needs that looks at a data set with a network."""
 
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        spec = known_spec(self.dataset)
+        for name in ("resize", "test_resize"):
+            if getattr(self, name) == "auto":
+                # Resolved here, so that the run's config.yaml says which filter it was.
+                object.__setattr__(self, name, spec.resize if spec else "bilinear")
+
 
 @dataclass(frozen=True, kw_only=True)
 class RunOptions(Options):
