@@ -72,6 +72,7 @@ class ProtocolRecipe:
         published: one of those that a shorter name stands for.
         default: evaluated when nothing is asked for.
         shots: images of each identity and camera in a drawn gallery; None: the whole gallery.
+        draws: what is drawn, the ``gallery`` or the ``query``; the other side is whole.
         galleries: how many are drawn; the result is their mean.
         cameras: cameras of the visible side; None: all.
     """
@@ -81,6 +82,7 @@ class ProtocolRecipe:
     published: bool = True
     default: bool = True
     shots: int | None = None
+    draws: Literal["gallery", "query"] = "gallery"
     galleries: int = 10
     cameras: tuple[int, ...] | None = None
 
