@@ -60,7 +60,7 @@ class Encoder:
             images = normalise(clips.to(self.runtime.device, non_blocking=True))
             if self.view is not None:
                 images = self.view(images)
-            with self.runtime.autocast():
+            with self.runtime.test_autocast():
                 features = self._forward(images, modalities).float()
                 if self.flip:
                     mirrored = self._forward(images.flip(-1), modalities).float()

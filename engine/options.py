@@ -22,7 +22,11 @@ class RuntimeOptions(Options):
 
     device: Literal["auto", "cpu", "cuda"] = option("where to compute", "auto")
     precision: Literal["auto", "fp32", "bf16", "fp16"] = option(
-        "number format of the network; auto: bf16 where the hardware has units for it", "auto"
+        "number format of the network in training; auto: bf16 where the hardware has units for it",
+        "auto",
+    )
+    test_precision: Literal["auto", "fp32", "bf16", "fp16"] = option(
+        "number format of the network where it gives features for tests and clustering", "fp32"
     )
     seed: int = option("seed of every random stream", 0, at_least=0)
 
