@@ -23,6 +23,7 @@ from .resume_point import Place, ResumePoint
 from .run_folder import RunFolder
 from .schedule import Phase, StageSchedule
 from .session import Session
+from .step_guard import StepGuard
 from .stop_signals import StopSignals
 from .training import EpochTotals, Position, make_optimiser, train_epoch
 
@@ -155,9 +156,7 @@ def run_stages(
                 continue
             going_on = number == first.stage and (first.epoch > 0 or bool(within))
             place = first if going_on else Place(number, 0, step, 0)
-            optimiser = session.runtime.scaled(
-                make_optimiser(model, options, stage.schedule.rate.base)
-            )
+            optimiser = make_optimiser(model, options, stage.schedule.rate.base)
             if going_on:
                 optimiser.load_state_dict(saved["optimiser"])
                 session.runtime.load_scaler(saved.get("scaler", {}))
@@ -236,6 +235,7 @@ class _EpochLoop:
             self.clock,
             before,
             self.stop.wanted,
+            StepGuard(self.model, stage.writes.forget) if session.runtime.scaler else None,
         )
         within = {**totals.state(), "stage": stage.epoch_state()}
         when = f"after batch {totals.taken} of epoch {place.epoch + 1}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,6 +22,7 @@ from .progress import EpochProgress, RunClock
 from .run_folder import RunFolder
 from .runtime import Runtime
 from .schedule import LearningRate, OptimiserRule, optimiser_rule
+from .step_guard import StepGuard
 
 OPTIMISERS: dict[str, Callable[..., torch.optim.Optimizer]] = {
     "adam": torch.optim.Adam,
@@ -79,6 +81,7 @@ class EpochTotals:
         seconds: that they took.
         sums: each loss term by name, summed over the batches, scalars on the device.
         stopped: the epoch was left before its end.
+        left_out: batches whose step was taken back; they are not in the sums.
     """
 
     taken: int = 0
@@ -86,17 +89,20 @@ class EpochTotals:
     seconds: float = 0.0
     sums: dict[str, Tensor] = field(default_factory=dict)
     stopped: bool = False
+    left_out: int = 0
 
     def state(self) -> dict[str, Any]:
         """For a checkpoint."""
         sums = {name: value.cpu() for name, value in self.sums.items()}
-        return {"taken": self.taken, "clips": self.clips, "seconds": self.seconds, "sums": sums}
+        numbers = ("taken", "clips", "seconds", "left_out")
+        return {"sums": sums, **{name: getattr(self, name) for name in numbers}}
 
     @classmethod
     def of_state(cls, state: dict[str, Any], device: torch.device) -> EpochTotals:
         """What :meth:`state` gave, for an epoch that goes on."""
         sums = {name: value.to(device) for name, value in state["sums"].items()}
-        return cls(state["taken"], state["clips"], state["seconds"], sums)
+        numbers = {name: value for name, value in state.items() if name not in ("sums", "stage")}
+        return cls(**numbers, sums=sums)
 
 
 class NonFiniteLoss(UserError):
@@ -106,13 +112,21 @@ class NonFiniteLoss(UserError):
 def _stop_on_non_finite(
     losses: dict[str, Tensor], clips: Tensor, index: Tensor, folder: Path, position: Position
 ) -> None:
-    broken = [name for name, value in losses.items() if not bool(torch.isfinite(value))]
     saved = folder / "non_finite_batch.pt"
-    save_tensors(saved, {"clips": clips.cpu(), "index": index.cpu(), "terms": broken})
+    state = {"clips": clips.cpu(), "index": index.cpu(), "terms": _broken(losses)}
+    save_tensors(saved, state)
     raise NonFiniteLoss(
-        f"{position.stage}, epoch {position.epoch + 1}: the loss {', '.join(broken)} is not "
-        f"finite. The batch is in {saved}. Lower --lr or use --precision fp32."
+        f"{position.stage}, epoch {position.epoch + 1}: {_not_finite(losses)}. The batch "
+        f"is in {saved}. Lower --lr or use --precision fp32."
     )
+
+
+def _broken(losses: dict[str, Tensor]) -> list[str]:
+    return [name for name, value in losses.items() if not bool(torch.isfinite(value))]
+
+
+def _not_finite(losses: dict[str, Tensor]) -> str:
+    return f"the loss {', '.join(_broken(losses))} is not finite"
 
 
 def train_epoch(
@@ -129,6 +143,7 @@ def train_epoch(
     clock: RunClock | None = None,
     before: EpochTotals | None = None,
     stop: Callable[[], bool] | None = None,
+    guard: StepGuard | None = None,
 ) -> EpochTotals:
     """Trains on each batch once, and records the epoch at its end.
 
@@ -145,6 +160,7 @@ def train_epoch(
         clock: how far the whole run is, for the time that it still takes.
         before: of the batches that were taken before the run went on in the middle of the epoch.
         stop: asked after each batch whether to leave the epoch there, without a record.
+        guard: in fp16, what takes back a step whose loss is not finite; without, it stops the run.
 
     Returns:
         Of the whole epoch, or of the batches until it was left.
@@ -158,22 +174,31 @@ def train_epoch(
     where = f"{position.stage} {position.epoch + 1}/{position.epochs}"
     device = runtime.device
     progress = EpochProgress(batches, steps, where, position.step, device, clock, totals)
-    lr = rate.at(position.epoch, max(0, totals.taken - 1), steps)
+    lr, left_out = rate.at(position.epoch, max(0, totals.taken - 1), steps), totals.left_out
     for clips, index in progress:
         taken = progress.taken
         lr = rate.at(position.epoch, taken, steps)
         for group in optimiser.param_groups:
             group["lr"] = lr * group.get("factor", 1.0)
+        if guard is not None:
+            guard.before_step()
         losses = losses_of(clips, index, position.step + taken)
         total = torch.stack([at_least_float32(value) for value in losses.values()]).sum()
         if not bool(torch.isfinite(total)):
-            _stop_on_non_finite(losses, clips, index, run.path, position)
+            if guard is None or not guard.leave_out():
+                _stop_on_non_finite(losses, clips, index, run.path, position)
+            left_out += 1
+            progress.count(len(clips), math.nan)
+            run.log(f"{where}: step {progress.taken} left out, {_not_finite(losses)} in fp16")
+            continue
         optimiser.zero_grad(set_to_none=True)
-        runtime.accelerator.backward(total)
+        runtime.backward(total)
         ranks.sum_gradients(p for group in optimiser.param_groups for p in group["params"])
         runtime.step(optimiser)
         if after_backward is not None:
             after_backward()
+        if guard is not None:
+            guard.in_a_row = 0
         for name, value in losses.items():
             sums[name] = sums.get(name, 0.0) + value.detach().float()
         loss = float(total.detach())
@@ -181,7 +206,8 @@ def train_epoch(
         if progress.taken % log_interval == 0:
             run.log(progress.line(loss, lr))
         if stop is not None and stop():
-            return EpochTotals(progress.taken, progress.clips, progress.seconds, sums, True)
+            so_far = (progress.taken, progress.clips, progress.seconds, sums)
+            return EpochTotals(*so_far, stopped=True, left_out=left_out)
     taken = progress.taken
     if taken == 0:
         raise UserError(
@@ -190,7 +216,7 @@ def train_epoch(
         )
     seconds, speed = progress.seconds, progress.clips_per_second
     peak = peak_memory_mib(device)
-    means = {name: float(value) / taken for name, value in sums.items()}
+    means = {name: float(value) / max(1, taken - left_out) for name, value in sums.items()}
     loss = sum(means.values())
     run.record(
         "train",
@@ -209,4 +235,4 @@ def train_epoch(
         f"{where}: loss {loss:.3f} ({terms}), "
         f"{speed:.0f} clips/s, {seconds:.0f} s, peak memory {memory_text(peak)}"
     )
-    return EpochTotals(taken, progress.clips, seconds, sums)
+    return EpochTotals(taken, progress.clips, seconds, sums, left_out=left_out)
