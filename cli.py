@@ -142,7 +142,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         arguments: without the program's name; None takes those of the process.
 
     Returns:
-        0 on success, 2 on an error that the user can mend, 130 after Ctrl-C.
+        0 on success, 1 where a run does not fit on this machine, 2 on another error that the user
+        can mend, 130 after Ctrl-C.
     """
     if arguments is None:
         _prepare_terminal()
@@ -208,7 +209,7 @@ def _run(command: Command, name: str, arguments: Sequence[str]) -> int:
         return 1
     except UserError as error:
         processes.say_once(f"vireid: {error}")
-        return 2
+        return error.exit_code
     except OSError as error:
         # The disk, a permission, the network: no fault of the program either.
         processes.say_once(f"vireid: {error.filename or 'system'}: {error.strerror or error}")

@@ -49,6 +49,7 @@ class RunOptions(Options):
         "take the largest step of the run, print its memory and a time estimate, write nothing",
         False,
     )
+    force: bool = option("go on although the run may not fit on this machine", False)
     test_interval: int = option(
         "epochs between two evaluations; 0: only after each stage", 0, at_least=0
     )

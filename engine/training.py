@@ -23,6 +23,8 @@ from .runtime import Runtime
 RAMP_STEPS = 30
 COSINE_FLOOR = 0.05
 SGD_MOMENTUM = 0.9
+# Values that an optimiser keeps for each trainable one: moments, or the momentum.
+STATE_COPIES = {"adam": 2, "adamw": 2, "sgd": 1}
 
 
 def make_optimiser(model: Network, options: OptimiserOptions, lr: float) -> torch.optim.Optimizer:

@@ -13,7 +13,7 @@ from ..errors import UserError
 from ..files import write_whole
 from ..pseudo_labels.artefact import read_artefact
 from .given_labels import only_given
-from .rehearsal import rehearse_stage_two
+from .rehearsal import plan_stage_two, rehearse_stage_two
 from .settings import StageTwoSettings
 from .stage_two import StageTwo
 from .variant_paper import PaperVariant
@@ -60,6 +60,7 @@ def train_stage_two(settings: StageTwoSettings) -> RunFolder | None:
             run.log(f"semi-supervised: {len(keys)} of {len(session.tracks)} tracks are labelled")
         model = network_of(artefact.encoder, settings, session.runtime)
         stage = VARIANTS[settings.variant](session, settings, model, artefact)
-        this.train(model, [stage], "model.safetensors", stage.name, untrained=False)
+        plan = plan_stage_two(session, settings, model)
+        this.train(model, [stage], "model.safetensors", stage.name, plan=plan, untrained=False)
         this.finish("stage two")
         return run
