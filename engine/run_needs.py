@@ -153,7 +153,7 @@ def run_needs(
     Args:
         session: the data and the device.
         options: of the run; or others, to see what they would need.
-        model: the network, real or fake, not split.
+        model: the network, not split.
         plan: its stages; one at least has an epoch.
     """
     share = processes.count()

@@ -107,22 +107,22 @@ def fake_copy(model: Network) -> Network:
         return copy.deepcopy(model)
 
 
-def fake_network(build: Callable[[], Network], device: torch.device) -> Network:
-    """A network built without memory.
+def other_network(build: Callable[[], Network], runtime: Runtime) -> Network:
+    """A network that the run does not train, to be measured.
 
     Args:
         build: makes it, with random weights.
-        device: where it would lie.
+        runtime: its device.
     """
-    with _by_itself(), FakeTensorMode(allow_non_fake_inputs=True):
-        return build().to(device).to(memory_format=torch.channels_last)
+    with _by_itself():
+        return build().to(runtime.device).to(memory_format=torch.channels_last)
 
 
 def training_step_memory(model: Network, shape: StepShape, runtime: Runtime) -> StepMemory:
     """Bytes that the largest step takes at one time, beside weights and optimiser.
 
     Args:
-        model: the real network or a fake one; neither it nor any random state is changed.
+        model: neither it nor any random state is changed.
         shape: the step.
         runtime: device and precision.
 
@@ -134,10 +134,7 @@ def training_step_memory(model: Network, shape: StepShape, runtime: Runtime) -> 
         try:
             return _on_fake_tensors(model, shape, runtime)
         except Exception:
-            # Whatever a network's own kernels make of tensors without data. Of a fake network
-            # nothing can be run for real.
-            if any(isinstance(p, FakeTensor) for p in model.parameters()):
-                raise
+            # Whatever a network's own kernels make of tensors without data.
             return _scaled(model, shape, runtime)
 
 
@@ -149,7 +146,6 @@ def _on_fake_tensors(model: Network, shape: StepShape, runtime: Runtime) -> Step
         infrared=math.ceil(shape.infrared / shape.accumulate),
     )
     fake = fake_copy(model).train()
-    mode = _mode_of(fake)
     groups = part.clips if shape.accumulate > 1 else None
     split_batches(fake, bn_batch=shape.bn_batch or groups)
     live = LiveBytes()
@@ -158,7 +154,7 @@ def _on_fake_tensors(model: Network, shape: StepShape, runtime: Runtime) -> Step
 
     def forward() -> Tensor:
         nonlocal width, left_behind
-        images = _fake_zeros(mode, live, part.clip_tensor, runtime.device)
+        images = _fake_zeros(fake, live, part.clip_tensor, runtime.device)
         with runtime.autocast():
             output = fake.forward_features(images, part.modalities().to(runtime.device))
         width = output.embeddings.shape[1]
@@ -167,7 +163,7 @@ def _on_fake_tensors(model: Network, shape: StepShape, runtime: Runtime) -> Step
         memory = None
         if shape.prototypes:
             rows = _fake_zeros(
-                mode, live, lambda: torch.zeros(shape.prototypes, width), runtime.device
+                fake, live, lambda: torch.zeros(shape.prototypes, width), runtime.device
             )
             memory = stand_in_memory(rows)
         losses = stand_in_losses(output, memory)
@@ -192,7 +188,7 @@ def embedding_memory(
     """Bytes that a batch of feature extraction takes at one time, beside the weights.
 
     Args:
-        model: the real network or a fake one; neither it nor any random state is changed.
+        model: neither it nor any random state is changed.
         clips, frames, height, width: of the batch.
         runtime: device and precision.
 
@@ -205,7 +201,7 @@ def embedding_memory(
         try:
             fake = fake_copy(model).eval()
             with live, torch.no_grad():
-                images = _fake_zeros(_mode_of(fake), live, shape.clip_tensor, runtime.device)
+                images = _fake_zeros(fake, live, shape.clip_tensor, runtime.device)
                 with runtime.autocast():
                     fake.embed(images, shape.modalities().to(runtime.device))
         except Exception:  # as above
@@ -213,14 +209,11 @@ def embedding_memory(
     return live.taken(runtime.device)
 
 
-def _mode_of(model: Network) -> FakeTensorMode:
-    return next(p.fake_mode for p in model.parameters() if isinstance(p, FakeTensor))
-
-
 def _fake_zeros(
-    mode: FakeTensorMode, live: LiveBytes, make: Callable[[], Tensor], device: torch.device
+    model: Network, live: LiveBytes, make: Callable[[], Tensor], device: torch.device
 ) -> Tensor:
-    with mode:
+    modes = (p.fake_mode for p in model.parameters() if isinstance(p, FakeTensor))
+    with next(modes):
         made = make().to(device)
     live.count(made)
     return made

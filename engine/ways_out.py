@@ -12,7 +12,7 @@ from .planned_stages import PlannedStage
 from .resources import size_text
 from .run_needs import LOADED_AHEAD, Demand, RunNeeds, run_needs
 from .session import Session
-from .step_memory import fake_network
+from .step_memory import other_network
 
 BACKBONES = ("resnet34", "resnet18", "thin")  # from large to small
 LEAST_FRAME = 64  # rows; smaller people cannot be told apart
@@ -82,15 +82,16 @@ class WaysOut:
         usable: float,
         short: Demand,
     ) -> Iterator[str]:
-        """The first of the settings that fits, else the last."""
-        line = None
+        """The first of the settings that fits, else the one that comes closest."""
+        line, least = None, short.need.total
         for changes in settings:
             try:
                 found = figure(self._needs(changes))
             except Exception:  # a network may not take every size, or every backbone
                 continue
-            if found >= short.need.total:
+            if found >= least:
                 continue
+            least = found
             fits = found <= usable
             still = "" if fits else ", still too much"
             line = f"  {_flags(changes)}: {size_text(short.times * found)}{still}"
@@ -104,14 +105,14 @@ class WaysOut:
         model = self.model
         if "backbone" in changes:
             kind = network_named(options.network)
-            model = fake_network(
+            model = other_network(
                 lambda: kind.build(
                     self.model.num_identities,
                     num_frames=options.num_frames,
                     weights=None,
                     backbone=options.backbone,
                 ),
-                self.session.runtime.device,
+                self.session.runtime,
             )
         return run_needs(self.session, options, model, self.plan)
 
