@@ -11,9 +11,11 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 # glibc gives blocks of 32 MiB and more back to the system as they are freed; smaller ones lie in a
-# heap with holes. Measured: 0.15 to 0.6 of what small blocks take at their peak comes on top.
+# heap with holes. Measured: 0.15 to 0.6 of what small blocks take at their peak comes on top, and
+# more where a batch is computed in parts, which come and go.
 HEAP_BLOCK = 32 * 2**20
 HEAP_HOLES = 0.35
+HEAP_HOLES_OF_PARTS = 0.6
 
 
 class LiveBytes(TorchDispatchMode):
@@ -61,6 +63,13 @@ class LiveBytes(TorchDispatchMode):
         self.peak = max(self.peak, self.now)
         self.small_peak = max(self.small_peak, self._small)
 
-    def taken(self, device: torch.device) -> int:
-        """The peak as a process feels it: on a CPU with the holes of its heap."""
-        return self.peak + (int(HEAP_HOLES * self.small_peak) if device.type == "cpu" else 0)
+    def taken(self, device: torch.device, *, in_parts: bool = False) -> int:
+        """The peak as a process feels it: on a CPU with the holes of its heap.
+
+        Args:
+            device: where the tensors would lie.
+            in_parts: whether this is one of several parts of a batch.
+        """
+        if device.type != "cpu":
+            return self.peak
+        return self.peak + int((HEAP_HOLES_OF_PARTS if in_parts else HEAP_HOLES) * self.small_peak)

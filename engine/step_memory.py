@@ -158,8 +158,8 @@ def _on_fake_tensors(model: Network, shape: StepShape, runtime: Runtime) -> Step
         with runtime.autocast():
             output = fake.forward_features(images, part.modalities().to(runtime.device))
         width = output.embeddings.shape[1]
-        rows = {id(v): v.nbytes for v in tree_leaves(tuple(output)) if isinstance(v, Tensor)}
-        left_behind = part.images + 2 * sum(rows.values())  # outputs, and their gradients
+        sizes = {id(v): v.nbytes for v in tree_leaves(tuple(output)) if isinstance(v, Tensor)}
+        left_behind = part.images + 2 * sum(sizes.values())  # outputs, and their gradients
         memory = None
         if shape.prototypes:
             rows = _fake_zeros(
@@ -178,8 +178,9 @@ def _on_fake_tensors(model: Network, shape: StepShape, runtime: Runtime) -> Step
         for parameter in trained:
             parameter.grad = None
         total.backward()
+    taken = live.taken(runtime.device, in_parts=shape.accumulate > 1)
     rest = (shape.clips - part.clips) * left_behind // part.clips
-    return StepMemory(live.taken(runtime.device) + rest, gradients, width)
+    return StepMemory(taken + rest, gradients, width)
 
 
 def embedding_memory(
