@@ -144,8 +144,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         arguments: without the program's name; None takes those of the process.
 
     Returns:
-        0 on success; 1 where the machine denied something (room, a handle, a worker process); 2 on
-        an error in the command or its data; 75 after a scheduler's signal; 130 after Ctrl-C.
+        0 on success; 1 where the machine denied something (room, a handle, a worker process), or a
+        run does not fit on it; 2 on an error in the command or its data; 75 after a scheduler's
+        signal; 130 after Ctrl-C.
     """
     if arguments is None:
         _prepare_terminal()
@@ -216,7 +217,7 @@ def _run(command: Command, name: str, arguments: Sequence[str]) -> int:
         return 1
     except UserError as error:
         processes.say_once(f"vireid: {error}")
-        return 2
+        return error.exit_code
     except OSError as error:
         # The disk, a permission, the network: no fault of the program either.
         text, machine = explain_system_error(error)

@@ -8,7 +8,13 @@ from contextlib import contextmanager
 
 
 class UserError(Exception):
-    """Something the person at the keyboard can mend; the message says what and how."""
+    """Something the person at the keyboard can mend; the message says what and how.
+
+    Attributes:
+        exit_code: with which the command ends.
+    """
+
+    exit_code: int = 2
 
 
 class SystemFault(UserError):

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+import random
+from collections.abc import Iterator
 from enum import IntEnum
 from typing import TYPE_CHECKING
 
@@ -56,3 +59,18 @@ def numpy_generator(draw: Draw, *key: int) -> np.random.Generator:
             would let a stage share its numbers with another stage at another seed.
     """
     return np.random.default_rng(_sequence(int(draw), *key))
+
+
+@contextlib.contextmanager
+def untouched() -> Iterator[None]:
+    """Puts the global random states of Python, NumPy and torch back where they were."""
+    import torch
+
+    python, numbers = random.getstate(), np.random.get_state()  # noqa: NPY002 - as the name says
+    devices = range(torch.cuda.device_count() if torch.cuda.is_initialized() else 0)
+    try:
+        with torch.random.fork_rng(devices):
+            yield
+    finally:
+        random.setstate(python)
+        np.random.set_state(numbers)  # noqa: NPY002

@@ -1,37 +1,36 @@
-"""What stage one will do, for its dry run."""
+"""What stage one will do: for the look at what is free, and for its dry run."""
 
 from __future__ import annotations
 
 from ..engine.augment import Augmenter
-from ..engine.dry_run import PlannedStage, dry_run, most_clusters, rehearsal, some_tracks, stand_in
+from ..engine.dry_run import dry_run, rehearsal
 from ..engine.network import build_network
+from ..engine.planned_stages import PlannedStage, most_clusters, some_tracks, stand_in
 from ..engine.session import Session
+from ..models.network import Network
 from .cross_modality import CrossModality
 from .intra_modality import IntraModality
 from .pretraining import Pretraining
 from .settings import BaselineSettings
 
 
-def rehearse_baseline(settings: BaselineSettings) -> None:
-    """Takes the largest step of stage one and says what a run needs; writes nothing.
+def plan_baseline(
+    session: Session, settings: BaselineSettings, model: Network
+) -> list[PlannedStage]:
+    """The stages, in order.
 
     Args:
-        settings: of the command.
-
-    Raises:
-        UserError, DatasetError: with what to do.
+        session, settings, model: of the run, or of a dry run.
     """
-    trial = rehearsal(settings)
-    session = Session(trial, "baseline", None, labelled=False)
-    model = build_network(trial, session)
-    pretraining = Pretraining(session, trial, model)
+    pretraining = Pretraining(session, settings, model)
     augment = Augmenter(
         session, settings.augmentation, settings.network, IntraModality.stream, views=2
     )
     clips = settings.p_num * settings.k_num
     clusters = most_clusters(session, settings.min_samples)
+    twice = augment.exchange is not None
     losses = stand_in(session, model, augment, prototypes=clusters)
-    plan = [
+    return [
         PlannedStage(
             Pretraining.name,
             pretraining.epochs,
@@ -47,6 +46,8 @@ def rehearse_baseline(settings: BaselineSettings) -> None:
             some_tracks(session, clips, clips),
             losses,
             extractions=settings.intra_epochs,
+            prototypes=clusters,
+            seen_twice=twice,
         ),
         PlannedStage(
             CrossModality.name,
@@ -55,6 +56,23 @@ def rehearse_baseline(settings: BaselineSettings) -> None:
             some_tracks(session, clips, clips),
             losses,
             extractions=settings.cross_epochs,
+            prototypes=clusters,
+            seen_twice=twice,
         ),
     ]
-    dry_run(session, settings, model, plan, untrained=True, last_extractions=1)
+
+
+def rehearse_baseline(settings: BaselineSettings) -> None:
+    """Takes the largest step of stage one and says what a run needs; writes nothing.
+
+    Args:
+        settings: of the command.
+
+    Raises:
+        UserError, DatasetError: with what to do.
+    """
+    trial = rehearsal(settings)
+    session = Session(trial, "baseline", None, labelled=False)
+    model = build_network(trial, session)
+    plan = plan_baseline(session, trial, model)
+    dry_run(session, settings, model, plan, "baseline", untrained=True, last_extractions=1)

@@ -10,7 +10,7 @@ from ..pseudo_labels.labelling import clustering_features, intra_modality_labels
 from .cross_modality import CrossModality
 from .intra_modality import IntraModality
 from .pretraining import Pretraining
-from .rehearsal import rehearse_baseline
+from .rehearsal import plan_baseline, rehearse_baseline
 from .schedules import stage_one_schedules
 from .settings import BaselineSettings
 
@@ -41,7 +41,10 @@ def run_baseline(settings: BaselineSettings) -> RunFolder | None:
             IntraModality(session, settings, model),
             CrossModality(session, settings, model),
         ]
-        step = this.train(model, stages, "encoder.safetensors", "baseline", untrained=True)
+        plan = plan_baseline(session, settings, model)
+        step = this.train(
+            model, stages, "encoder.safetensors", "baseline", plan=plan, untrained=True
+        )
         features = session.training_features(model)
         labels = intra_modality_labels(
             clustering_features(features, session.cameras, settings),

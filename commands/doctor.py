@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import platform
-import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,12 +19,10 @@ if TYPE_CHECKING:
     import numpy as np
     import torch
 
-GIB = 2**30
 # What the largest network (ResNet-50 with classifiers) takes with its optimiser, as float32.
 NETWORK_BYTES = 4 * 60e6
 CHECKPOINT_COPIES = 4  # weights, two moments, and the file that is being written beside
 EMBEDDING = {"m3reid": 12288, "agw": 2048}
-GRAPH_ENTRIES = 700  # stored distances of a track, of 8 bytes, twice while they are built
 MARKS = {"ok": "ok     ", "look": "look   ", "bad": "BAD    "}
 
 
@@ -92,6 +89,7 @@ def machine_findings() -> Iterator[Finding]:
     """Versions, devices, number formats, neighbour search."""
     import torch
 
+    from ..engine.resources import gpu_memory
     from ..engine.runtime import cpu_has_bf16_units, cuda_has_bf16_units, versions
 
     yield Finding(
@@ -109,9 +107,8 @@ def machine_findings() -> Iterator[Finding]:
     for number in range(torch.cuda.device_count()):
         card = torch.cuda.get_device_properties(number)
         bf16 = "bf16" if cuda_has_bf16_units() else "no bf16: use --precision fp16"
-        yield Finding(
-            "ok", f"cuda:{number}", f"{card.name}, {card.total_memory / GIB:.0f} GiB, {bf16}"
-        )
+        room = gpu_memory(torch.device("cuda", number))
+        yield Finding("ok", f"cuda:{number}", f"{card.name}, {room}, {bf16}")
     yield _search_finding()
 
 
@@ -190,40 +187,44 @@ def _room_findings(
     recipe: dict[str, Any], output: Path, frames: int, tracks: int
 ) -> Iterator[Finding]:
     """Free disk and memory against what a run of this recipe takes."""
-    folder = output.absolute()
-    while not folder.exists():
-        folder = folder.parent
+    from ..engine.resources import disk_space, host_memory, shared_memory, size_text
+    from ..engine.run_needs import LOADED_AHEAD, clustering_bytes
+
     width = EMBEDDING["agw" if _images(recipe) else "m3reid"]
     features = 4 * width * tracks
     disk_need = CHECKPOINT_COPIES * NETWORK_BYTES + 2 * features
     pixels = 3 * int(recipe.get("img_h", 288)) * int(recipe.get("img_w", 144)) * frames
     if recipe.get("cache") == "disk":
         disk_need += pixels
-    free = shutil.disk_usage(folder).free
+    disk = disk_space(output)
     yield Finding(
-        "ok" if free > disk_need else "bad",
+        "ok" if disk.usable > disk_need else "bad",
         "disk",
-        f"{free / GIB:.0f} GiB free at {folder}; a run takes about {disk_need / GIB:.1f} GiB "
+        f"{disk}, at {output.absolute()}; a run takes about {size_text(disk_need)} "
         "(checkpoints, features, frame cache where asked for)",
     )
-    memory_need = 2 * features + 2 * 8 * GRAPH_ENTRIES * tracks + NETWORK_BYTES
+    clip = 3 * int(recipe.get("img_h", 288)) * int(recipe.get("img_w", 144))
+    clip *= 1 if _images(recipe) else int(recipe.get("num_frames", 6))
+    batch = clip * int(recipe.get("p_num", 8)) * int(recipe.get("k_num", 4)) * 2
+    workers = int(recipe.get("workers", 4))
+    shared, ahead = shared_memory(), batch * (1 + LOADED_AHEAD * workers) if workers else 0
+    if shared is not None:
+        yield Finding(
+            "ok" if shared.usable > ahead else "bad" if recipe else "look",
+            "shared memory",
+            f"{shared}; {workers} workers take about {size_text(ahead)} (--workers 0 takes none)",
+        )
+    memory_need = clustering_bytes(tracks, width) + NETWORK_BYTES
     if recipe.get("cache") == "memory":
         memory_need += pixels
-    available = _free_memory()
-    if available is None:
-        yield Finding("look", "memory", f"a run takes about {memory_need / GIB:.1f} GiB")
+    memory = host_memory()
+    if memory is None:
+        yield Finding("look", "memory", f"a run takes about {size_text(memory_need)}")
         return
     known = "" if tracks else " without the data (give --dataset and --data-dir)"
     yield Finding(
-        "ok" if available > memory_need else "bad",
+        "ok" if memory.usable > memory_need else "bad",
         "memory",
-        f"{available / GIB:.1f} GiB available; a run takes about {memory_need / GIB:.1f} GiB "
-        f"beside the activations{known}; --dry-run measures those",
+        f"{memory}; a run takes about {size_text(memory_need)} beside the activations{known}; it "
+        "says at its start what it needs with these, and --dry-run measures them",
     )
-
-
-def _free_memory() -> float | None:
-    """Bytes that a new process can have; None where the system does not say."""
-    from ..engine.peak_memory import size_in
-
-    return size_in(Path("/proc/meminfo"), "MemAvailable")

@@ -263,7 +263,7 @@ class ClipReader:
             raise DatasetError(
                 f"{len(paths)} frames of {self.height}x{self.width} need a cache of "
                 f"{needed / GIB:.2f} GiB, the limit is {limit / GIB:.2f} GiB; "
-                'raise the limit or read without a cache (cache="none")'
+                'keep it on disk (cache="disk"), or read without a cache (cache="none")'
             )
         pixels = np.empty((len(paths), self.height, self.width, 3), dtype=np.uint8)
 

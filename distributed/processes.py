@@ -2,26 +2,45 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime
 import os
 import sys
 import time
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from torch.distributed import Store
 
+_apart = False
 PATIENCE = 4.0  # seconds for the main process to say what went wrong, before another does
 
 
 def rank() -> int:
     """Number of this process, from 0."""
-    return int(os.environ.get("RANK", "0"))
+    return 0 if _apart else int(os.environ.get("RANK", "0"))
 
 
 def count() -> int:
     """Number of processes of the run."""
-    return int(os.environ.get("WORLD_SIZE", "1"))
+    return 1 if _apart else int(os.environ.get("WORLD_SIZE", "1"))
+
+
+def count_here() -> int:
+    """Number of processes of the run on this machine."""
+    return int(os.environ.get("LOCAL_WORLD_SIZE", os.environ.get("WORLD_SIZE", "1")))
+
+
+@contextlib.contextmanager
+def apart() -> Iterator[None]:
+    """Within it this process is by itself: nothing that it computes waits for another."""
+    global _apart
+    before, _apart = _apart, True
+    try:
+        yield
+    finally:
+        _apart = before
 
 
 def is_main() -> bool:

@@ -11,58 +11,28 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TypeVar
 
-import numpy as np
 import torch
-import torch.nn.functional as F
-from torch import Tensor
 from tqdm import tqdm
 
 from ..datasets.clip_loader import ClipLoader
 from ..datasets.clip_reader import ClipReader
-from ..datasets.track import Modality
 from ..distributed import ranks
 from ..distributed.split_batch import split_batches
 from ..errors import UserError
-from ..memory import ClusterMemory
 from ..models.network import Network
-from ..random_streams import Draw, numpy_generator
-from .augment import Augmenter
 from .compiling import compile_network
 from .encoder import Encoder
+from .fit_check import check_fit
 from .options import TrainingOptions
-from .peak_memory import memory_text, peak_memory_mib
+from .peak_memory import memory_held, memory_text, peak_memory_mib
+from .planned_stages import PlannedStage, largest_stage
+from .run_needs import RunNeeds
 from .session import Session
 from .training import make_optimiser
 
 Settings = TypeVar("Settings", bound=TrainingOptions)
-Losses = Callable[[Tensor, Tensor, int], dict[str, Tensor]]
 REPEATS = 3
 SLOW = 30.0  # seconds; a step that takes longer is not repeated three times
-TEMPERATURE = 0.05
-
-
-@dataclass(frozen=True)
-class PlannedStage:
-    """What a stage will do, known before anything is clustered.
-
-    Attributes:
-        name: of the stage.
-        epochs: its epochs; 0 leaves it out.
-        steps: batches of an epoch.
-        batch: track numbers of its largest batch.
-        losses: clips, track numbers and step to the stage's own loss terms, where these need no
-            clustering; see :func:`stand_in`.
-        extractions: how often it computes the features of all training tracks.
-        num_frames: frames of a clip; None = ``--num-frames``.
-    """
-
-    name: str
-    epochs: int
-    steps: int
-    batch: list[int]
-    losses: Losses
-    extractions: int = 0
-    num_frames: int | None = None
 
 
 @dataclass(frozen=True)
@@ -86,64 +56,12 @@ def rehearsal(settings: Settings) -> Settings:
     return dataclasses.replace(settings, cache="none", workers=0)
 
 
-def some_tracks(session: Session, visible: int, infrared: int) -> list[int]:
-    """Track numbers of a batch of so many visible and so many infrared clips, drawn at random."""
-    draw = numpy_generator(Draw.REHEARSAL, session.options.seed)
-    chosen: list[int] = []
-    for modality, count in ((Modality.VISIBLE, visible), (Modality.INFRARED, infrared)):
-        rows = np.flatnonzero(session.modalities == modality)
-        chosen += draw.choice(rows, count, replace=count > len(rows)).tolist()
-    return chosen
-
-
-def most_clusters(session: Session, min_samples: int) -> int:
-    """More clusters than any clustering of the training tracks can have, in both modalities."""
-    return max(2, len(session.tracks) // max(1, min_samples))
-
-
-def stand_in(
-    session: Session, model: Network, augment: Augmenter, *, prototypes: int = 0
-) -> Losses:
-    """Losses of a stage whose own need a clustering first.
-
-    Every output of the network takes part in a mean of squares, and the embeddings are compared
-    with a cluster memory, so that what autograd keeps is what it keeps in the stage, up to the
-    small matrices between the clips of a batch.
-
-    Args:
-        session, model, augment: device, network, and augmentation of the stage.
-        prototypes: rows of the memory; 0 = none.
-
-    Returns:
-        A function like ``Stage.losses``.
-    """
-    memory: ClusterMemory | None = None
-
-    def losses(clips: Tensor, index: Tensor, step: int) -> dict[str, Tensor]:
-        nonlocal memory
-        batch = augment(clips, index, step)
-        with session.runtime.autocast():
-            output = model.forward_features(batch.images, batch.modalities)
-        values = [value for value in output if isinstance(value, Tensor)] + list(output.masks)
-        found = {"outputs": torch.stack([v.float().square().mean() for v in values]).sum()}
-        if prototypes:
-            rows = output.embeddings
-            if memory is None:
-                drawn = torch.randn(prototypes, rows.shape[1], device=rows.device)
-                memory = ClusterMemory(
-                    F.normalize(drawn, dim=1), temperature=TEMPERATURE, momentum=0.1, mode="all"
-                )
-            found["memory"] = memory(rows, torch.arange(len(rows), device=rows.device) % prototypes)
-        return found
-
-    return losses
-
-
 def dry_run(
     session: Session,
     options: TrainingOptions,
     model: Network,
     plan: Sequence[PlannedStage],
+    training: str,
     *,
     untrained: bool,
     last_extractions: int = 0,
@@ -156,20 +74,24 @@ def dry_run(
         session: made with the settings of :func:`rehearsal` and without a run.
         options, model: settings of the run itself, and its network.
         plan: stages of the run, in order.
+        training: ``baseline``, ``mmm`` or ``supervised``; see :func:`check_fit`.
         untrained: whether the run starts with an evaluation.
         last_extractions: features of all training tracks computed after the last stage.
 
     Raises:
         UserError: a step does not fit into the memory, or there is no stage.
+        DoesNotFit: see :func:`check_fit`.
     """
     plan = [stage for stage in plan if stage.epochs]
     if not plan:
         raise UserError("--dry-run: every stage has 0 epochs, so there is no step to take")
+    held = memory_held(session.runtime.device)
+    needs = check_fit(session, rehearsal(options), model, plan, training)
     if options.compile and (remark := compile_network(model, session.runtime.device)):
         session.say(remark)
     split_batches(model, bn_batch=options.bn_batch, accumulate=options.accumulate)
-    largest = max(plan, key=lambda stage: _frames(stage, options))
-    frames = largest.num_frames or options.num_frames
+    largest = largest_stage(plan, options)
+    frames = largest.frames(options)
     session.say(
         f"dry run, nothing is written: {largest.name}, {len(largest.batch)} clips of {frames} "
         f"frame{'s' * (frames > 1)} of {options.img_h} x {options.img_w}, on "
@@ -184,11 +106,8 @@ def dry_run(
     optimiser.zero_grad(set_to_none=True)
     with _out_of_memory_is_an_error(options, "a batch of feature extraction"):
         features = _extraction(session, model, options)
-    _say_result(session, options, plan, steps, features, untrained, last_extractions)
-
-
-def _frames(stage: PlannedStage, options: TrainingOptions) -> int:
-    return len(stage.batch) * (stage.num_frames or options.num_frames)
+    _say_peak(session, needs, held)
+    _say_times(session, options, plan, steps, features, untrained, last_extractions)
 
 
 @contextmanager
@@ -274,15 +193,8 @@ def _extraction(session: Session, model: Network, options: TrainingOptions) -> S
     return Seconds(reading / len(tracks), computing / len(tracks))
 
 
-def _say_result(
-    session: Session,
-    options: TrainingOptions,
-    plan: Sequence[PlannedStage],
-    steps: dict[str, Seconds],
-    features: Seconds,
-    untrained: bool,
-    last_extractions: int,
-) -> None:
+def _say_peak(session: Session, needs: RunNeeds | None, held: float | None) -> None:
+    """What was measured, and what the look at what is free expected."""
     device = session.runtime.device
     peaks = [peak for peak in ranks.of_all(peak_memory_mib(device)) if peak is not None]
     kind = "resident memory of this process"
@@ -291,6 +203,23 @@ def _say_result(
         kind = f"allocated by torch, of the card's {memory_text(card)}"
     each = "; the largest of all processes" if len(peaks) > 1 else ""
     session.say(f"peak memory: {memory_text(max(peaks, default=None))} ({kind}{each})")
+    if needs is not None and held is not None:
+        need = needs.memory if needs.gpu is None else needs.gpu
+        session.say(
+            f"expected before the first step: {memory_text(held + need.total / 2**20)} "
+            f"({memory_text(held)} held, {need})"
+        )
+
+
+def _say_times(
+    session: Session,
+    options: TrainingOptions,
+    plan: Sequence[PlannedStage],
+    steps: dict[str, Seconds],
+    features: Seconds,
+    untrained: bool,
+    last_extractions: int,
+) -> None:
     feature = features.with_workers(options) / ranks.count()
     train_pass, test_pass = feature * len(session.tracks), feature * len(session.test_tracks)
     head = ("stage", "epochs x batches", "s/batch", "feature passes", "evaluations", "time")

@@ -10,11 +10,21 @@ from ..datasets.clip_reader import ClipReader
 from ..datasets.errors import DatasetError
 from ..datasets.options import FrameOptions
 from ..datasets.track import Track
-from ..distributed import ranks
+from ..distributed import processes, ranks
 from ..errors import shorten
+from . import resources
 
 SHOWN = 5
 GIB = 1 << 30
+LARGEST_CACHE = 16 * GIB
+
+
+def _cache_limit() -> int:
+    """Bytes that one cache in memory may take: what is free, shared with the processes here."""
+    room = resources.host_memory()
+    return (
+        LARGEST_CACHE if room is None else min(LARGEST_CACHE, room.usable // processes.count_here())
+    )
 
 
 class FrameSource:
@@ -57,6 +67,7 @@ class FrameSource:
                     cache_dir=options.cache_dir,
                     skip_corrupt=self._skip_corrupt,
                     resize=options.test_resize if name == "test" else options.resize,
+                    cache_limit=_cache_limit(),
                     progress=bar.update,
                 )
             self._say_disk(name, self._readers[name])

@@ -66,6 +66,7 @@ class RunOptions(Options):
         None,
         bare="table",
     )
+    force: bool = option("go on although the run may not fit on this machine", False)
     test_interval: int = option(
         "epochs between two evaluations; 0: only after each stage", 0, at_least=0
     )

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import torch
 
+from .resources import size_in
+
 STATUS = Path("/proc/self/status")
 MIB = 2**20
 
@@ -26,14 +28,12 @@ def peak_memory_mib(device: torch.device) -> float | None:
     return None if size is None else size / MIB
 
 
-def size_in(file: Path, name: str) -> float | None:
-    """Bytes by name from one of the kernel's tables below ``/proc``, None where it has none."""
-    try:
-        lines = file.read_text(encoding="ascii", errors="replace").splitlines()
-    except OSError:
-        return None
-    sizes = (1024 * float(line.split()[1]) for line in lines if line.startswith(f"{name}:"))
-    return next(sizes, None)
+def memory_held(device: torch.device) -> float | None:
+    """What the process holds now, in the terms of :func:`peak_memory_mib`, in mebibytes."""
+    if device.type == "cuda":
+        return torch.cuda.memory_allocated(device) / MIB
+    size = size_in(STATUS, "VmRSS")
+    return None if size is None else size / MIB
 
 
 def memory_text(mebibytes: float | None) -> str:

@@ -16,7 +16,7 @@ from ..run_format import require_readable, version_of
 FREE = frozenset(
     {
         *("allow_incomplete", "skip_corrupt", "batch_size", "cache", "cache_dir", "data_dir"),
-        *("desc", "device"),
+        *("desc", "device", "force"),
         *("log_interval", "on_collapse", "output", "pictures", "precision", "resume"),
         "test_precision",
         *("save_interval", "test_interval", "workers"),

@@ -16,8 +16,10 @@ from ..models.network import Network
 from ..options import to_yaml
 from ..reporting.run_record import read_run
 from .checkpoint import save_model
+from .fit_check import check_fit
 from .network import network_meta
 from .options import TrainingOptions
+from .planned_stages import PlannedStage
 from .run_folder import RunFolder
 from .session import Session
 from .stages import Stage, run_stages
@@ -36,20 +38,32 @@ class Training:
     stop: StopSignals
 
     def train(
-        self, model: Network, stages: Sequence[Stage], file: str, stage: str, *, untrained: bool
+        self,
+        model: Network,
+        stages: Sequence[Stage],
+        file: str,
+        stage: str,
+        *,
+        plan: Sequence[PlannedStage],
+        untrained: bool,
     ) -> int:
-        """Runs the stages and writes the network.
+        """Runs the stages, if they fit on this machine, and writes the network.
 
         Args:
             model: on the device.
             stages: in order.
             file: name of the network's file in the run folder.
             stage: name that the file gives its stage.
+            plan: what the stages will do, for the look at what is free.
             untrained: whether the run starts with an evaluation.
 
         Returns:
             Steps of the whole run.
+
+        Raises:
+            DoesNotFit: see :func:`check_fit`.
         """
+        check_fit(self.session, self.options, model, plan, stage)
         step = run_stages(
             self.session,
             self.run,

@@ -29,6 +29,8 @@ OPTIMISERS: dict[str, Callable[..., torch.optim.Optimizer]] = {
     "adamw": torch.optim.AdamW,
     "sgd": torch.optim.SGD,
 }
+# Values that an optimiser keeps for each trainable one: moments, or the momentum.
+STATE_COPIES = {"adam": 2, "adamw": 2, "sgd": 1}
 
 
 def make_optimiser(model: Network, options: OptimiserOptions, lr: float) -> torch.optim.Optimizer:

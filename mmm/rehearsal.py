@@ -1,4 +1,4 @@
-"""What stage two will do, for its dry run."""
+"""What stage two will do: for the look at what is free, and for its dry run."""
 
 from __future__ import annotations
 
@@ -8,8 +8,10 @@ import numpy as np
 
 from ..datasets.track import Track
 from ..engine.augment import Augmenter
-from ..engine.dry_run import PlannedStage, dry_run, most_clusters, rehearsal, some_tracks, stand_in
+from ..engine.dry_run import dry_run, rehearsal
+from ..engine.planned_stages import PlannedStage, most_clusters, some_tracks, stand_in
 from ..engine.session import Session
+from ..models.network import Network
 from ..pseudo_labels.artefact import Artefact
 from .epoch_length import steps_of_epoch
 from .schedules import goes_on
@@ -17,6 +19,43 @@ from .settings import StageTwoSettings
 from .stage_two import StageTwo
 from .variant_vireid import VireidVariant
 from .variants import starting_network
+
+
+def plan_stage_two(
+    session: Session, settings: StageTwoSettings, model: Network
+) -> list[PlannedStage]:
+    """The one stage of stage two.
+
+    Args:
+        session, settings: of the run, or of a dry run.
+        model: with the classifier that it trains with, where it has one.
+    """
+    augment = Augmenter(
+        session, settings.augmentation, settings.network, VireidVariant.stream, views=2
+    )
+    half = settings.p_num * settings.k_num // 2
+    if settings.variant == "released":
+        prototypes = 0
+        # A pass for the confidences and one for the prototypes, of twice seen images.
+        extractions = 2 * max(0, settings.epochs - settings.ce_epochs)
+        extractions *= 1 if augment.exchange is None else 2
+    else:
+        # The unified memory and one for each modality, or three memories as large.
+        prototypes = most_clusters(session, settings.min_samples)
+        prototypes *= settings.memory_prototypes + 1
+        extractions = settings.epochs - goes_on(settings)
+    return [
+        PlannedStage(
+            StageTwo.name,
+            settings.epochs,
+            steps_of_epoch(settings, session.modalities),
+            some_tracks(session, half, half),
+            stand_in(session, model, augment, prototypes=prototypes),
+            extractions,
+            prototypes=prototypes,
+            seen_twice=augment.exchange is not None,
+        )
+    ]
 
 
 def rehearse_stage_two(
@@ -36,33 +75,12 @@ def rehearse_stage_two(
     """
     trial = rehearsal(settings)
     session = Session(trial, "mmm", None, labelled=labelled)
-    trained = goes_on(settings)
     model = starting_network(trial, artefact, session)
-    augment = Augmenter(
-        session, settings.augmentation, settings.network, VireidVariant.stream, views=2
-    )
-    half = settings.p_num * settings.k_num // 2
     if settings.variant == "released":
         model.set_num_identities(_clusters_of(artefact))
         model.to(session.runtime.device)
-        prototypes = 0
-        # A pass for the confidences and one for the prototypes, of twice seen images.
-        extractions = 2 * max(0, settings.epochs - settings.ce_epochs)
-        extractions *= 1 if augment.exchange is None else 2
-    else:
-        # The unified memory and one for each modality, or three memories as large.
-        prototypes = most_clusters(session, settings.min_samples)
-        prototypes *= settings.memory_prototypes + 1
-        extractions = settings.epochs - trained
-    plan = PlannedStage(
-        StageTwo.name,
-        settings.epochs,
-        steps_of_epoch(settings, session.modalities),
-        some_tracks(session, half, half),
-        stand_in(session, model, augment, prototypes=prototypes),
-        extractions,
-    )
-    dry_run(session, settings, model, [plan], untrained=not trained)
+    plan = plan_stage_two(session, trial, model)
+    dry_run(session, settings, model, plan, StageTwo.name, untrained=not goes_on(settings))
 
 
 def _clusters_of(artefact: Artefact) -> int:

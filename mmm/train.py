@@ -13,7 +13,7 @@ from ..errors import UserError
 from ..files import write_whole
 from ..pseudo_labels.artefact import read_artefact
 from .given_labels import only_given
-from .rehearsal import rehearse_stage_two
+from .rehearsal import plan_stage_two, rehearse_stage_two
 from .schedules import goes_on, stage_two_schedule
 from .settings import StageTwoSettings
 from .variants import VARIANTS, starting_network
@@ -55,6 +55,8 @@ def train_stage_two(settings: StageTwoSettings) -> RunFolder | None:
             run.log(f"semi-supervised: {len(keys)} of {len(session.tracks)} tracks are labelled")
         model = starting_network(settings, artefact, session)
         stage = VARIANTS[settings.variant](session, settings, model, artefact)
-        this.train(model, [stage], "model.safetensors", stage.name, untrained=not goes_on(settings))
+        plan = plan_stage_two(session, settings, model)
+        untrained = not goes_on(settings)
+        this.train(model, [stage], "model.safetensors", stage.name, plan=plan, untrained=untrained)
         this.finish("stage two")
         return run

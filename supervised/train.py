@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from ..engine.dry_run import PlannedStage, dry_run, rehearsal, some_tracks
+from ..engine.dry_run import dry_run, rehearsal
+from ..engine.planned_stages import PlannedStage, some_tracks
 from ..engine.print_schedule import print_schedule
 from ..engine.run_folder import RunFolder
 from ..engine.run_training import training
 from ..engine.session import Session
-from .m3reid_stage import start_supervised
+from .m3reid_stage import Supervised, start_supervised
 from .schedule import supervised_schedule
 from .settings import SupervisedSettings
 
@@ -32,9 +33,16 @@ def train_supervised(settings: SupervisedSettings) -> RunFolder | None:
         return None
     with training(settings, "mmm", labelled=True) as this:
         model, stage = start_supervised(this.session, settings)
-        this.train(model, [stage], "model.safetensors", stage.name, untrained=True)
+        plan = _plan(this.session, settings, stage)
+        this.train(model, [stage], "model.safetensors", stage.name, plan=plan, untrained=True)
         this.finish("training from labels")
         return this.run
+
+
+def _plan(session: Session, settings: SupervisedSettings, stage: Supervised) -> list[PlannedStage]:
+    largest = max(stage.sampler, key=len, default=[])
+    batch = largest or some_tracks(session, settings.p_num, settings.k_num)
+    return [PlannedStage(stage.name, stage.epochs, stage.steps, batch, stage.losses)]
 
 
 def _rehearse(settings: SupervisedSettings) -> None:
@@ -42,7 +50,5 @@ def _rehearse(settings: SupervisedSettings) -> None:
     trial = rehearsal(settings)
     session = Session(trial, "mmm", None, labelled=True)
     model, stage = start_supervised(session, trial)
-    largest = max(stage.sampler, key=len, default=[])
-    batch = largest or some_tracks(session, settings.p_num, settings.k_num)
-    plan = PlannedStage(stage.name, stage.epochs, stage.steps, batch, stage.losses)
-    dry_run(session, settings, model, [plan], untrained=True)
+    plan = _plan(session, trial, stage)
+    dry_run(session, settings, model, plan, stage.name, untrained=True)

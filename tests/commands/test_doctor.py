@@ -8,6 +8,7 @@ import pytest
 import yaml
 from vireid.cli import main
 from vireid.commands import doctor
+from vireid.engine.resources import Room
 from vireid.synthetic import render_dataset
 
 
@@ -29,7 +30,14 @@ MARKS = set(doctor.MARKS.values())
 def test_a_machine_alone_is_sound(capsys):
     assert main(["doctor"]) == 0
     found = lines(capsys)
-    assert {"versions", "cpu", "neighbour search", "disk", "memory"} <= found.keys()
+    assert {
+        "versions",
+        "cpu",
+        "neighbour search",
+        "disk",
+        "shared memory",
+        "memory",
+    } <= found.keys()
     assert "torch" in found["versions"]
     assert "exact: works; FAISS: works" in found["neighbour search"]
 
@@ -57,12 +65,23 @@ def test_damaged_data_is_bad_and_ends_with_2(data, tmp_path, capsys):
 
 
 def test_too_little_room_is_bad(data, tmp_path, capsys, monkeypatch):
-    monkeypatch.setattr(doctor, "_free_memory", lambda: 1e6)
+    monkeypatch.setattr("vireid.engine.resources.host_memory", lambda: Room(10**6, 10**9))
     recipe = tmp_path / "recipe.yaml"
     recipe.write_text("cache: memory\nimg_h: 288\nimg_w: 144\n")
     arguments = ["doctor", "--recipe", str(recipe), "--dataset", "hitsz-vcm"]
     assert main([*arguments, "--data-dir", str(data)]) == 2
-    assert lines(capsys)["memory"].startswith("BAD")
+    found = lines(capsys)
+    assert found["memory"].startswith("BAD")
+    assert "1 MiB free of 954 MiB" in found["memory"]
+
+
+def test_little_shared_memory_is_bad_with_workers_alone(tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr("vireid.engine.resources.shared_memory", lambda: Room(2**26, 2**26))
+    recipe = tmp_path / "recipe.yaml"
+    for workers, mark in ((0, "ok"), (4, "BAD")):
+        recipe.write_text(f"workers: {workers}\n")
+        main(["doctor", "--recipe", str(recipe)])
+        assert lines(capsys)["shared memory"].startswith(mark)
 
 
 def test_a_search_that_gives_other_neighbours_is_bad(capsys, monkeypatch):

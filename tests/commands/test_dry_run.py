@@ -16,6 +16,7 @@ from vireid.cli import main
 from vireid.commands.mmm import MMMSettings
 from vireid.engine import dry_run as module
 from vireid.engine.dry_run import Seconds
+from vireid.engine.planned_stages import some_tracks
 
 SUPERVISED = {**COMMON, "weights": "none", "epochs": 2, "separation_weight": 1.0}
 DRY = "--dry-run"
@@ -157,7 +158,7 @@ def test_a_batch_takes_both_modalities(tiny_set, tmp_path):
     config = BaselineSettings(data_dir=tiny_set, output=tmp_path / "run", **BASELINE)
     session = module.Session(module.rehearsal(config), "baseline", None, labelled=False)
     few = int((session.modalities == 0).sum())
-    batch = module.some_tracks(session, few + 4, 2)
+    batch = some_tracks(session, few + 4, 2)
     assert (session.modalities[batch] == np.repeat([0, 1], [few + 4, 2])).all()
-    assert len(set(module.some_tracks(session, few, 2))) == few + 2
+    assert len(set(some_tracks(session, few, 2))) == few + 2
     assert dataclasses.replace(config, cache="none", workers=0) == module.rehearsal(config)
