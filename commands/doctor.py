@@ -92,7 +92,7 @@ def machine_findings() -> Iterator[Finding]:
     """Versions, devices, number formats, neighbour search."""
     import torch
 
-    from ..engine.runtime import cpu_has_bf16_units, versions
+    from ..engine.runtime import cpu_has_bf16_units, cuda_has_bf16_units, versions
 
     yield Finding(
         "ok", "versions", ", ".join(f"{name} {version}" for name, version in versions().items())
@@ -108,7 +108,7 @@ def machine_findings() -> Iterator[Finding]:
         yield Finding("look", "cuda", "torch finds no CUDA device; everything runs on the CPU")
     for number in range(torch.cuda.device_count()):
         card = torch.cuda.get_device_properties(number)
-        bf16 = "bf16" if torch.cuda.is_bf16_supported() else "no bf16: use --precision fp16"
+        bf16 = "bf16" if cuda_has_bf16_units() else "no bf16: use --precision fp16"
         yield Finding(
             "ok", f"cuda:{number}", f"{card.name}, {card.total_memory / GIB:.0f} GiB, {bf16}"
         )

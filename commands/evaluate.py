@@ -36,7 +36,7 @@ class EvaluateSettings(Options):
     workers: int = option("processes that decode frames; 0 decodes in this process", 4)
     device: Literal["auto", "cpu", "cuda"] = option("where to compute", "auto")
     precision: Literal["auto", "fp32", "bf16", "fp16"] = option(
-        "number format of the network", "auto"
+        "number format of the network", "fp32"
     )
     desc: str = option("a description that is kept with the run", "")
 
@@ -60,11 +60,12 @@ def run_evaluation(settings: EvaluateSettings) -> list[dict[str, Any]]:
     model, meta = load_model(file)
     trial = choose_trial(file, meta, settings.dataset, settings.trial, settings.protocol)
     settings = replace(settings, trial=trial)
-    stored = {name: meta[name] for name in ("img_h", "img_w", "num_frames", "test_frames", "flip")}
+    names = ("img_h", "img_w", "test_resize", "num_frames", "test_frames", "flip")
+    stored = {name: meta[name] for name in names if name in meta}
     known = {field.name for field in fields(SessionOptions)}
     given = {name: v for name, v in vars(settings).items() if name in known and v is not None}
     with as_user_error():
-        data = SessionOptions(**stored | given)
+        data = SessionOptions(**stored | given, test_precision=settings.precision)
     run = None
     if settings.output is not None:
         run = RunFolder(settings.output, to_yaml(settings), resume=None)

@@ -18,6 +18,7 @@ from .errors import CorruptFrames, DatasetError
 from .frame_cache import FrameCache, default_cache_dir
 from .frame_choice import Positions, evenly_spaced_frames, random_frames
 from .frames import UnreadableFrame, decode_frame
+from .resize import Filter
 from .track import Track
 
 GIB = 1 << 30
@@ -38,6 +39,7 @@ class ClipReader:
         height: rows of a frame.
         width: columns of a frame.
         num_frames: frames T of a clip.
+        resize: filter with which frames are resized.
         corrupt: unreadable frames met so far.
         lost: indices of tracks without any readable frame; known at once only with a cache.
             Reading such a track raises `CorruptFrames`; `leave_out_lost` takes them out.
@@ -56,6 +58,7 @@ class ClipReader:
         skip_corrupt: bool = False,
         workers: int | None = None,
         cache_limit: int = 16 * GIB,
+        resize: Filter = "bilinear",
         progress: Callable[[int], object] | None = None,
     ) -> None:
         """Prepares reading; with a cache, decodes every frame that is not in it yet.
@@ -71,6 +74,7 @@ class ClipReader:
             skip_corrupt: leave unreadable frames out instead of stopping.
             workers: decoding threads; None takes one for each core, at most 8.
             cache_limit: largest cache in memory, in bytes.
+            resize: filter with which frames are resized; see `resize_frame`.
             progress: called with the number of frames done while the cache is filled.
 
         Raises:
@@ -93,6 +97,7 @@ class ClipReader:
         self.height = height
         self.width = width
         self.num_frames = num_frames
+        self.resize = resize
         self.skip_corrupt = skip_corrupt
         self.workers = workers if workers is not None else min(8, os.cpu_count() or 1)
         self.corrupt: list[Path] = []
@@ -105,7 +110,7 @@ class ClipReader:
             self._fill_cache(cache_limit, progress)
         elif cache == "disk":
             folder = cache_dir if cache_dir is not None else default_cache_dir()
-            self.disk = FrameCache(folder, height, width, self.workers)
+            self.disk = FrameCache(folder, height, width, self.workers, resize=resize)
             self._fill_disk(self.disk, progress)
 
     def __len__(self) -> int:
@@ -228,7 +233,7 @@ class ClipReader:
         failures: list[tuple[Path, str]] = []
         for i in order if self.skip_corrupt else order[:1]:
             try:
-                return decode_frame(paths[i], self.height, self.width)
+                return decode_frame(paths[i], self.height, self.width, self.resize)
             except UnreadableFrame as error:
                 failures.append((paths[i], str(error)))
                 if paths[i] not in self.corrupt:
@@ -264,7 +269,7 @@ class ClipReader:
 
         def fill(i: int) -> str | None:
             try:
-                pixels[i] = decode_frame(paths[i], self.height, self.width)
+                pixels[i] = decode_frame(paths[i], self.height, self.width, self.resize)
             except UnreadableFrame as error:
                 return str(error)
             return None

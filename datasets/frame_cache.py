@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from .errors import CorruptFrames, DatasetError
 from .frame_shard import BadShard, Shard, open_shard, write_shard
 from .frames import UnreadableFrame, decode_bytes, decoder_version, read_frame
+from .resize import Filter
 
 GIB = 1 << 30
 RESERVE = GIB  # what stays free on the disk
@@ -66,7 +67,13 @@ class FrameCache:
     """
 
     def __init__(
-        self, folder: Path, height: int, width: int, workers: int = 1, reserve: int = RESERVE
+        self,
+        folder: Path,
+        height: int,
+        width: int,
+        workers: int = 1,
+        reserve: int = RESERVE,
+        resize: Filter = "bilinear",
     ) -> None:
         """Names the cache; nothing is read or written yet.
 
@@ -75,12 +82,14 @@ class FrameCache:
             height, width: of a frame, pixels.
             workers: decoding threads.
             reserve: bytes that have to stay free on the disk.
+            resize: filter of the frames; frames of another one lie apart.
         """
         self.folder = folder
+        self.resize = resize
         self.height, self.width = height, width
         self.workers, self.reserve = workers, reserve
         self.built = self.reused = self.size = 0
-        self._decoder = decoder_version()
+        self._decoder = decoder_version(resize)
         self._open: dict[Path, Shard] = {}
 
     def __getstate__(self) -> dict[str, object]:
@@ -176,11 +185,17 @@ class FrameCache:
             self._open[path] = shard
         return shard
 
-    def _path(self, frames: Frames) -> Path:
+    @property
+    def _kind(self) -> str:
+        """Size and filter of the frames, which name their folder."""
         size = f"{self.height}x{self.width}"
-        names = "\0".join([size, *(str(frame.absolute()) for frame in frames)])
+        return size if self.resize == "bilinear" else f"{size}-{self.resize}"
+
+    def _path(self, frames: Frames) -> Path:
+        kind = self._kind
+        names = "\0".join([kind, *(str(frame.absolute()) for frame in frames)])
         name = blake2b(names.encode("utf-8", "surrogateescape"), digest_size=16).hexdigest()
-        return self.folder / size / name[:2] / f"{name[2:]}.frames"
+        return self.folder / kind / name[:2] / f"{name[2:]}.frames"
 
     def _bytes(self, frames: Frames) -> int:
         return len(frames) * self.height * self.width * 3
@@ -219,7 +234,7 @@ class FrameCache:
                 data = read_frame(frame)
                 digest = blake2b(data, digest_size=16).hexdigest()
                 if old is None or old.digests[i] != digest or not old.is_whole(i):
-                    pixels[i] = decode_bytes(data, self.height, self.width)
+                    pixels[i] = decode_bytes(data, self.height, self.width, self.resize)
                 else:
                     pixels[i] = old.pixels[i]
             except UnreadableFrame as error:
@@ -236,7 +251,7 @@ class FrameCache:
     def _make_room(self, tracks: Sequence[Frames]) -> None:
         """Refuses to start what the disk cannot hold; removes what killed builds left."""
         with self._writing():
-            folder = self.folder / f"{self.height}x{self.width}"
+            folder = self.folder / self._kind
             folder.mkdir(parents=True, exist_ok=True)
             for part in folder.glob("*/*.part"):
                 with contextlib.suppress(OSError):

@@ -13,7 +13,7 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image
 
-from .resize import resize_frame
+from .resize import Filter, resize_frame
 
 JPEG_START, JPEG_END = b"\xff\xd8\xff", b"\xff\xd9"
 # Markers of baseline and progressive Huffman frames; 0xC3 and above 0xC4 are rarities.
@@ -29,10 +29,12 @@ class UnreadableFrame(Exception):
     """One file that is missing or is not an image; the text is the reason."""
 
 
-def decoder_version() -> str:
+def decoder_version(resize: Filter = "bilinear") -> str:
     """Names what decides the pixels of a file beside the file itself."""
     names = ("pillow", "torchvision")
-    return " ".join([f"pipeline {PIPELINE}", *(f"{name} {_version(name)}" for name in names)])
+    filters = [] if resize == "bilinear" else [resize]
+    versions = (f"{name} {_version(name)}" for name in names)
+    return " ".join([f"pipeline {PIPELINE}", *versions, *filters])
 
 
 def _version(name: str) -> str:
@@ -56,8 +58,15 @@ def read_frame(path: Path) -> bytes:
         raise UnreadableFrame(_reason(error)) from None
 
 
-def decode_frame(path: Path, height: int, width: int) -> NDArray[np.uint8]:
-    """Reads an image file as RGB and resizes it (bilinear, as Pillow does with antialiasing).
+def decode_frame(
+    path: Path, height: int, width: int, resize: Filter = "bilinear"
+) -> NDArray[np.uint8]:
+    """Reads an image file as RGB, greyscale ones too, and resizes it as Pillow does.
+
+    Args:
+        path: image file.
+        height, width: of the result, pixels.
+        resize: filter; see `resize_frame`.
 
     Returns:
         Pixels, [height, width, 3], uint8.
@@ -65,13 +74,15 @@ def decode_frame(path: Path, height: int, width: int) -> NDArray[np.uint8]:
     Raises:
         UnreadableFrame: if the file is missing, cut off, or no image.
     """
-    return decode_bytes(read_frame(path), height, width)
+    return decode_bytes(read_frame(path), height, width, resize)
 
 
-def decode_bytes(data: bytes, height: int, width: int) -> NDArray[np.uint8]:
+def decode_bytes(
+    data: bytes, height: int, width: int, resize: Filter = "bilinear"
+) -> NDArray[np.uint8]:
     """As `decode_frame`, from the content of the file."""
     pixels = _decode_plain_jpeg(data)
-    return resize_frame(_decode_any(data) if pixels is None else pixels, height, width)
+    return resize_frame(_decode_any(data) if pixels is None else pixels, height, width, resize)
 
 
 def _decode_any(data: bytes) -> NDArray[np.uint8]:

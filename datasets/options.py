@@ -36,6 +36,14 @@ class FrameOptions(Options):
 
     img_h: int = option("height of a frame for the network, pixels", 288, at_least=1)
     img_w: int = option("width of a frame for the network, pixels", 144, at_least=1)
+    resize: Literal["auto", "bilinear", "bicubic", "lanczos"] = option(
+        "filter that resizes training frames, for training and for clustering; auto: bilinear, and "
+        "lanczos for data sets of images",
+        "auto",
+    )
+    test_resize: Literal["auto", "bilinear", "bicubic", "lanczos"] = option(
+        "filter that resizes the frames of tests; auto as there", "auto"
+    )
     num_frames: int = option("frames of a training clip; 1 for images and agw", 6, at_least=1)
     test_frames: int = option(
         "frames of a clip for clustering and testing, evenly spaced", 6, at_least=1

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from .folder_scan import Scan
 from .track import Modality
+
+if TYPE_CHECKING:
+    from .resize import Filter  # which compiles; commands start with this module
 
 # Which gallery tracks a query ignores; `evaluation.metrics` says what each leaves out.
 Rule = Literal["standard", "sysu", "sysu-symmetric", "llcm", "all"]
@@ -69,6 +72,7 @@ class ProtocolRecipe:
         published: one of those that a shorter name stands for.
         default: evaluated when nothing is asked for.
         shots: images of each identity and camera in a drawn gallery; None: the whole gallery.
+        draws: what is drawn, the ``gallery`` or the ``query``; the other side is whole.
         galleries: how many are drawn; the result is their mean.
         cameras: cameras of the visible side; None: all.
     """
@@ -78,6 +82,7 @@ class ProtocolRecipe:
     published: bool = True
     default: bool = True
     shots: int | None = None
+    draws: Literal["gallery", "query"] = "gallery"
     galleries: int = 10
     cameras: tuple[int, ...] | None = None
 
@@ -139,6 +144,8 @@ class DatasetSpec:
         images: every track is a single image.
         network: that of its recipe, which ``--network auto`` takes; unset: ``agw`` for images,
             ``m3reid`` for clips.
+        resize: filter of its recipe, which ``--resize auto`` takes; unset: ``lanczos`` for images,
+            ``bilinear`` for clips.
         counts: of a complete copy, by part; empty: it is held against nothing.
         gallery_pairs: pairs of person and camera among the gallery images of a complete copy.
         faults: damages that are recognised by their counts.
@@ -158,6 +165,7 @@ class DatasetSpec:
     marks: tuple[str, ...] = ()
     images: bool = False
     network: str = ""
+    resize: Filter | None = None
     counts: Mapping[Part, Counts] = field(default_factory=dict)
     gallery_pairs: int | None = None
     faults: tuple[KnownFault, ...] = ()
@@ -171,6 +179,8 @@ class DatasetSpec:
         object.__setattr__(self, "title", self.title or self.name)
         if not self.network:
             object.__setattr__(self, "network", "agw" if self.images else "m3reid")
+        if self.resize is None:
+            object.__setattr__(self, "resize", "lanczos" if self.images else "bilinear")
 
     def reader_options(self, trial: int) -> dict[str, object]:
         """What a command's ``--trial`` is to the reader; nothing where there is one split."""

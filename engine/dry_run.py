@@ -175,7 +175,7 @@ def dry_run(
         f"frame{'s' * (frames > 1)} of {options.img_h} x {options.img_w}, on "
         f"{session.runtime.device_summary()}"
     )
-    optimiser = session.runtime.scaled(make_optimiser(model, options, options.lr))
+    optimiser = make_optimiser(model, options, options.lr)
     with _out_of_memory_is_an_error(options, "a training step"):
         order = [largest, *(stage for stage in plan if stage is not largest)]
         steps = {
@@ -245,7 +245,7 @@ def _training(
         losses = stage.losses(clips, index, 0)
         total = torch.stack([value.float() for value in losses.values()]).sum()
         optimiser.zero_grad(set_to_none=True)
-        runtime.accelerator.backward(total)
+        runtime.backward(total)
         ranks.sum_gradients(p for group in optimiser.param_groups for p in group["params"])
         runtime.step(optimiser)
 
@@ -262,6 +262,7 @@ def _extraction(session: Session, model: Network, options: TrainingOptions) -> S
         num_frames=options.num_frames,
         cache="none",
         skip_corrupt=options.skip_corrupt,
+        resize=options.resize,
     )
     everything = [list(range(len(tracks)))]
     ((clips, _),) = ClipLoader(reader, everything, mode="test", num_frames=options.test_frames)

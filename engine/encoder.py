@@ -54,7 +54,7 @@ class Encoder:
         self.model.eval()
         try:
             images = normalise(clips.to(self.runtime.device, non_blocking=True))
-            with self.runtime.autocast():
+            with self.runtime.test_autocast():
                 features = self.model.embed(images, modalities).float()
                 if self.flip:
                     mirrored = self.model.embed(images.flip(-1), modalities).float()

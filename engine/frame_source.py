@@ -56,6 +56,7 @@ class FrameSource:
                     cache=options.cache,
                     cache_dir=options.cache_dir,
                     skip_corrupt=self._skip_corrupt,
+                    resize=options.test_resize if name == "test" else options.resize,
                     progress=bar.update,
                 )
             self._say_disk(name, self._readers[name])

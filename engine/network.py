@@ -88,7 +88,7 @@ def network_meta(
     options: NetworkOptions, session: Session, model: Network, *, stage: str, step: int
 ) -> dict[str, Any]:
     """What a checkpoint says about itself: network, preprocessing, origin."""
-    preprocessing = ("num_frames", "test_frames", "img_h", "img_w", "flip")
+    preprocessing = ("num_frames", "test_frames", "img_h", "img_w", "test_resize", "flip")
     return {
         "network": type(model).__name__,
         "backbone": options.backbone,

@@ -22,7 +22,11 @@ class RuntimeOptions(Options):
 
     device: Literal["auto", "cpu", "cuda"] = option("where to compute", "auto")
     precision: Literal["auto", "fp32", "bf16", "fp16"] = option(
-        "number format of the network; auto: bf16 where the hardware has units for it", "auto"
+        "number format of the network in training; auto: bf16 where the hardware has units for it",
+        "auto",
+    )
+    test_precision: Literal["auto", "fp32", "bf16", "fp16"] = option(
+        "number format of the network where it gives features for tests and clustering", "fp32"
     )
     seed: int = option("seed of every random stream", 0, at_least=0)
 
@@ -30,6 +34,14 @@ class RuntimeOptions(Options):
 @dataclass(frozen=True, kw_only=True)
 class SessionOptions(DataOptions, FrameOptions, EvaluationOptions, RuntimeOptions):
     """What every command needs that looks at a data set with a network."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        spec = known_spec(self.dataset)
+        for name in ("resize", "test_resize"):
+            if getattr(self, name) == "auto":
+                # Resolved here, so that the run's config.yaml says which filter it was.
+                object.__setattr__(self, name, spec.resize if spec else "bilinear")
 
 
 @dataclass(frozen=True, kw_only=True)

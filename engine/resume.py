@@ -18,6 +18,7 @@ FREE = frozenset(
         *("allow_incomplete", "skip_corrupt", "batch_size", "cache", "cache_dir", "data_dir"),
         *("desc", "device"),
         *("log_interval", "on_collapse", "output", "pictures", "precision", "resume"),
+        "test_precision",
         *("save_interval", "test_interval", "workers"),
     }
 )

@@ -11,11 +11,13 @@ from typing import Any
 import numpy as np
 import torch
 from accelerate import Accelerator, InitProcessGroupKwargs
+from torch import Tensor
 
 from .. import __version__
 from ..distributed import ranks
 from ..errors import UserError
 
+HALF = {"bf16": torch.bfloat16, "fp16": torch.float16}
 # Clustering runs in one process while the others wait; torchrun ends them if that one fails.
 WAIT = datetime.timedelta(hours=12)
 
@@ -26,73 +28,102 @@ def cpu_has_bf16_units() -> bool:
     return bool(probe and probe())
 
 
+def cuda_has_bf16_units() -> bool:
+    """Whether bf16 is faster than float32 on the CUDA device; elsewhere it is emulated and slow."""
+    return torch.cuda.is_bf16_supported(including_emulation=False)
+
+
 class Runtime:
     """Where and how precisely tensors are computed.
 
     Args:
         device: ``auto`` (CUDA where there is one), ``cpu`` or ``cuda``.
-        precision: ``auto`` (bf16 where the hardware has units for it, else fp32), ``fp32``,
-            ``bf16`` or ``fp16`` (CUDA only; the CPU takes bf16 or fp32 instead and says so).
+        precision: of training. ``auto`` (bf16 where the hardware has units for it, else fp32),
+            ``fp32``, ``bf16`` or ``fp16`` (CUDA only; the CPU takes bf16 or fp32 instead and says
+            so).
         seed: seeds Python, NumPy and torch.
+        test_precision: of features for tests and clustering, the same values.
+
+    Attributes:
+        scaler: of the loss in fp16, so that small gradients do not vanish; None otherwise.
 
     Raises:
         UserError: CUDA is asked for and there is none.
     """
 
-    def __init__(self, device: str = "auto", precision: str = "auto", seed: int = 0) -> None:
+    def __init__(
+        self,
+        device: str = "auto",
+        precision: str = "auto",
+        seed: int = 0,
+        test_precision: str = "fp32",
+    ) -> None:
         if device == "cuda" and not torch.cuda.is_available():
             raise UserError("--device cuda: torch finds no CUDA device. Use --device cpu or auto.")
         on_cpu = device == "cpu" or not torch.cuda.is_available()
         self.notes: list[str] = []
-        if precision == "auto":
-            supported = cpu_has_bf16_units() if on_cpu else torch.cuda.is_bf16_supported()
-            precision = "bf16" if supported else "fp32"
-        elif precision == "fp16" and on_cpu:
-            precision = "bf16" if cpu_has_bf16_units() else "fp32"
-            self.notes.append(f"fp16 needs CUDA; this CPU runs in {precision}.")
-        self.precision = precision
-        self.accelerator = Accelerator(
-            mixed_precision="no" if precision == "fp32" else precision,
+        self.precision = self._resolved(precision, on_cpu)
+        self.test_precision = self._resolved(test_precision, on_cpu)
+        # Mixed precision is torch's own here: accelerate would wrap optimisers for its scaler.
+        accelerator = Accelerator(
+            mixed_precision="no",
             cpu=on_cpu,
             kwargs_handlers=[InitProcessGroupKwargs(timeout=WAIT)],
         )
-        self.device = torch.device("cpu") if on_cpu else self.accelerator.device
+        self.device = torch.device("cpu") if on_cpu else accelerator.device
+        half = self.precision == "fp16"
+        self.scaler = torch.amp.GradScaler(self.device.type) if half else None
         random.seed(seed)
         np.random.seed(seed % 2**32)  # noqa: NPY002 - for libraries that draw from the global state
         torch.manual_seed(seed)
 
-    def autocast(self) -> AbstractContextManager[None]:
-        """Mixed precision for a forward pass."""
-        return self.accelerator.autocast()
+    def _resolved(self, precision: str, on_cpu: bool) -> str:
+        """What is computed where ``precision`` is asked for."""
+        best = "bf16" if (cpu_has_bf16_units() if on_cpu else cuda_has_bf16_units()) else "fp32"
+        if precision == "auto":
+            return best
+        if precision == "fp16" and on_cpu:
+            note = f"fp16 needs CUDA; this CPU runs in {best}."
+            if note not in self.notes:
+                self.notes.append(note)
+            return best
+        return precision
 
-    def scaled(self, optimiser: torch.optim.Optimizer) -> torch.optim.Optimizer:
-        """The optimiser; in fp16 its steps undo the scale of the loss, and skip overflows."""
-        if self.accelerator.scaler is None:
-            return optimiser
-        return self.accelerator.prepare_optimizer(optimiser)
+    def autocast(self) -> AbstractContextManager[None]:
+        """Mixed precision for a forward pass of training."""
+        return self._autocast(self.precision)
+
+    def test_autocast(self) -> AbstractContextManager[None]:
+        """Mixed precision for features of tests and of clustering."""
+        return self._autocast(self.test_precision)
+
+    def _autocast(self, precision: str) -> AbstractContextManager[None]:
+        kind = HALF.get(precision)
+        return torch.autocast(self.device.type, kind, enabled=kind is not None)
 
     def scaler_state(self) -> dict[str, Any]:
         """Scale of the loss in fp16, for a checkpoint; empty in another precision."""
-        scaler = self.accelerator.scaler
-        return {} if scaler is None else scaler.state_dict()
+        return {} if self.scaler is None else self.scaler.state_dict()
 
     def load_scaler(self, state: dict[str, Any]) -> None:
         """Takes back what :meth:`scaler_state` gave; nothing where one of the two is empty."""
-        if self.accelerator.scaler is not None and state:
-            self.accelerator.scaler.load_state_dict(state)
+        if self.scaler is not None and state:
+            self.scaler.load_state_dict(state)
+
+    def backward(self, loss: Tensor) -> None:
+        """Adds the gradients of a loss; under fp16 those of the scaled loss."""
+        (loss if self.scaler is None else self.scaler.scale(loss)).backward()
 
     def step(self, optimiser: torch.optim.Optimizer) -> None:
         """Moves the parameters by their gradients.
 
-        Under fp16 the loss was scaled before the backward pass, so that small gradients do not
-        vanish: here they are scaled back, and a step whose gradients overflowed is left out.
+        Under fp16 they are scaled back, and a step whose gradients overflowed is left out.
         """
-        scaler = self.accelerator.scaler
-        if scaler is None:
+        if self.scaler is None:
             optimiser.step()
         else:
-            scaler.step(optimiser)
-            scaler.update()
+            self.scaler.step(optimiser)
+            self.scaler.update()
 
     def device_summary(self) -> str:
         """Device in words."""
@@ -101,7 +132,8 @@ class Runtime:
         else:
             where = f"CPU, {torch.get_num_threads()} threads"
         several = "" if ranks.count() == 1 else f", {ranks.count()} processes"
-        return f"{where}, {self.precision}{several}"
+        tests = "" if self.test_precision == self.precision else f" (tests {self.test_precision})"
+        return f"{where}, {self.precision}{tests}{several}"
 
 
 def versions() -> dict[str, str]:

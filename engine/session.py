@@ -89,7 +89,9 @@ class Session:
     ) -> None:
         self.options = options
         self.run = run
-        self.runtime = Runtime(options.device, options.precision, options.seed)
+        self.runtime = Runtime(
+            options.device, options.precision, options.seed, options.test_precision
+        )
         spec = dataset_spec(options.dataset)
         with as_user_error():  # before anything is read
             choose_protocols(spec.name, options.protocol, options.trial)

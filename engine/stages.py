@@ -22,6 +22,7 @@ from .progress import RunClock
 from .run_folder import RunFolder
 from .schedule import Phase, StageSchedule
 from .session import Session
+from .step_guard import StepGuard
 from .training import Position, make_optimiser, train_epoch
 
 
@@ -144,11 +145,13 @@ def run_stages(
         going_on = number == first_stage and first_epoch > 0
         if not going_on:
             stage_step = 0
-        optimiser = session.runtime.scaled(make_optimiser(model, options, stage.schedule.rate.base))
+        optimiser = make_optimiser(model, options, stage.schedule.rate.base)
         if going_on:
             optimiser.load_state_dict(saved["optimiser"])
             session.runtime.load_scaler(saved.get("scaler", {}))
             stage.load_state(saved["stage_state"])
+        half = session.runtime.scaler is not None
+        guard = StepGuard(model, stage.writes.forget) if half else None
         started = time.perf_counter()
         for epoch in range(first_epoch if going_on else 0, stage.epochs):
             stage.begin_epoch(epoch, step)
@@ -165,6 +168,7 @@ def run_stages(
                 stage.after_step,
                 options.log_interval,
                 clock,
+                guard,
             )
             step += taken
             stage_step += taken

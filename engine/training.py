@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +21,7 @@ from .progress import EpochProgress, RunClock
 from .run_folder import RunFolder
 from .runtime import Runtime
 from .schedule import LearningRate, OptimiserRule, optimiser_rule
+from .step_guard import StepGuard
 
 OPTIMISERS: dict[str, Callable[..., torch.optim.Optimizer]] = {
     "adam": torch.optim.Adam,
@@ -77,13 +79,20 @@ class NonFiniteLoss(UserError):
 def _stop_on_non_finite(
     losses: dict[str, Tensor], clips: Tensor, index: Tensor, folder: Path, position: Position
 ) -> None:
-    broken = [name for name, value in losses.items() if not bool(torch.isfinite(value))]
     saved = folder / "non_finite_batch.pt"
-    torch.save({"clips": clips.cpu(), "index": index.cpu(), "terms": broken}, saved)
+    torch.save({"clips": clips.cpu(), "index": index.cpu(), "terms": _broken(losses)}, saved)
     raise NonFiniteLoss(
-        f"{position.stage}, epoch {position.epoch + 1}: the loss {', '.join(broken)} is not "
-        f"finite. The batch is in {saved}. Lower --lr or use --precision fp32."
+        f"{position.stage}, epoch {position.epoch + 1}: {_not_finite(losses)}. The batch "
+        f"is in {saved}. Lower --lr or use --precision fp32."
     )
+
+
+def _broken(losses: dict[str, Tensor]) -> list[str]:
+    return [name for name, value in losses.items() if not bool(torch.isfinite(value))]
+
+
+def _not_finite(losses: dict[str, Tensor]) -> str:
+    return f"the loss {', '.join(_broken(losses))} is not finite"
 
 
 def train_epoch(
@@ -98,6 +107,7 @@ def train_epoch(
     after_backward: Callable[[], None] | None = None,
     log_interval: int = 50,
     clock: RunClock | None = None,
+    guard: StepGuard | None = None,
 ) -> int:
     """Trains on each batch once.
 
@@ -111,6 +121,7 @@ def train_epoch(
         after_backward: called after each optimiser step (memories are written here).
         log_interval: batches between two lines of the text log.
         clock: how far the whole run is, for the time that it still takes.
+        guard: in fp16, what takes back a step whose loss is not finite; without, it stops the run.
 
     Returns:
         Steps taken.
@@ -123,22 +134,31 @@ def train_epoch(
     where = f"{position.stage} {position.epoch + 1}/{position.epochs}"
     device = runtime.device
     progress = EpochProgress(batches, steps, where, position.step, device, clock)
-    lr = 0.0
+    lr, left_out = 0.0, 0
     for clips, index in progress:
         taken = progress.taken
         lr = rate.at(position.epoch, taken, steps)
         for group in optimiser.param_groups:
             group["lr"] = lr * group.get("factor", 1.0)
+        if guard is not None:
+            guard.before_step()
         losses = losses_of(clips, index, position.step + taken)
         total = torch.stack([at_least_float32(value) for value in losses.values()]).sum()
         if not bool(torch.isfinite(total)):
-            _stop_on_non_finite(losses, clips, index, run.path, position)
+            if guard is None or not guard.leave_out():
+                _stop_on_non_finite(losses, clips, index, run.path, position)
+            left_out += 1
+            progress.count(len(clips), math.nan)
+            run.log(f"{where}: step {progress.taken} left out, {_not_finite(losses)} in fp16")
+            continue
         optimiser.zero_grad(set_to_none=True)
-        runtime.accelerator.backward(total)
+        runtime.backward(total)
         ranks.sum_gradients(p for group in optimiser.param_groups for p in group["params"])
         runtime.step(optimiser)
         if after_backward is not None:
             after_backward()
+        if guard is not None:
+            guard.in_a_row = 0
         for name, value in losses.items():
             sums[name] = sums.get(name, 0.0) + value.detach().float()
         loss = float(total.detach())
@@ -153,7 +173,7 @@ def train_epoch(
         )
     seconds, speed = progress.seconds, progress.clips_per_second
     peak = peak_memory_mib(device)
-    means = {name: float(value) / taken for name, value in sums.items()}
+    means = {name: float(value) / max(1, taken - left_out) for name, value in sums.items()}
     loss = sum(means.values())
     run.record(
         "train",

@@ -18,7 +18,7 @@ from .galleries import official_gallery, read_permutations, seeded_gallery
 from .metrics import Rule, ignores
 
 SHOWN_IDS = 10
-GalleryKind = Literal["whole", "seeded", "official"]
+GalleryKind = Literal["whole", "seeded", "official", "drawn-query"]
 
 
 @dataclass(frozen=True)
@@ -32,8 +32,9 @@ class Protocol:
             some.
         rule: which gallery tracks a query ignores, see ``metrics.rank_metrics``.
         trials: for each trial the positions in ``gallery`` that it ranks; empty: one ranking of the
-            whole gallery.
-        gallery_kind: how the galleries were drawn.
+            whole gallery. Of kind ``drawn-query`` the positions in ``query`` that it asks for.
+        gallery_kind: how the galleries were drawn; ``drawn-query``: the queries were, and each
+            trial ranks the whole gallery.
     """
 
     name: str
@@ -49,10 +50,18 @@ class Protocol:
         end = self.name.rpartition("/")[2]
         return {"v2t": "v2i", "t2v": "i2v"}.get(end, end)
 
+    @property
+    def draws_queries(self) -> bool:
+        """Whether trials draw among the queries instead of the gallery."""
+        return self.gallery_kind == "drawn-query" and bool(self.trials)
+
     def one_trial(self, index: int = 0) -> Protocol:
-        """The protocol with the gallery of a trial as its whole one; itself without trials."""
+        """The protocol with the sides of a trial as its whole ones; itself without trials."""
         if not self.trials:
             return self
+        if self.draws_queries:
+            asking = [self.query[position] for position in self.trials[index]]
+            return replace(self, query=asking, trials=())
         ranked = [self.gallery[position] for position in self.trials[index]]
         return replace(self, gallery=ranked, trials=())
 
@@ -191,8 +200,10 @@ def _build(dataset: Dataset, name: str, recipe: ProtocolRecipe, official: bool) 
         rows = read_permutations(dataset.root / file)
         trials = [official_gallery(ranked, shots, n + 1, rows) for n in range(recipe.galleries)]
         return Protocol(name, query, ranked, recipe.rule, trials, "official")
-    trials = [seeded_gallery(ranked, shots, seed) for seed in range(recipe.galleries)]
-    return Protocol(name, query, ranked, recipe.rule, trials, "seeded")
+    drawn = query if recipe.draws == "query" else ranked
+    trials = [seeded_gallery(drawn, shots, seed) for seed in range(recipe.galleries)]
+    kind: GalleryKind = "drawn-query" if recipe.draws == "query" else "seeded"
+    return Protocol(name, query, ranked, recipe.rule, trials, kind)
 
 
 def _sides(dataset: Dataset, asks: Modality) -> tuple[tuple[Track, ...], tuple[Track, ...]]:

@@ -71,9 +71,12 @@ def conditions(record: Record) -> str:
     """
     trials, kind = record.get("trials", 1), record.get("gallery_kind", "whole")
     counted = "1 trial" if trials == 1 else f"{trials} trials"
+    drawn = f"{kind} {'gallery' if trials == 1 else 'galleries'}"
+    if kind == "drawn-query":
+        drawn = "seeded queries, whole gallery"
     return ", ".join(
         (
-            f"{counted}, {kind} {'gallery' if trials == 1 else 'galleries'}",
+            f"{counted}, {drawn}",
             "flip" if record.get("flip") else "no flip",
             "re-ranked" if record.get("rerank") else "no re-ranking",
         )

@@ -25,7 +25,7 @@ class Result:
         protocol: name of the protocol, for instance ``hitsz-vcm/v2i``.
         direction: ``v2i`` or ``i2v``.
         rule: camera rule.
-        query: number of queries.
+        query: number of queries of a trial.
         gallery: tracks that each trial ranked.
         gallery_kind: how the galleries were drawn.
         rerank: whether the ranking was re-ranked.
@@ -129,14 +129,21 @@ def evaluate(
             protocol.name,
             protocol.direction,
             protocol.rule,
-            len(protocol.query),
-            tuple(map(len, protocol.trials)) or (len(protocol.gallery),),
+            len(protocol.one_trial().query),
+            _gallery_sizes(protocol),
             protocol.gallery_kind,
             rerank,
             tuple(_rank(protocol, features, keys, rerank)),
         )
         for protocol in protocols
     ]
+
+
+def _gallery_sizes(protocol: Protocol) -> tuple[int, ...]:
+    """Tracks that each trial ranks; one number for a protocol without trials."""
+    if protocol.draws_queries:
+        return (len(protocol.gallery),) * len(protocol.trials)
+    return tuple(map(len, protocol.trials)) or (len(protocol.gallery),)
 
 
 def _rank(
@@ -150,20 +157,24 @@ def _rank(
     query, gallery = protocol_features(protocol, features, keys)
     query_ids, query_cameras = track_labels(protocol.query)
     gallery_ids, gallery_cameras = track_labels(protocol.gallery)
-    if protocol.trials and not rerank:
+    if protocol.trials and not rerank and not protocol.draws_queries:
         return _rank_together(
             (query, query_ids, query_cameras), (gallery, gallery_ids, gallery_cameras), protocol
         )
     means = []
+    everything = [torch.arange(len(query)), torch.arange(len(gallery))]
     for trial in protocol.trials or [range(len(protocol.gallery))]:
-        chosen = torch.tensor(trial, dtype=torch.int64)
+        drawn = torch.tensor(trial, dtype=torch.int64)
+        asking, ranked = (
+            (drawn, everything[1]) if protocol.draws_queries else (everything[0], drawn)
+        )
         means.append(
             rank_metrics(
-                _similarity(query, gallery[chosen], rerank),
-                query_ids,
-                gallery_ids[chosen],
-                query_cameras,
-                gallery_cameras[chosen],
+                _similarity(query[asking], gallery[ranked], rerank),
+                query_ids[asking],
+                gallery_ids[ranked],
+                query_cameras[asking],
+                gallery_cameras[ranked],
                 protocol=protocol.rule,
             )
         )

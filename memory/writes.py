@@ -24,6 +24,10 @@ class PendingWrites:
         """Takes note of features [B, D] and labels [B] for ``memory``."""
         self._pending.append((memory, features.detach(), labels))
 
+    def forget(self) -> None:
+        """Drops what was noted, of a step that is left out."""
+        self._pending = []
+
     def write(self) -> None:
         """Writes what was noted, in that order, and forgets it."""
         pending, self._pending = self._pending, []

@@ -44,8 +44,8 @@ def scan_bupt_campus(
 
     Args:
         auxiliary: add the auxiliary tracklets to the training ones.
-        fake_ir: take the infrared training tracks from the visible ones turned to infrared
-            (`FakeIR`). Query and gallery stay what the cameras saw.
+        fake_ir: take the frames of visible tracks, of every split, from what they look like when
+            turned to infrared (`FakeIR`), as the data set's own code does. Infrared tracks stay.
 
     Returns:
         Splits train, auxiliary (where it is listed), query, gallery. A row for both modalities
@@ -63,8 +63,7 @@ def scan_bupt_campus(
                 scan.notices.append(f"{' or '.join(names)} is missing; no auxiliary tracklets")
                 continue
             name = names[0]
-        fake = fake_ir and split in ("train", "auxiliary")
-        scan.listed[split] = _read_split(root, split, name, paths, scan, problems, fake=fake)
+        scan.listed[split] = _read_split(root, split, name, paths, scan, problems, fake=fake_ir)
     scan.use_all()
     if auxiliary:
         scan.training = ("train", "auxiliary")
@@ -110,7 +109,7 @@ def _read_split(
             problems.add(f"{place}: unknown camera {camera!r}; known are {', '.join(CAMERAS)}")
             continue
         for modality in MODALITIES[kinds]:
-            kind = FAKE if fake and modality is Modality.INFRARED else FOLDERS[modality]
+            kind = FAKE if fake and modality is Modality.VISIBLE else FOLDERS[modality]
             frames = _frames(paths, person, kind, camera, tracklet)
             if not frames:
                 problems.add(

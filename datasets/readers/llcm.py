@@ -95,6 +95,13 @@ register_dataset(
             ("train", None, False): Counts.of_images(30_921, 713),
             ("test", None, False): Counts(351),
         },
-        protocols=(ProtocolRecipe("v2i", "llcm", shots=1), ProtocolRecipe("i2v", "llcm", shots=1)),
+        protocols=(
+            ProtocolRecipe("v2i", "llcm", shots=1),
+            ProtocolRecipe("i2v", "llcm", shots=1),
+            # The released script's second mode, which it calls visible to infrared.
+            ProtocolRecipe(
+                "released/drawn-queries/i2v", "llcm", default=False, shots=1, draws="query"
+            ),
+        ),
     )
 )

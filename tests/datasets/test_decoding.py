@@ -34,11 +34,13 @@ side = st.integers(1, 40)
 
 
 @settings(max_examples=150, deadline=None)
-@given(side, side, side, side, st.integers(0, 9))
-def test_resizing_is_pillows_to_the_bit(old_height, old_width, height, width, seed):
+@given(
+    side, side, side, side, st.integers(0, 9), st.sampled_from(["bilinear", "bicubic", "lanczos"])
+)
+def test_resizing_is_pillows_to_the_bit(old_height, old_width, height, width, seed, resize):
     frame = pixels(old_height, old_width, seed)
-    expected = Image.fromarray(frame).resize((width, height), Image.Resampling.BILINEAR)
-    assert np.array_equal(resize_frame(frame, height, width), np.asarray(expected))
+    expected = Image.fromarray(frame).resize((width, height), Image.Resampling[resize.upper()])
+    assert np.array_equal(resize_frame(frame, height, width, resize), np.asarray(expected))
 
 
 @pytest.mark.parametrize("value", [0, 255])

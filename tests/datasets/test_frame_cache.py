@@ -44,9 +44,9 @@ def decoded(monkeypatch):
     """Counts the frames that are decoded in this process."""
     calls = []
 
-    def decode(data, height, width):
+    def decode(data, height, width, resize):
         calls.append(len(data))
-        return original(data, height, width)
+        return original(data, height, width, resize)
 
     original = frame_cache.decode_bytes
     monkeypatch.setattr(frame_cache, "decode_bytes", decode)
@@ -154,8 +154,22 @@ def test_another_size_or_decoder_has_its_own_pixels(tracks, tmp_path, old_clock,
     agree(tracks, folder)
     assert agree(tracks, folder, height=20).disk.built == 3
     assert agree(tracks, folder).disk.built == 0
-    monkeypatch.setattr(frame_cache, "decoder_version", lambda: "another")
+    monkeypatch.setattr(frame_cache, "decoder_version", lambda resize: "another")
     assert agree(tracks, folder).disk.built == 3
+
+
+@pytest.mark.parametrize("one, other", [("bilinear", "lanczos"), ("lanczos", "bicubic")])
+def test_another_filter_has_its_own_pixels(tracks, tmp_path, old_clock, one, other):
+    folder = tmp_path / "cache"
+    first = agree(tracks, folder, resize=one)
+    second = agree(tracks, folder, resize=other)
+    assert second.disk.built == len(tracks)
+    assert not torch.equal(everything(first), everything(second))
+    assert agree(tracks, folder, resize=one).disk.built == 0
+    # Not even when its files are put in the place of another filter's.
+    for source in first.tracks:
+        shutil.copy(first.disk._path(source.frames), second.disk._path(source.frames))
+    assert agree(tracks, folder, resize=other).disk.built == len(tracks)
 
 
 def cut(data):

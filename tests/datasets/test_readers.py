@@ -1,5 +1,6 @@
 """Readers: published indexes, layouts made by hand, and damaged copies."""
 
+import dataclasses
 import json
 from pathlib import Path
 
@@ -123,23 +124,30 @@ def test_bupt_auxiliary_may_be_missing_unless_asked_for(bupt):
         load_dataset("bupt-campus", bupt, auxiliary=True)
 
 
-def test_bupt_fake_infrared_stands_in_for_training_only(bupt):
+def test_bupt_fake_infrared_stands_in_for_visible_frames(bupt):
     real, fake = load_dataset("bupt-campus", bupt), load_dataset("bupt-campus", bupt, fake_ir=True)
-    assert (fake.query, fake.gallery) == (real.query, real.gallery)
-    for old, new in zip(real.train, fake.train, strict=True):
-        assert (old.key, old.modality) == (new.key, new.modality)
-        if old.modality is Modality.VISIBLE:
-            assert old == new
-    first = fake.train[0].frames[0].relative_to(bupt).as_posix()
-    assert first == "DATA/7/FakeIR/CQ1/7_RGB_CQ1_1_8000.jpg"
+    changed = 0
+    for split in ("train", "query", "gallery"):
+        for old, new in zip(getattr(real, split), getattr(fake, split), strict=True):
+            if old.modality is Modality.INFRARED:
+                assert old == new
+                continue
+            changed += 1
+            assert dataclasses.replace(new, frames=old.frames) == old
+            assert [frame.as_posix().replace("/FakeIR/", "/RGB/") for frame in new.frames] == [
+                frame.as_posix() for frame in old.frames
+            ]
+            assert all("/FakeIR/" in frame.as_posix() for frame in new.frames)
+    assert changed
 
 
 def test_bupt_fake_infrared_as_the_table_lists_it(bupt):
     table = json.loads((bupt / "data_paths.json").read_text())
     table["7"]["FakeIR"] = {"CQ1": {"1": ["7/FakeIR/CQ1/listed.jpg"]}}
     (bupt / "data_paths.json").write_text(json.dumps(table))
-    track = load_dataset("bupt-campus", bupt, fake_ir=True).train[0]
-    assert track.frames == (bupt / "DATA/7/FakeIR/CQ1/listed.jpg",)
+    infrared, visible = load_dataset("bupt-campus", bupt, fake_ir=True).train[:2]
+    assert visible.frames == (bupt / "DATA/7/FakeIR/CQ1/listed.jpg",)
+    assert "/IR/" in infrared.frames[0].as_posix()
 
 
 def edit(root, name, old, new, count=1):

@@ -23,33 +23,106 @@ def network():
 def train(runtime, model, optimiser, images):
     for batch in images:
         optimiser.zero_grad(set_to_none=True)
-        runtime.accelerator.backward(model(batch).square().mean())
+        runtime.backward(model(batch).square().mean())
         runtime.step(optimiser)
 
 
 @pytest.mark.parametrize("kind", ["adam", "adamw", "sgd"])
-def test_a_scaled_loss_trains_like_an_unscaled_one(kind, monkeypatch):
+def test_a_scaled_loss_trains_like_an_unscaled_one(kind):
     images = torch.randn(3, 5, 3, 4, 4)
     plain = network()
     scaled = copy.deepcopy(plain)
     runtime = Runtime("cpu", "fp32")
     train(runtime, plain, make_optimiser(plain, settings(kind), 0.01), images)
     scaler = torch.amp.GradScaler("cpu", init_scale=2.0**10)
-    monkeypatch.setattr(runtime.accelerator, "scaler", scaler)
+    runtime.scaler = scaler
     train(runtime, scaled, make_optimiser(scaled, settings(kind), 0.01), images)
     for one, other in zip(scaled.parameters(), plain.parameters()):
         torch.testing.assert_close(one, other)
 
 
-def test_a_step_that_overflows_is_left_out(monkeypatch):
+def test_a_step_that_overflows_is_left_out():
     model, runtime = network(), Runtime("cpu", "fp32")
     before = copy.deepcopy(model.state_dict())
     scaler = torch.amp.GradScaler("cpu", init_scale=2.0**10)
-    monkeypatch.setattr(runtime.accelerator, "scaler", scaler)
+    runtime.scaler = scaler
     optimiser = make_optimiser(model, settings("adam"), 0.01)
     train(runtime, model, optimiser, [torch.full((2, 3, 4, 4), float("inf"))])
     assert all(torch.equal(before[name], tensor) for name, tensor in model.state_dict().items())
     assert scaler.get_scale() == 2.0**9
+
+
+@pytest.mark.parametrize("kind", ["adam", "adamw", "sgd"])
+def test_gradients_of_several_backward_passes_are_scaled_back_once(kind):
+    images = torch.randn(4, 5, 3, 4, 4)
+    plain = network()
+    scaled = copy.deepcopy(plain)
+    for model, scaler in ((plain, None), (scaled, torch.amp.GradScaler("cpu", init_scale=8.0))):
+        runtime = Runtime("cpu", "fp32")
+        runtime.scaler = scaler
+        optimiser = make_optimiser(model, settings(kind), 0.01)
+        for pair in images.split(2):
+            optimiser.zero_grad(set_to_none=True)
+            for batch in pair:
+                runtime.backward(model(batch).square().mean())
+            runtime.step(optimiser)
+    for one, other in zip(scaled.parameters(), plain.parameters()):
+        torch.testing.assert_close(one, other)
+
+
+def test_a_resumed_run_goes_on_with_the_scale_of_its_checkpoint():
+    model, runtime, later = network(), Runtime("cpu", "fp32"), Runtime("cpu", "fp32")
+    for one in (runtime, later):
+        one.scaler = torch.amp.GradScaler("cpu", init_scale=2.0**10, growth_interval=3)
+    images = torch.randn(2, 5, 3, 4, 4)
+    train(runtime, model, make_optimiser(model, settings("sgd"), 0.01), images)
+    overflow = [torch.full((2, 3, 4, 4), float("inf"))]
+    other = network()
+    train(runtime, other, make_optimiser(other, settings("adam"), 0.01), overflow)
+    later.load_scaler(runtime.scaler_state())
+    assert later.scaler.get_scale() == 2.0**9
+    assert later.scaler_state() == runtime.scaler_state()
+    plain = Runtime("cpu", "fp32")
+    plain.load_scaler(runtime.scaler_state())  # a run in another precision has no use for it
+    assert plain.scaler_state() == {}
+
+
+@pytest.mark.parametrize(
+    "precision, test_precision, kinds",
+    [
+        ("fp32", "fp32", (torch.float32, torch.float32)),
+        ("bf16", "fp32", (torch.bfloat16, torch.float32)),
+        ("fp32", "bf16", (torch.float32, torch.bfloat16)),
+    ],
+)
+def test_training_and_tests_have_a_precision_each(precision, test_precision, kinds):
+    runtime = Runtime("cpu", precision, test_precision=test_precision)
+    layer, row = nn.Linear(3, 2), torch.ones(1, 3)
+    for context, kind in zip((runtime.autocast, runtime.test_autocast), kinds):
+        with context():
+            assert layer(row).dtype == kind
+    said = runtime.device_summary()
+    assert precision in said and test_precision in said
+
+
+def test_tests_are_in_float32_unless_something_else_is_asked_for():
+    assert Runtime("cpu", "bf16").test_precision == "fp32"
+
+
+def test_fp16_on_a_cpu_is_something_else_and_says_so_once():
+    runtime = Runtime("cpu", "fp16", test_precision="fp16")
+    assert runtime.precision in ("bf16", "fp32") and runtime.scaler is None
+    assert len(runtime.notes) == 1
+
+
+@pytest.mark.parametrize("native", [True, False])
+def test_emulated_bf16_is_not_chosen(native, monkeypatch):
+    def supported(including_emulation=True):
+        return native or including_emulation
+
+    monkeypatch.setattr(torch.cuda, "is_bf16_supported", supported)
+    runtime = Runtime("cpu", "fp32")
+    assert runtime._resolved("auto", on_cpu=False) == ("bf16" if native else "fp32")
 
 
 @pytest.mark.parametrize(
