@@ -173,6 +173,7 @@ def _training(
 
 def _extraction(session: Session, model: Network, options: TrainingOptions) -> Seconds:
     tracks = session.tracks[: options.batch_size]
+    assert options.resize != "auto"  # the options have resolved it
     started = time.perf_counter()
     reader = ClipReader(
         tracks,

@@ -58,6 +58,8 @@ class FrameSource:
                 leave=False,
                 unit="frame",
             ) as bar:
+                resize = options.test_resize if name == "test" else options.resize
+                assert resize != "auto"  # the options have resolved it
                 self._readers[name] = ClipReader(
                     tracks,
                     height=options.img_h,
@@ -66,7 +68,7 @@ class FrameSource:
                     cache=options.cache,
                     cache_dir=options.cache_dir,
                     skip_corrupt=self._skip_corrupt,
-                    resize=options.test_resize if name == "test" else options.resize,
+                    resize=resize,
                     cache_limit=_cache_limit(),
                     progress=bar.update,
                 )
