@@ -23,7 +23,7 @@ def write_whole(
     Args:
         path: the file; its folder exists.
         content: text, stored as UTF-8; bytes; or a function that writes the file it is given, and
-            none of its own beside it (safetensors' ``save_file`` would; give what ``save`` gives).
+            none of its own beside it (safetensors' ``save_file`` does; give what ``save`` returns).
         shared: several processes may write this file at once.
 
     Raises:
