@@ -16,6 +16,7 @@ from tqdm import tqdm
 from ..distributed import ranks
 from ..errors import UserError
 from ..files import write_whole
+from ..reading import visible
 from .resume import check_same_settings
 
 LOGGER = logging.getLogger("vireid")
@@ -25,7 +26,7 @@ class _TqdmHandler(logging.Handler):
     """Prints above the progress bar instead of through it."""
 
     def emit(self, record: logging.LogRecord) -> None:
-        tqdm.write(self.format(record))
+        tqdm.write(visible(self.format(record)))
         # Whoever pipes the output on, into `tee` for instance, wants each line when it happens.
         sys.stdout.flush()
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from ..datasets.track import Track
 from ..distributed.batch_size import batch_record, batch_warnings
+from ..errors import UserError, as_user_error
 from ..evaluation.results import summary_table
 from ..models.network import Network
 from ..options import to_yaml
@@ -52,7 +53,11 @@ class Training:
 
     def finish(self, what: str) -> None:
         """Prints the table of results and says that ``what`` is complete."""
-        self.run.log(summary_table(read_run(self.run.path).of_kind("evaluation")))
+        try:
+            table = summary_table(read_run(self.run.path).of_kind("evaluation"))
+        except (UserError, ValueError, OSError) as error:  # the training is done and kept
+            table = f"The table of results cannot be made: {error}"
+        self.run.log(table)
         self.run.log(f"{what} is complete: {self.run.path}")
 
 
@@ -72,6 +77,9 @@ def training(options: TrainingOptions, command: str, labelled: Labelled) -> Iter
         pictures=options.pictures,
     )
     try:
+        if run.resumed:
+            with as_user_error(FileNotFoundError):
+                read_run(run.path)
         session = Session(options, command, run, labelled=labelled, facts=batch_record(options))
         for warning in batch_warnings(options):
             session.say(warning)

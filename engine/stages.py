@@ -12,10 +12,11 @@ from torch import Tensor
 
 from ..distributed import ranks
 from ..distributed.split_batch import split_batches, whole_batches
-from ..errors import UserError
+from ..errors import UserError, as_user_error
 from ..memory.writes import PendingWrites
 from ..models.network import Network
 from .checkpoint import load_checkpoint, save_checkpoint
+from .checkpoint_fit import check_network, check_optimiser, check_position
 from .compiling import compile_network
 from .options import LoopOptions
 from .progress import RunClock
@@ -104,15 +105,12 @@ def run_stages(
                 f"--resume: the training tracks are not those with which {run.path} started. "
                 "Restore the data set as it was, or train anew with another --output."
             )
+        with as_user_error(start=f"{run.checkpoint} cannot be gone on with: "):
+            check_position(saved, [stage.epochs for stage in stages])
+            check_network(saved["model"], model)
         first_stage, first_epoch = saved["stage"], saved["epoch"]
         step, stage_step = saved["step"], saved["stage_step"]
-        try:
-            model.load_state_dict(saved["model"])
-        except RuntimeError as error:
-            raise UserError(
-                f"{run.checkpoint} holds another network than this version of vireid builds; "
-                "train anew with another --output"
-            ) from error
+        model.load_state_dict(saved["model"])
         run.rewind_metrics(saved["metrics_size"])
         run.log(f"resumed: {sum(s.epochs for s in stages[:first_stage]) + first_epoch} epochs done")
     else:
@@ -130,9 +128,13 @@ def run_stages(
             stage_step = 0
         optimiser = session.runtime.scaled(make_optimiser(model, options, stage.lr))
         if going_on:
-            optimiser.load_state_dict(saved["optimiser"])
-            session.runtime.load_scaler(saved.get("scaler", {}))
-            stage.load_state(saved["stage_state"])
+            with as_user_error(
+                KeyError, TypeError, start=f"{run.checkpoint} cannot be gone on with: "
+            ):
+                check_optimiser(saved["optimiser"], optimiser)
+                optimiser.load_state_dict(saved["optimiser"])
+                session.runtime.load_scaler(saved.get("scaler", {}))
+                stage.load_state(saved["stage_state"])
         started = time.perf_counter()
         for epoch in range(first_epoch if going_on else 0, stage.epochs):
             stage.begin_epoch(epoch, step)

@@ -21,7 +21,7 @@ FLOORS = [
     ["synthetic", "<", "datasets"],
     ["clustering", "memory"],
     ["configs", "files", "lazy", "options", "random_streams", "registry", "run_format"],
-    ["errors"],
+    ["errors", "reading"],
     ["__init__"],
 ]
 

@@ -12,6 +12,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
+from ...reading import whole_number
 from ..folder_scan import Problems, Scan, read_list, unique_key
 from ..layouts import check_layout
 from ..registry import register_dataset
@@ -30,7 +31,8 @@ FILES = (
 )
 MODALITIES = {1: Modality.INFRARED, 2: Modality.VISIBLE}
 FOLDERS = {Modality.INFRARED: "ir", Modality.VISIBLE: "rgb"}
-FRAME_NAME = re.compile(r"(?P<prefix>(\d+)M([12])D(\d+)T\d+)F(.+)")
+# No slash in what becomes a file name: a list leads to no other folder.
+FRAME_NAME = re.compile(r"(?P<prefix>([0-9]{1,18})M([12])D([0-9]{1,18})T[0-9]+)F([^/\\\0]+)")
 ROW = "five integers: modality (1 infrared, 2 visible), first and last line, person, camera"
 
 
@@ -182,7 +184,7 @@ def _read_queries(root: Path, rows: int, problems: Problems) -> list[int]:
 
 def _integers(line: str) -> list[int] | None:
     try:
-        return [int(word) for word in line.split()]
+        return [whole_number(word) for word in line.split()]
     except ValueError:
         return None
 
