@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from ..errors import shorten
-from ..reading import is_count
+from ..reading import is_count, shortened
 from .folder_scan import SUFFIXES, Problems, read_list
 from .track import Modality, Track
 
@@ -67,7 +67,7 @@ def read_identities(root: Path, name: str, problems: Problems) -> list[int]:
             else:
                 problems.add(
                     f"{root / name}:{number}: expected comma-separated person numbers; found "
-                    f"{word!r}. Copy the file again"
+                    f"{shortened(word)}. Copy the file again"
                 )
     if not people and len(problems.found) == before:
         problems.add(f"{root / name} names no person; copy it from the original archive")

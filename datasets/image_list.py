@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from ..reading import inside, is_count
+from ..reading import inside, is_count, shortened
 from .folder_scan import Problems, Scan, read_list, unique_key
 from .track import Modality, Track
 
@@ -47,7 +47,7 @@ def read_image_list(root: Path, name: str, problems: Problems) -> list[ListedIma
         below = inside(path.as_posix())
         if not below or not is_count(words[-1]):
             problems.add(
-                f"{root / name}:{number}: expected {ROW}; found {line!r}. Copy the file again"
+                f"{root / name}:{number}: expected {ROW}; found {shortened(line)}. Copy the file again"
             )
             continue
         rows.append(ListedImage(path, int(words[1]), number))

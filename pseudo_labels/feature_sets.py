@@ -18,6 +18,7 @@ from ..models.state_files import read_tensors
 from .artefact import COLUMNS, read_artefact
 
 IDENTITIES = "_identities"
+WHOLE = (torch.int8, torch.uint8, torch.int16, torch.int32, torch.int64)
 
 
 @dataclass(frozen=True)
@@ -65,6 +66,12 @@ def read_feature_sets(path: Path, camera_mean: bool) -> Iterator[FeatureSet]:
         )
     for name in names:
         known = tensors.get(name + IDENTITIES)
+        wanted = tensors[name].shape[:1]
+        if known is not None and (known.shape != wanted or known.dtype not in WHOLE):
+            raise UserError(
+                f"{path}: {name}{IDENTITIES} should be {wanted[0]} whole numbers, one a row; found "
+                f"{known.dtype} {list(known.shape)}"
+            )
         yield FeatureSet(name, tensors[name], None if known is None else known.long().numpy())
 
 

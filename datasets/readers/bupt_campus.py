@@ -11,7 +11,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from ...reading import inside, is_count, parse_json
+from ...reading import inside, is_count, parse_json, shortened
 from ..folder_scan import Problems, Scan, read_list, unique_key
 from ..layouts import check_layout
 from ..registry import register_dataset
@@ -106,12 +106,14 @@ def _read_split(
         if not (len(words) == 4 and is_count(words[0]) and words[1] in MODALITIES):
             problems.add(
                 f"{place}: expected person, modality (IR, RGB or RGB/IR), camera, tracklet; "
-                f"found {line!r}. Copy the file again"
+                f"found {shortened(line)}. Copy the file again"
             )
             continue
         person, kinds, camera, tracklet = words
         if camera not in CAMERAS:
-            problems.add(f"{place}: unknown camera {camera!r}; known are {', '.join(CAMERAS)}")
+            problems.add(
+                f"{place}: unknown camera {shortened(camera)}; known are {', '.join(CAMERAS)}"
+            )
             continue
         for modality in MODALITIES[kinds]:
             kind = FAKE if fake and modality is Modality.INFRARED else FOLDERS[modality]

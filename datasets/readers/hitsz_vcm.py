@@ -12,7 +12,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from ...reading import whole_number
+from ...reading import shortened, whole_number
 from ..folder_scan import Problems, Scan, read_list, unique_key
 from ..layouts import check_layout
 from ..registry import register_dataset
@@ -85,7 +85,7 @@ def _read_split(root: Path, split: str, scan: Scan, problems: Problems) -> list[
         track = None
         numbers = _integers(row)
         if numbers is None or len(numbers) != 5 or numbers[0] not in MODALITIES:
-            problems.add(f"{place}: expected {ROW}; found {row!r}. Copy the file again")
+            problems.add(f"{place}: expected {ROW}; found {shortened(row)}. Copy the file again")
         elif not 1 <= numbers[1] <= numbers[2] <= len(names):
             problems.add(
                 f"{place}: the track takes lines {numbers[1]} to {numbers[2]} of {names_file}, "
@@ -119,7 +119,7 @@ def _read_names(
         if match is None:
             problems.add(
                 f"{root / file}:{number}: expected a frame name like 0001M2D3T1F1.jpg; "
-                f"found {name!r}. Copy the file again"
+                f"found {shortened(name)}. Copy the file again"
             )
             frames.append(None)
             continue
@@ -167,7 +167,9 @@ def _read_queries(root: Path, rows: int, problems: Problems) -> list[int]:
         place = f"{root / QUERY_FILE}:{number}"
         indices = _integers(line)
         if indices is None:
-            problems.add(f"{place}: expected row numbers; found {line!r}. Copy the file again")
+            problems.add(
+                f"{place}: expected row numbers; found {shortened(line)}. Copy the file again"
+            )
             continue
         for index in indices:
             if not 1 <= index <= rows:

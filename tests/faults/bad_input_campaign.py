@@ -9,6 +9,7 @@ import argparse
 import json
 import sys
 import tempfile
+import time
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 from pathlib import Path
@@ -57,6 +58,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--first", type=int, default=0, help="number of the first case")
     parser.add_argument("--only", help="numbers of cases, joined by commas, instead")
     parser.add_argument("--folder", type=Path, help="where to work; unset: a temporary folder")
+    parser.add_argument("--small", action="store_true", help="fewer good inputs, made sooner")
+    parser.add_argument("--minutes", type=float, default=1e9, help="begin no case after these")
     parser.add_argument("--limit", type=float, default=LIMIT_S, help="seconds of a case")
     parser.add_argument("--keep", action="store_true", help="leave folders and words of bad cases")
     parser.add_argument("--json", type=Path, help="file for the outcomes")
@@ -65,8 +68,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     chosen = [int(n) for n in given.only.split(",")] if given.only else list(numbers)
     outcomes = []
     with tempfile.TemporaryDirectory(dir=given.folder, prefix="bad-input-") as root:
-        server = Server(Path(root), given.limit)
+        server = Server(Path(root), given.limit, small=given.small)
+        end = time.monotonic() + 60 * given.minutes
         for number in chosen:
+            if time.monotonic() > end:
+                break
             outcome = server.try_case(given.seed, number)
             outcomes.append(outcome)
             if outcome.faults:

@@ -200,9 +200,10 @@ class Server:
     Args:
         root: an empty folder.
         limit_s: after which a case hangs.
+        small: fewer good inputs, so that the first case comes sooner.
     """
 
-    def __init__(self, root: Path, limit_s: float = LIMIT_S) -> None:
+    def __init__(self, root: Path, limit_s: float = LIMIT_S, *, small: bool = False) -> None:
         self.root, self.limit_s = root, limit_s
         self.world = root / "world"
         self.world.mkdir()
@@ -217,7 +218,7 @@ class Server:
                 print(said, file=sys.stderr)
             return code if code is not None else -1
 
-        make_world(self.world, run)
+        make_world(self.world, run, small=small)
         self._good = fingerprint(self.world)
 
     def try_case(self, seed: int, number: int, *, keep: bool = False) -> Outcome:
