@@ -32,7 +32,7 @@ def summarise(cells: Sequence[Cell], failed: dict[Job, str]) -> list[dict[str, A
 
     Args:
         cells: what was planned.
-        failed: what went wrong; a job that is neither finished nor here has yet to run, and one whose
+        failed: what went wrong; a job that is neither finished nor here has yet to run. One whose
             record cannot be read is added.
 
     Returns:

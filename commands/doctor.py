@@ -15,7 +15,7 @@ from ..datasets.registry import dataset_spec, known_spec
 from ..datasets.verify import verify_dataset
 from ..errors import as_user_error
 from ..options import Options, option, read_yaml
-from ..reading import shortened
+from ..reading import shortened, visible
 
 if TYPE_CHECKING:
     import numpy as np
@@ -83,7 +83,7 @@ def run_doctor(settings: DoctorSettings) -> int:
     found += _room_findings(recipe, settings.output, frames, tracks)
     width = max(len(one.what) for one in found)
     for one in found:
-        lines = one.text.replace("\n", "\n" + " " * (len(MARKS["ok"]) + width + 2))
+        lines = visible(one.text).replace("\n", "\n" + " " * (len(MARKS["ok"]) + width + 2))
         print(f"{MARKS[one.state]}{one.what:<{width}}  {lines}")
     stopping = sum(one.state == "bad" for one in found)
     said = f"{stopping} finding{'s' * (stopping > 1)} would stop a run"

@@ -47,7 +47,8 @@ def read_image_list(root: Path, name: str, problems: Problems) -> list[ListedIma
         below = inside(path.as_posix())
         if not below or not is_count(words[-1]):
             problems.add(
-                f"{root / name}:{number}: expected {ROW}; found {shortened(line)}. Copy the file again"
+                f"{root / name}:{number}: expected {ROW}; found {shortened(line)}. "
+                "Copy the file again"
             )
             continue
         rows.append(ListedImage(path, int(words[1]), number))

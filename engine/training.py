@@ -154,6 +154,11 @@ def train_epoch(
     lr = 0.0
     for clips, index in progress:
         taken = progress.taken
+        if len(clips) * clips.shape[1] < 2:
+            raise UserError(
+                f"{position.stage}: a batch of one frame, over which batch norm cannot normalise; "
+                "raise --p-num, --k-num or --num-frames"
+            )
         lr = schedule.at(position.stage_step + taken)
         for group in optimiser.param_groups:
             group["lr"] = lr * group.get("factor", 1.0)
