@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
 import yaml
+
+from .reading import parse_yaml, read_text
 
 
 class OptionError(ValueError):
@@ -105,8 +108,22 @@ class Options:
         for field in dataclasses.fields(self):
             limits = field.metadata["range"]
             value = getattr(self, field.name)
+            for one in value if isinstance(value, (tuple, list)) else (value,):
+                if complaint := _complaint(one):
+                    raise OptionError(field.name, complaint)
             if limits is not None and value is not None and value not in limits:
                 raise OptionError(field.name, f"{limits}; got {value}")
+
+
+def _complaint(value: Any) -> str:
+    """What is wrong with a value whatever the option."""
+    if isinstance(value, int) and value.bit_length() > 63:
+        return "is a number that 64 bits hold; got a larger one"
+    if isinstance(value, float) and not math.isfinite(value):
+        return f"is a finite number; got {value}"
+    if isinstance(value, (str, Path)) and "\0" in str(value):
+        return "holds no NUL character"
+    return ""
 
 
 def read_yaml(file: Path) -> dict[str, Any]:
@@ -116,15 +133,15 @@ def read_yaml(file: Path) -> dict[str, Any]:
         ValueError: the file cannot be read or holds something else; names the file.
     """
     try:
-        found = yaml.safe_load(file.read_text(encoding="utf-8"))
+        text = read_text(file)
     except OSError as error:
         raise ValueError(f"{file}: {error.strerror}") from error
-    except UnicodeDecodeError as error:
-        raise ValueError(
-            f"{file}: expected UTF-8 text ({error.reason} at byte {error.start})"
-        ) from error
-    except yaml.YAMLError as error:
-        raise ValueError(f"{file} is no YAML: {error}") from error
+    except ValueError as error:
+        raise ValueError(f"{file}: {error}") from error
+    try:
+        found = parse_yaml(text)
+    except ValueError as error:
+        raise ValueError(f"{file} {error}") from error
     if not isinstance(found, dict):
         kind = "nothing" if found is None else type(found).__name__
         raise ValueError(f"{file}: expected lines like `lr: 0.001`; found {kind}")

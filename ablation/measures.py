@@ -39,13 +39,15 @@ def measure(folder: Path, before: Path | None) -> dict[str, Any]:
         **{name: matching.get(name) for name in ("accuracy", "precision", "recall")},
         **{name: labels.get(name) for name in ("ari", "noise")},
         "steps": _steps(run),
-        "clips": round(sum(r["clips_per_second"] * r["seconds"] for r in training)),
+        "clips": round(
+            sum((r.get("clips_per_second") or 0) * (r.get("seconds") or 0) for r in training)
+        ),
         "steps_before": 0 if before is None else _steps(read_run(before)),
     }
 
 
 def _steps(run: RunRecord) -> int:
-    return max((record["step"] for record in run.of_kind("train", own=True)), default=0)
+    return max((record.get("step") or 0 for record in run.of_kind("train", own=True)), default=0)
 
 
 def _last(run: RunRecord, kind: str, **wanted: str) -> dict[str, Any]:

@@ -8,10 +8,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-import yaml
-
 from ..commands.mmm import MMMSettings
 from ..errors import UserError, shorten
+from ..reading import parse_yaml, read_text
 
 Kind = Literal["stage one", "continued", "stage two", "supervised"]
 PUBLISHED_MIMIC, PUBLISHED_ALIGNMENT = 0.5, 0.05
@@ -149,11 +148,11 @@ def read_rows(file: Path) -> list[Row]:
         UserError: the file cannot be read or holds something else.
     """
     try:
-        found = yaml.safe_load(file.read_text(encoding="utf-8"))
+        found = parse_yaml(read_text(file))
     except OSError as error:
         raise UserError(f"--rows {file}: {error.strerror}") from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise UserError(f"--rows {file} is no YAML: {error}") from error
+    except ValueError as error:
+        raise UserError(f"--rows {file}: {error}") from error
     if not isinstance(found, dict) or not found:
         raise UserError(
             f"--rows {file}: expected rows like `hot memory: {{memory_temperature: 0.2}}`; "

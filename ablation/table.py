@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from ..errors import UserError
 from .measures import SCORES, mean_and_spread, measure
 from .variants import Cell, Job
 
@@ -26,12 +27,13 @@ over visible clusters: right ones among all, among the matched (precision), amon
 right partner at all (recall). ARI: of the last labels of both modalities, without noise."""
 
 
-def summarise(cells: Sequence[Cell], failed: Mapping[Job, str]) -> list[dict[str, Any]]:
+def summarise(cells: Sequence[Cell], failed: dict[Job, str]) -> list[dict[str, Any]]:
     """One entry for each row (and value), in the order of the cells.
 
     Args:
         cells: what was planned.
-        failed: what went wrong; a job that is neither finished nor here has yet to run.
+        failed: what went wrong; a job that is neither finished nor here has yet to run. One whose
+            record cannot be read is added.
 
     Returns:
         Dicts that go into ``ablation.json``: name, title, runs with their figures, and ``mean``
@@ -42,7 +44,10 @@ def summarise(cells: Sequence[Cell], failed: Mapping[Job, str]) -> list[dict[str
     for cell in cells:
         job = cell.job
         if job not in measured and job.finished:
-            measured[job] = measure(job.folder, job.before.folder if job.before else None)
+            try:
+                measured[job] = measure(job.folder, job.before.folder if job.before else None)
+            except (UserError, ValueError, OSError) as error:  # of one run; the others are shown
+                failed[job] = f"its record cannot be read: {error}"
     control = {
         (cell.over, cell.seed): measured[cell.job]["mAP"]
         for cell in cells

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from ..clustering.options import ClusteringOptions
 from ..errors import as_user_error
 from ..options import Options, option, read_yaml
+from .command_line import build
 
 if TYPE_CHECKING:
     from ..clustering.eps_scan import ScanRow
@@ -95,7 +96,9 @@ def _recipe(settings: ClusterSettings) -> dict[str, Any]:
     if written.is_file():
         with as_user_error():
             of_run = read_yaml(written)
-        recipe |= {name: of_run[name] for name in RECIPE if name in of_run}
+        with as_user_error(start=f"{written}: "):
+            run = build(ClusteringOptions, {n: of_run[n] for n in RECIPE if n in of_run})
+        recipe |= {name: getattr(run, name) for name in RECIPE}
     given = {name: getattr(settings, name, None) for name in RECIPE}
     return recipe | {name: value for name, value in given.items() if value is not None}
 

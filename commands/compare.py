@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import UserError, as_user_error
 from ..options import Options, option
+from ..reading import visible
 
 if TYPE_CHECKING:
     from ..reporting.compare import Comparison, Difference
@@ -68,4 +69,4 @@ def _shown(value: Any) -> str:
         return "unset"
     if isinstance(value, float):
         return f"{value:.6g}"
-    return " ".join(str(value).split())
+    return visible(" ".join(str(value).split()))

@@ -14,6 +14,7 @@ from ..datasets.registry import dataset_spec, known_spec
 from ..datasets.verify import verify_dataset
 from ..errors import as_user_error
 from ..options import Options, option, read_yaml
+from ..reading import shortened, visible
 
 if TYPE_CHECKING:
     import numpy as np
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 NETWORK_BYTES = 4 * 60e6
 CHECKPOINT_COPIES = 4  # weights, two moments, and the file that is being written beside
 EMBEDDING = {"m3reid": 12288, "agw": 2048}
+RECIPE_COUNTS = ("p_num", "k_num", "num_frames", "img_h", "img_w", "bn_batch", "trial")
 MARKS = {"ok": "ok     ", "look": "look   ", "bad": "BAD    "}
 
 
@@ -66,6 +68,7 @@ def run_doctor(settings: DoctorSettings) -> int:
     if settings.recipe is not None:
         with as_user_error(start="--recipe "):
             recipe = read_yaml(settings.recipe)
+            _check_recipe(recipe, settings.recipe)
     dataset = settings.dataset or (recipe.get("dataset") if settings.data_dir else None)
     found = list(machine_findings())
     frames = tracks = 0
@@ -77,12 +80,30 @@ def run_doctor(settings: DoctorSettings) -> int:
     found += _room_findings(recipe, settings.output, frames, tracks)
     width = max(len(one.what) for one in found)
     for one in found:
-        lines = one.text.replace("\n", "\n" + " " * (len(MARKS["ok"]) + width + 2))
+        lines = visible(one.text).replace("\n", "\n" + " " * (len(MARKS["ok"]) + width + 2))
         print(f"{MARKS[one.state]}{one.what:<{width}}  {lines}")
     stopping = sum(one.state == "bad" for one in found)
     said = f"{stopping} finding{'s' * (stopping > 1)} would stop a run"
     print(said if stopping else "nothing stands in the way")
     return 2 if stopping else 0
+
+
+def _check_recipe(recipe: dict[str, Any], file: Path) -> None:
+    """Refuses a recipe whose numbers are none; what each number may be is the training's affair.
+
+    Raises:
+        ValueError: names the setting.
+    """
+    for name in RECIPE_COUNTS:
+        value = recipe.get(name)
+        whole = isinstance(value, int) and not isinstance(value, bool) and 0 < value < 2**31
+        if not (value is None or whole):
+            raise ValueError(f"{file}: {name}: expected a number from 1, found {shortened(value)}")
+        if value is None:
+            recipe.pop(name, None)
+    for name in ("dataset", "network", "cache"):
+        if not isinstance(recipe.get(name, ""), str):
+            raise ValueError(f"{file}: {name}: expected a name, found {shortened(recipe[name])}")
 
 
 def machine_findings() -> Iterator[Finding]:

@@ -8,6 +8,7 @@ from pathlib import Path
 from ..datasets import dataset_spec, verify_dataset
 from ..datasets.options import DATASET_HELP, TRIAL_HELP
 from ..options import Options, option
+from ..reading import visible
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,5 +24,5 @@ def run_verify(config: VerifySettings) -> int:
     """Prints what a copy has and lacks; 2 where it is not complete."""
     options = dataset_spec(config.dataset).reader_options(config.trial)
     verification = verify_dataset(config.dataset, config.data_dir, **options)
-    print(verification.text())
+    print(visible(verification.text()))
     return 0 if verification.ok else 2

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from ..reading import read_text
 from .errors import DatasetError
 from .track import Track
 
@@ -81,11 +82,14 @@ def read_list(root: Path, name: str, problems: Problems) -> list[str]:
     """
     path = root / name
     try:
-        lines = path.read_text(encoding="utf-8-sig").split("\n")
+        lines = read_text(path, "utf-8-sig").split("\n")
     except FileNotFoundError:
         problems.add(f"{path} is missing; copy it from the original archive")
         return []
-    except (OSError, UnicodeDecodeError) as error:
+    except OSError as error:
+        problems.add(f"{path} cannot be read ({error.strerror}); copy it again")
+        return []
+    except ValueError as error:
         problems.add(f"{path} cannot be read as text ({error}); copy it again")
         return []
     while lines and not lines[-1].strip():

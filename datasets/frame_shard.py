@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..files import write_whole
+from ..reading import check_regular, parse_json
 
 # Pixels first, so that they are aligned when mapped; then JSON; then its length and this.
 MAGIC = b"vireidF1"
@@ -82,6 +83,7 @@ def open_shard(path: Path) -> Shard:
         BadShard: if there is no whole shard.
     """
     try:
+        check_regular(path)
         with path.open("rb") as file:
             size = file.seek(0, os.SEEK_END)
             if size < TAIL:
@@ -92,7 +94,7 @@ def open_shard(path: Path) -> Shard:
             if tail[8:] != MAGIC or length > size - TAIL:
                 raise BadShard(path, "cut off")
             file.seek(size - TAIL - length)
-            about = json.loads(file.read(length))
+            about = parse_json(file.read(length))
             shape = tuple(int(n) for n in about["shape"])
             if int(np.prod(shape)) + length + TAIL != size:
                 raise BadShard(path, "cut off")
@@ -102,7 +104,7 @@ def open_shard(path: Path) -> Shard:
         if any(len(part) != shape[0] for part in parts):
             raise BadShard(path, "its parts contradict each other")
         return Shard(path, pixels, about["decoder"], *parts)
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, OverflowError) as error:
         raise BadShard(path, str(error)) from None
 
 

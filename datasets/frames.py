@@ -14,13 +14,15 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from ..errors import SHORTAGES
+from ..reading import read_bytes
 from .resize import Filter, resize_frame
 
 JPEG_START, JPEG_END = b"\xff\xd8\xff", b"\xff\xd9"
 # Markers of baseline and progressive Huffman frames; 0xC3 and above 0xC4 are rarities.
 FRAME_HEADERS = frozenset((0xC0, 0xC1, 0xC2))
-# Larger pictures go to Pillow, which refuses those that claim an absurd size.
-LARGEST_JPEG = 1 << 26
+# Anything larger is refused before its pixels are unpacked.
+LARGEST_PICTURE = 1 << 26  # pixels
+LARGEST_FILE = 1 << 28  # bytes of a picture
 RGB = 3  # torchvision's number for it
 # Counted up when the same files would give other pixels.
 PIPELINE = 1
@@ -54,13 +56,13 @@ def read_frame(path: Path) -> bytes:
             --skip-corrupt must not leave it out.
     """
     try:
-        return path.read_bytes()
+        return read_bytes(path, LARGEST_FILE)
     except FileNotFoundError:
         raise UnreadableFrame("the file does not exist") from None
     except OSError as error:
         if error.errno in SHORTAGES:
             raise
-        raise UnreadableFrame(_reason(error)) from None
+        raise UnreadableFrame(error.strerror or _reason(error)) from None
 
 
 def decode_frame(
@@ -90,12 +92,29 @@ def decode_bytes(
     return resize_frame(_decode_any(data) if pixels is None else pixels, height, width, resize)
 
 
+def decode_whole(path: Path) -> NDArray[np.uint8]:
+    """Reads an image file as RGB in the size that it has.
+
+    Returns:
+        Pixels, [height, width, 3], uint8.
+
+    Raises:
+        UnreadableFrame: if the file is missing, cut off, or no image.
+    """
+    return _decode_any(read_frame(path))
+
+
 def _decode_any(data: bytes) -> NDArray[np.uint8]:
     try:
         with Image.open(io.BytesIO(data)) as image:
+            width, height = image.size
+            if not 0 < width * height <= LARGEST_PICTURE:
+                raise UnreadableFrame(f"it claims a size of {width} x {height} pixels")
             return np.asarray(image.convert("RGB"))
-    # Pillow's decoders report damage by all of these.
-    except (OSError, SyntaxError, ValueError, EOFError, Image.DecompressionBombError) as error:
+    except UnreadableFrame:
+        raise
+    # Pillow's decoders report damage by more kinds of exceptions than they name.
+    except Exception as error:
         raise UnreadableFrame(_reason(error)) from None
 
 
@@ -109,7 +128,7 @@ def _decode_plain_jpeg(data: bytes) -> NDArray[np.uint8] | None:
         return None
     size = _jpeg_size(data)
     decode = _jpeg_decoder()
-    if decode is None or size is None or not 0 < size[0] * size[1] <= LARGEST_JPEG:
+    if decode is None or size is None or not 0 < size[0] * size[1] <= LARGEST_PICTURE:
         return None
     try:
         pixels = decode(torch.from_numpy(np.frombuffer(bytearray(data), np.uint8)))

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from ..errors import shorten
+from ..reading import is_count, shortened
 from .folder_scan import SUFFIXES, Problems, read_list
 from .track import Modality, Track
 
@@ -61,12 +62,12 @@ def read_identities(root: Path, name: str, problems: Problems) -> list[int]:
     people: set[int] = set()
     for number, line in enumerate(read_list(root, name, problems), start=1):
         for word in filter(None, map(str.strip, line.split(","))):
-            if word.isdecimal():
+            if is_count(word):
                 people.add(int(word))
             else:
                 problems.add(
                     f"{root / name}:{number}: expected comma-separated person numbers; found "
-                    f"{word!r}. Copy the file again"
+                    f"{shortened(word)}. Copy the file again"
                 )
     if not people and len(problems.found) == before:
         problems.add(f"{root / name} names no person; copy it from the original archive")
@@ -97,7 +98,7 @@ def skipped_numbers(tracks: Iterable[Track]) -> list[str]:
     found: dict[Path, dict[int, str]] = {}
     for track in tracks:
         (path,) = track.frames
-        if path.stem.isdecimal() and len(path.stem) <= LONGEST_NUMBER:
+        if is_count(path.stem) and len(path.stem) <= LONGEST_NUMBER:
             found.setdefault(path.parent, {})[int(path.stem)] = path.name
     gaps = []
     for folder, numbers in found.items():

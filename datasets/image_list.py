@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
+from ..reading import inside, is_count, shortened
 from .folder_scan import Problems, Scan, read_list, unique_key
 from .track import Modality, Track
 
@@ -43,10 +44,11 @@ def read_image_list(root: Path, name: str, problems: Problems) -> list[ListedIma
     for number, line in enumerate(read_list(root, name, problems), start=1):
         words = line.replace("\\", "/").rsplit(maxsplit=1)
         path = PurePosixPath(words[0].strip()) if len(words) == 2 else PurePosixPath("/")
-        below = not path.is_absolute() and ".." not in path.parts
-        if not below or not words[-1].isdecimal():
+        below = inside(path.as_posix())
+        if not below or not is_count(words[-1]):
             problems.add(
-                f"{root / name}:{number}: expected {ROW}; found {line!r}. Copy the file again"
+                f"{root / name}:{number}: expected {ROW}; found {shortened(line)}. "
+                "Copy the file again"
             )
             continue
         rows.append(ListedImage(path, int(words[1]), number))

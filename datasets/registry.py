@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import get_args
 
+from ..reading import shortened
 from ..registry import Registry
 from .errors import DatasetError
 from .spec import DIRECTIONS, DatasetSpec, Rule
@@ -42,7 +43,7 @@ def dataset_spec(name: str) -> DatasetSpec:
     """
     spec = known_spec(name)
     if spec is None:
-        raise DatasetError(f"unknown data set {name!r}; known are {known_names()}")
+        raise DatasetError(f"unknown data set {shortened(name)}; known are {known_names()}")
     return spec
 
 

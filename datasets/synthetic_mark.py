@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
+from ..reading import parse_json, read_bytes
 from .folder_scan import Problems
 from .spec import Counts, Part
 from .track import Modality
@@ -28,7 +28,7 @@ def synthetic_counts(
     if not mark.is_file():
         return None
     try:
-        content = json.loads(mark.read_text(encoding="utf-8"))
+        content = parse_json(read_bytes(mark))
         layout = content["layout"]
         source = f"synthetic set, preset {content['preset']}, seed {content['seed']}"
         counts: dict[Part, Counts] = {

@@ -9,10 +9,12 @@ from pathlib import Path
 
 import numpy as np
 
+from ..reading import read_table, shortened, whole_number
 from .track import Modality, Track
 
 TRACK_COLUMNS = ("index", "key", "split", "modality", "camera", "identity", "frames")
 SHOWN_FRAMES = 6
+NAMES = tuple(modality.name.lower() for modality in Modality)
 
 
 def track_table(tracks: Sequence[Track], splits: Sequence[str], root: Path) -> str:
@@ -52,33 +54,34 @@ def read_track_table(
         The tracks and their rows, in the order of the file.
 
     Raises:
-        ValueError: the columns are others, or a row is malformed.
+        OSError: it cannot be read.
+        ValueError: it is no table, the columns are others, or a row is malformed.
     """
-    with path.open(newline="", encoding="utf-8") as file:
-        reader = csv.DictReader(file)
-        found = tuple(reader.fieldnames or ())
-        if found != columns:
-            raise ValueError(
-                f"{path}: the columns should be {', '.join(columns)}; "
-                f"found {', '.join(found) or 'none'}"
-            )
-        rows = list(reader)
+    found, rows = read_table(path)
+    if found != columns:
+        raise ValueError(
+            f"{path}: the columns should be {', '.join(columns)}; "
+            f"found {shortened(', '.join(found) or 'none')}"
+        )
     tracks = []
     for number, row in enumerate(rows, start=2):
         try:
             tracks.append(_track({"frames": "", **row}, root))
-        except (KeyError, ValueError, TypeError, AttributeError) as error:
-            raise ValueError(
-                f"{path}, line {number}: not a track ({type(error).__name__}: {error})"
-            ) from error
+        except ValueError as error:
+            raise ValueError(f"{path}, line {number}: not a track: {error}") from error
     return tracks, rows
 
 
 def _track(row: dict[str, str], root: Path) -> Track:
+    if row["modality"] not in NAMES:
+        raise ValueError(f"expected {' or '.join(NAMES)}, found {shortened(row['modality'])}")
+    frames = [frame for frame in row["frames"].split("|") if frame]
+    if any("\0" in frame for frame in frames):
+        raise ValueError("a frame's name holds a NUL byte")
     return Track(
-        frames=tuple(root / frame for frame in row["frames"].split("|") if frame),
+        frames=tuple(root / frame for frame in frames),
         modality=Modality[row["modality"].upper()],
-        camera=int(row["camera"]),
-        identity=int(row["identity"]) if row["identity"] else None,
+        camera=whole_number(row["camera"]),
+        identity=whole_number(row["identity"]) if row["identity"] else None,
         key=row["key"],
     )

@@ -10,6 +10,8 @@ import time
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from ..reading import visible
+
 if TYPE_CHECKING:
     from torch.distributed import Store
 
@@ -71,6 +73,7 @@ def say_once(message: str) -> None:
     An error that all processes meet is told by the main one; an error of another process alone is
     told by it after a moment, and those that only lost contact with it stay silent.
     """
+    message = visible(message)
     store = _store() if count() > 1 else None
     if store is None:
         print(message, file=sys.stderr)

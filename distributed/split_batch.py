@@ -137,6 +137,13 @@ class BatchSplitter:
             processes=ranks.count(),
             bn_batch=self.bn_batch,
         )
+        smallest = min(len(part) for parts in dealt.parts for part in parts) * clips.shape[1]
+        if smallest < 2:
+            raise UserError(
+                f"--accumulate {self.accumulate} leaves a part of the {len(clips)} clips with one "
+                "frame, over which batch norm cannot normalise. Lower it, or raise --p-num, "
+                "--k-num or --num-frames."
+            )
         outputs = [
             self._part(dealt, part, compute, clips, modalities) for part in range(self.accumulate)
         ]

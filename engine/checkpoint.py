@@ -7,13 +7,21 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors.torch import load_file, safe_open, save
+from safetensors.torch import save
 
 from ..distributed import ranks
 from ..errors import UserError
 from ..files import write_whole
 from ..models.network import Network, network_named
-from ..models.state_files import check_state
+from ..models.state_files import (
+    check_finite,
+    check_state,
+    load_plain,
+    read_header,
+    read_tensors,
+)
+from ..reading import parse_json, shortened
+from .model_facts import check_facts
 
 CHECKPOINT_KEYS = (
     *("stage", "epoch", "step", "stage_step", "tracks"),
@@ -45,13 +53,13 @@ def load_checkpoint(path: Path) -> dict[str, Any]:
         UserError: the file is missing, damaged, or not the checkpoint of a run.
     """
     try:
-        state = torch.load(path, map_location="cpu", weights_only=True)
+        state = load_plain(path)
     except FileNotFoundError:
         raise UserError(f"no checkpoint at {path}; start without --resume") from None
-    except Exception as error:
-        # Damaged bytes make the reader fail in many ways, some of them at length.
-        reason = (str(error).splitlines() or [type(error).__name__])[0].split(". ")[0]
-        raise UserError(f"{path} is not a readable checkpoint ({reason}). {AFRESH}") from error
+    except OSError as error:
+        raise UserError(f"{path} cannot be read ({error.strerror}). {AFRESH}") from error
+    except ValueError as error:
+        raise UserError(f"{path} is not a readable checkpoint ({error}). {AFRESH}") from error
     if not isinstance(state, dict) or not set(CHECKPOINT_KEYS) <= set(state):
         expected = ", ".join(CHECKPOINT_KEYS)
         raise UserError(f"{path} is not a checkpoint of a run: expected {expected}. {AFRESH}")
@@ -76,19 +84,25 @@ def read_meta(path: Path) -> dict[str, Any]:
     Raises:
         UserError: the file is missing or was not written by this toolkit.
     """
-    if not path.exists():
-        raise UserError(f"no model file at {path}")
     try:
-        with safe_open(path, framework="pt") as file:
-            metadata = file.metadata() or {}
-    except Exception as error:
+        metadata = read_header(path)[1]
+    except FileNotFoundError:
+        raise UserError(f"no model file at {path}") from None
+    except OSError as error:
+        raise UserError(f"{path} cannot be read ({error.strerror}). {WANTED}") from error
+    except ValueError as error:
         raise UserError(f"{path} is not a readable safetensors file ({error}). {WANTED}") from error
     if "vireid" not in metadata:
         raise UserError(
             f"{path} was not written as a network by vireid: it does not say which network its "
             f"weights belong to. {WANTED}"
         )
-    return dict(json.loads(metadata["vireid"]))
+    try:
+        return check_facts(parse_json(metadata["vireid"]))
+    except ValueError as error:
+        raise UserError(
+            f"{path} does not say rightly which network its weights belong to ({error}). {WANTED}"
+        ) from error
 
 
 def load_model(path: Path) -> tuple[Network, dict[str, Any]]:
@@ -98,20 +112,25 @@ def load_model(path: Path) -> tuple[Network, dict[str, Any]]:
         UserError: the file is missing, foreign, or does not fit the network it names.
     """
     meta = read_meta(path)
-    try:
-        model = network_named(meta["network"]).build(
-            int(meta["num_identities"]),
-            num_frames=int(meta["num_frames"]),
+
+    def build() -> Network:
+        return network_named(meta["network"]).build(
+            meta["num_identities"],
+            num_frames=meta["num_frames"],
             weights=None,
             backbone=meta["backbone"],
         )
-        state = load_file(path)
-        check_state(
-            state,
-            model.state_dict(),
-            layout=f"a {meta['backbone']} {type(model).__name__}, as now built",
-        )
-    except (KeyError, ValueError) as error:
+
+    try:
+        # Without memory first: the facts may ask for a network that no memory holds.
+        with torch.device("meta"):
+            expected = build().state_dict()
+        layout = f"a {shortened(meta['backbone'])} {shortened(meta['network'])}, as now built"
+        check_state(read_header(path)[0], expected, layout=layout)
+        state = read_tensors(path)[0]
+        check_finite(state, "it")
+        model = build()
+    except (OSError, ValueError, RuntimeError, OverflowError) as error:
         raise UserError(
             f"{path} does not fit the network that it names ({error}). It was written by another "
             "version of vireid: train again, or use that version."

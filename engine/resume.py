@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
 import yaml
 
 from ..errors import UserError, shorten
+from ..reading import check_regular, parse_json, parse_yaml, read_text
 from ..run_format import require_readable, version_of
 
 # Where the run lies, how it is computed, what is said about it: none of it changes what is learned,
@@ -23,6 +23,7 @@ FREE = frozenset(
     }
 )
 SHOWN = 12
+LONGEST_RECORD = 1 << 24  # bytes
 
 
 def check_same_settings(written: Path, config: str) -> None:
@@ -61,8 +62,9 @@ def check_same_settings(written: Path, config: str) -> None:
 def _check_version(folder: Path) -> None:
     """By the record with which every run begins; a run that lost its records is not judged."""
     try:
-        with (folder / "metrics.jsonl").open(encoding="utf-8") as file:
-            started = json.loads(file.readline())
+        check_regular(folder / "metrics.jsonl")
+        with (folder / "metrics.jsonl").open("rb") as file:
+            started = parse_json(file.readline(LONGEST_RECORD))
     except (OSError, ValueError):
         return
     require_readable(version_of(started), folder)
@@ -74,14 +76,14 @@ def _said(value: Any) -> str:
 
 def _read(path: Path) -> dict[str, Any]:
     try:
-        settings = yaml.safe_load(path.read_text(encoding="utf-8"))
+        settings = parse_yaml(read_text(path))
     except FileNotFoundError:
         settings = None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+    except ValueError as error:
         raise UserError(
             f"--resume: {path} is damaged ({error}); choose another --output"
         ) from error
-    if not isinstance(settings, dict):
+    if not isinstance(settings, dict) or not all(isinstance(name, str) for name in settings):
         raise UserError(
             f"--resume: {path} does not hold the settings of a run; choose another --output"
         )

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 
 from ..distributed import ranks
-from ..errors import UserError
+from ..errors import UserError, as_user_error
 from ..models.network import Network
 from .checkpoint import load_checkpoint, save_tensors
+from .checkpoint_fit import check_network, check_position
 from .run_folder import RunFolder
 from .session import Session
 
@@ -78,24 +81,35 @@ class ResumePoint:
         }
         save_tensors(self._run.checkpoint, state)
 
-    def load(self) -> dict[str, Any]:
+    def load(self, epochs: Sequence[int]) -> dict[str, Any]:
         """Takes back network and records, and returns all that was saved.
+
+        Args:
+            epochs: of each stage of the run.
 
         Raises:
             UserError: the checkpoint is damaged, or belongs to other data or another network.
         """
-        saved = load_checkpoint(self._run.checkpoint)
+        saved = {"within": {}, **load_checkpoint(self._run.checkpoint)}
         if saved["tracks"] != self._session.fingerprint:
             raise UserError(
                 f"--resume: the training tracks are not those with which {self._run.path} started. "
                 "Restore the data set as it was, or train anew with another --output."
             )
-        try:
+        with self.of_use():
+            check_position(saved, epochs)
+            check_network(saved["model"], self._model)
             self._model.load_state_dict(saved["model"])
-        except RuntimeError as error:
-            raise UserError(
-                f"{self._run.checkpoint} holds another network than this version of vireid builds; "
-                "train anew with another --output"
-            ) from error
         self._run.rewind_metrics(saved["metrics_size"])
-        return {"within": {}, **saved}
+        return saved
+
+    @contextmanager
+    def of_use(self) -> Iterator[None]:
+        """What cannot be taken back from the checkpoint becomes one message that names the file.
+
+        Raises:
+            UserError: instead of what such values raise where they are used.
+        """
+        kinds = (KeyError, TypeError, AttributeError, RuntimeError)
+        with as_user_error(*kinds, start=f"{self._run.checkpoint} cannot be gone on with: "):
+            yield

@@ -17,6 +17,7 @@ from ..distributed import ranks
 from ..errors import SHORTAGES, UserError
 from ..files import append_line, naming, write_whole
 from ..folder_lock import FolderLock
+from ..reading import visible
 from .resume import check_same_settings
 from .tensorboard_events import TensorBoardEvents
 
@@ -27,7 +28,7 @@ class _TqdmHandler(logging.Handler):
     """Prints above the progress bar instead of through it."""
 
     def emit(self, record: logging.LogRecord) -> None:
-        tqdm.write(self.format(record))
+        tqdm.write(visible(self.format(record)))
         # Whoever pipes the output on, into `tee` for instance, wants each line when it happens.
         sys.stdout.flush()
 

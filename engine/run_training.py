@@ -10,7 +10,7 @@ from ..datasets.clip_loader import lost_worker
 from ..datasets.track import Track
 from ..distributed import ranks
 from ..distributed.batch_size import batch_record, batch_warnings
-from ..errors import SystemFault
+from ..errors import SystemFault, UserError, as_user_error
 from ..evaluation.results import summary_table
 from ..models.network import Network
 from ..options import to_yaml
@@ -81,7 +81,11 @@ class Training:
         """Prints the table of results and says that ``what`` is complete."""
         if not ranks.is_main():  # a resumed run's records are the main process's alone
             return
-        self.run.log(summary_table(read_run(self.run.path).of_kind("evaluation")))
+        try:
+            table = summary_table(read_run(self.run.path).of_kind("evaluation"))
+        except (UserError, ValueError, OSError) as error:  # the training is done and kept
+            table = f"The table of results cannot be made: {error}"
+        self.run.log(table)
         self.run.log(f"{what} is complete: {self.run.path}")
 
 
@@ -102,6 +106,9 @@ def training(options: TrainingOptions, command: str, labelled: Labelled) -> Iter
             pictures=options.pictures,
         )
         try:
+            if run.resumed:
+                with as_user_error():
+                    read_run(run.path)
             session = Session(options, command, run, labelled=labelled, facts=batch_record(options))
             for warning in batch_warnings(options):
                 session.say(warning)

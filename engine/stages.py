@@ -16,6 +16,7 @@ from ..distributed.split_batch import split_batches, whole_batches
 from ..errors import Stopped
 from ..memory.writes import PendingWrites
 from ..models.network import Network
+from .checkpoint_fit import check_optimiser
 from .compiling import compile_network
 from .options import LoopOptions
 from .progress import RunClock
@@ -133,7 +134,7 @@ def run_stages(
     point = ResumePoint(session, run, model)
     saved: dict[str, Any] = {}
     if run.resumed:
-        saved = point.load()
+        saved = point.load([stage.epochs for stage in stages])
         done = sum(s.epochs for s in stages[: saved["stage"]]) + saved["epoch"]
         batches = f" and {saved['within']['taken']} batches" if saved["within"] else ""
         run.log(f"resumed: {done} epochs{batches} done")
@@ -158,9 +159,11 @@ def run_stages(
             place = first if going_on else Place(number, 0, step, 0)
             optimiser = make_optimiser(model, options, stage.schedule.rate.base)
             if going_on:
-                optimiser.load_state_dict(saved["optimiser"])
-                session.runtime.load_scaler(saved.get("scaler", {}))
-                stage.load_state(saved["stage_state"])
+                with point.of_use():
+                    check_optimiser(saved["optimiser"], optimiser)
+                    optimiser.load_state_dict(saved["optimiser"])
+                    session.runtime.load_scaler(saved.get("scaler", {}))
+                    stage.load_state(saved["stage_state"])
             loop = _EpochLoop(session, run, options, model, stage, optimiser, point, stop, clock)
             started = time.perf_counter()
             for epoch in range(place.epoch, stage.epochs):
@@ -212,8 +215,9 @@ class _EpochLoop:
         stage, options, session = self.stage, self.options, self.session
         before = EpochTotals()
         if within:
-            stage.continue_epoch(place.epoch, place.step, within["stage"])
-            before = EpochTotals.of_state(within, session.runtime.device)
+            with self.point.of_use():
+                stage.continue_epoch(place.epoch, place.step, within["stage"])
+                before = EpochTotals.of_state(within, session.runtime.device)
         else:
             held = stage.state() if place.epoch else {}  # there is none before the first epoch
             keep = self._keeping(place, held, {}, f"before epoch {place.epoch + 1}")

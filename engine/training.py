@@ -179,6 +179,11 @@ def train_epoch(
     lr, left_out = rate.at(position.epoch, max(0, totals.taken - 1), steps), totals.left_out
     for clips, index in progress:
         taken = progress.taken
+        if len(clips) * clips.shape[1] < 2:
+            raise UserError(
+                f"{position.stage}: a batch of one frame, over which batch norm cannot normalise; "
+                "raise --p-num, --k-num or --num-frames"
+            )
         lr = rate.at(position.epoch, taken, steps)
         for group in optimiser.param_groups:
             group["lr"] = lr * group.get("factor", 1.0)

@@ -10,7 +10,9 @@ from pathlib import Path
 import numpy as np
 
 from ..datasets.track import Track
+from ..reading import check_regular, is_count
 
+LARGEST = 1 << 28  # bytes of a file of permutations
 Permutations = Mapping[tuple[int, int], np.ndarray]
 
 
@@ -101,6 +103,7 @@ def read_permutations(path: Path) -> dict[tuple[int, int], np.ndarray]:
     from scipy.io import loadmat  # slow, and few need it
 
     try:
+        check_regular(path, LARGEST)
         cameras = loadmat(path)["rand_perm_cam"].ravel()
         return {
             (camera, identity): rows.astype(np.int64)
@@ -129,7 +132,7 @@ def _by_identity_and_camera(tracks: Sequence[Track]) -> dict[tuple[int, int], li
 
 def _image_number(track: Track) -> int:
     stem = track.frames[0].stem
-    if not stem.isdecimal():
+    if not is_count(stem):
         raise ValueError(
             f"official gallery: expected a number as file name, as in 0005.jpg; found "
             f"{track.frames[0].name} ({track.key})"

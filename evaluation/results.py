@@ -103,7 +103,7 @@ def best_of_stages(records: Iterable[Record]) -> dict[str, dict[str, Record]]:
     """
     epochs: dict[str, dict[tuple[int, int], dict[str, Record]]] = {}
     for record in records:
-        moment = (record["epoch"], record["step"])
+        moment = (record["epoch"], record.get("step", 0))
         stage = epochs.setdefault(record["stage"], {})
         stage.setdefault(moment, {})[record["protocol"]] = record
     return {

@@ -13,6 +13,7 @@ import numpy as np
 from ..datasets.track import Modality, Track
 from ..errors import UserError, shorten
 from ..random_streams import Draw, numpy_generator
+from ..reading import read_text
 
 FORMS = "visible, a share of the identities like 0.2, or of every identity's tracks like tracks:0.2"
 
@@ -108,8 +109,10 @@ def read_labelled(file: Path, tracks: Sequence[Track]) -> list[str]:
             or that have no identity.
     """
     try:
-        keys = [line for line in file.read_text(encoding="utf-8").splitlines() if line.strip()]
-    except (OSError, UnicodeDecodeError) as error:
+        keys = [line for line in read_text(file, "utf-8-sig").splitlines() if line.strip()]
+    except OSError as error:
+        raise UserError(f"--labelled-tracks {file}: cannot be read ({error.strerror})") from error
+    except ValueError as error:
         raise UserError(f"--labelled-tracks {file}: cannot be read ({error})") from error
     known = {track.key for track in tracks if track.identity is not None}
     unknown = [key for key in keys if key not in known]

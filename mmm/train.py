@@ -9,9 +9,10 @@ from ..distributed import ranks
 from ..engine.print_schedule import print_schedule
 from ..engine.run_folder import RunFolder
 from ..engine.run_training import training
-from ..errors import UserError
+from ..errors import UserError, as_user_error
 from ..files import write_whole
 from ..pseudo_labels.artefact import read_artefact
+from ..reporting.run_record import read_run
 from .given_labels import only_given
 from .rehearsal import plan_stage_two, rehearse_stage_two
 from .schedules import goes_on, stage_two_schedule
@@ -44,6 +45,9 @@ def train_stage_two(settings: StageTwoSettings) -> RunFolder | None:
         raise UserError("stage two needs --baseline RUN, the run folder of `vireid baseline`")
     # Before the run folder is made: a wrong predecessor should leave nothing behind.
     artefact = read_artefact(settings.baseline)
+    if (settings.baseline / "metrics.jsonl").exists():
+        with as_user_error(FileNotFoundError):
+            read_run(settings.baseline)  # its results stand in the table at the end
     if settings.dry_run:
         rehearse_stage_two(settings, artefact, _permitted(settings))
         return None

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from ..datasets.track import Modality
+from ..engine.checkpoint_fit import restored_labels
 from ..pseudo_labels.labelling import joint_labels
 from .match_clusters import ClusterMatching
 from .matching import transfer_labels
@@ -66,5 +67,5 @@ class PaperVariant(VireidVariant):
         """Takes all labels back."""
         super().load_state(state)
         self.labels, self.moved, self.union = (
-            state[name].numpy().copy() for name in ("labels", "moved", "union")
+            restored_labels(state, name, len(self.unified)) for name in ("labels", "moved", "union")
         )

@@ -7,6 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from ..engine.checkpoint_fit import restored_labels
 from ..losses import ContrastiveLoss
 from ..losses.registry import extra_losses
 from ..losses.separation import separation_losses
@@ -136,7 +137,7 @@ class VireidVariant(StageTwo):
 
     def load_state(self, state: dict[str, Any]) -> None:
         """Takes back the unified labels."""
-        self.unified = state["unified"].numpy().copy()
+        self.unified = restored_labels(state, "unified", len(self.unified))
 
     def epoch_state(self) -> dict[str, Any]:
         """Targets of the self-mimic, spared pairs, and memories."""

@@ -2,16 +2,26 @@
 
 from __future__ import annotations
 
+import zipfile
 from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import safe_open
 from safetensors.torch import load_file
 from torch import Tensor
 
+from ..reading import check_regular, visible
+
 # Keys under which training scripts store a network's state beside epoch, optimiser and scores.
 WRAPPERS = ("state_dict", "net", "model", "model_state_dict", "network")
+# Types that weights and features have, by their names in the header of a .safetensors file.
+TYPES = {
+    **{"F64": torch.float64, "F32": torch.float32, "F16": torch.float16, "BF16": torch.bfloat16},
+    **{"I64": torch.int64, "I32": torch.int32, "I16": torch.int16, "I8": torch.int8},
+    **{"U8": torch.uint8, "BOOL": torch.bool},
+}
 _NAMED = 8
 
 
@@ -39,9 +49,13 @@ def read_state_dict(source: Mapping[str, Any] | str | Path) -> dict[str, Tensor]
         if isinstance(content.get(name), Mapping):
             content = content[name]
             break
-    if content and all(key.startswith("module.") for key in content):
+    if content and all(str(key).startswith("module.") for key in content):
         content = {key.removeprefix("module."): value for key, value in content.items()}
-    strange = [key for key, value in content.items() if not isinstance(value, Tensor)]
+    strange = [
+        visible(str(key))[:80]
+        for key, value in content.items()
+        if not (isinstance(key, str) and isinstance(value, Tensor))
+    ]
     if strange or not content:
         found = f"entries that are not tensors: {_names(strange)}" if strange else "nothing"
         raise ValueError(
@@ -54,23 +68,119 @@ def read_state_dict(source: Mapping[str, Any] | str | Path) -> dict[str, Tensor]
 def _read_file(path: Path) -> Mapping[str, Any]:
     if not path.is_file():
         raise FileNotFoundError(f"expected a checkpoint file at {path}, found none")
+    if path.suffix == ".safetensors":
+        return read_tensors(path)[0]
     try:
-        if path.suffix == ".safetensors":
-            return load_file(path)
-        content = torch.load(path, map_location="cpu", weights_only=True)
-    except OSError:
-        raise
-    except Exception as error:
-        # Bytes that are no checkpoint make either reader fail in many ways.
-        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        content = load_plain(path)
+    except ValueError as error:
         raise ValueError(
             f"{path} is not a file of plain tensors that can be read without running code from "
-            f"it: {reason}. Where you trust it, load it yourself with "
+            f"it: {error}. Where you trust it, load it yourself with "
             "torch.load(path, weights_only=False) and pass the state_dict, or save that again."
         ) from error
     if not isinstance(content, Mapping):
         raise ValueError(f"expected a state_dict in {path}, found a {type(content).__name__}")
     return content
+
+
+def load_plain(path: Path) -> Any:
+    """What ``torch.save`` wrote, as far as it is plain values and tensors; nothing in it runs.
+
+    Args:
+        path: the file.
+
+    Returns:
+        The content, tensors on the CPU.
+
+    Raises:
+        OSError: it cannot be read.
+        ValueError: it is damaged, holds code, or would grow in memory beyond its size on disk.
+    """
+    size = check_regular(path)
+    try:
+        if zipfile.is_zipfile(path):
+            with zipfile.ZipFile(path) as archive:
+                grown = sum(entry.file_size for entry in archive.infolist())
+            if grown > size:  # torch.save stores its entries as they are
+                raise ValueError(f"its entries grow from {size:,} to {grown:,} bytes")
+        return torch.load(path, map_location="cpu", weights_only=True)
+    except OSError:
+        raise
+    except Exception as error:
+        # Bytes that are no checkpoint make the readers fail in many ways, some of them at length.
+        reason = (str(error).splitlines() or [type(error).__name__])[0].split(". ")[0]
+        raise ValueError(visible(reason)) from error
+
+
+def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
+    """Tensors of a ``.safetensors`` file and the text that it holds beside them.
+
+    Args:
+        path: the file.
+
+    Returns:
+        Names and tensors on the CPU; names and texts.
+
+    Raises:
+        OSError: it cannot be read.
+        ValueError: it is damaged; names the file.
+    """
+    check_regular(path)
+    try:
+        with safe_open(path, framework="pt") as file:
+            about = dict(file.metadata() or {})
+        return load_file(path), about
+    except OSError:
+        raise
+    except Exception as error:  # of the header, of a type that torch has not, of memory
+        said = visible((str(error).splitlines() or [type(error).__name__])[0])
+        raise ValueError(f"{path} is damaged: {said}") from error
+
+
+def read_header(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
+    """As :func:`read_tensors`, but the tensors have names, shapes and types only, no content.
+
+    Args:
+        path: the file.
+
+    Returns:
+        Names and tensors of the device ``meta``; names and texts.
+
+    Raises:
+        OSError: it cannot be read.
+        ValueError: it is damaged; names the file.
+    """
+    check_regular(path)
+    try:
+        with safe_open(path, framework="pt") as file:
+            about = dict(file.metadata() or {})
+            parts = {name: file.get_slice(name) for name in file.keys()}  # noqa: SIM118
+        shapes = {name: (part.get_shape(), TYPES[part.get_dtype()]) for name, part in parts.items()}
+        return {n: torch.empty(s, dtype=t, device="meta") for n, (s, t) in shapes.items()}, about
+    except OSError:
+        raise
+    except Exception as error:  # of the header, or of a type that torch has not
+        said = visible((str(error).splitlines() or [type(error).__name__])[0])
+        raise ValueError(f"{path} is damaged: {said}") from error
+
+
+def check_finite(state: Mapping[str, Tensor], what: str) -> None:
+    """Refuses numbers that no training leaves behind.
+
+    Args:
+        state: names and tensors.
+        what: the file, for the message.
+
+    Raises:
+        ValueError: a tensor holds NaN or infinite numbers.
+    """
+    broken = [
+        name
+        for name, tensor in state.items()
+        if tensor.is_floating_point() and not bool(torch.isfinite(tensor).all())
+    ]
+    if broken:
+        raise ValueError(f"{what} holds numbers that are not finite: {_names(broken)}")
 
 
 def check_state(
@@ -88,7 +198,7 @@ def check_state(
         optional: names that may be missing.
 
     Raises:
-        ValueError: something is missing, unexpected or of another shape; the message names it.
+        ValueError: something is missing, unexpected or of another shape or type; it is named.
     """
     missing = [key for key in expected if key not in found and key not in optional]
     unexpected = [key for key in found if key not in expected]
@@ -97,12 +207,18 @@ def check_state(
         for key, tensor in expected.items()
         if key in found and found[key].shape != tensor.shape
     ]
+    types = [
+        f"{key} is {found[key].dtype}, not {tensor.dtype}"
+        for key, tensor in expected.items()
+        if key in found and found[key].is_floating_point() != tensor.is_floating_point()
+    ]
     faults = [
         f"{len(names)} {kind}: {_names(names)}"
         for kind, names in (
             ("missing", missing),
             ("unexpected", unexpected),
             ("of another shape", shapes),
+            ("of another type", types),
         )
         if names
     ]

@@ -5,21 +5,23 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save
+from safetensors.torch import save
 from torch import Tensor
 
 from .. import __version__
 from ..datasets.track import Modality, Track
+from ..datasets.track_table import read_track_table
 from ..errors import UserError
 from ..files import write_whole
+from ..models.state_files import check_finite, read_tensors
+from ..reading import parse_json, read_bytes, shortened, whole_number
 from ..run_format import require_readable
 
 AGAIN = "`vireid baseline --resume` on that folder writes it again"
@@ -100,32 +102,82 @@ def read_artefact(folder: Path) -> Artefact:
                 "Run `vireid baseline --output` to that folder first (--resume goes on with it)."
             )
     require_readable(_version(folder / "metrics.json"), folder)
-    with (folder / "tracks.csv").open(newline="", encoding="utf-8") as file:
-        rows = list(csv.DictReader(file))
-    if not rows or tuple(rows[0]) != COLUMNS:
-        raise UserError(f"{folder / 'tracks.csv'}: the columns should be {', '.join(COLUMNS)}")
+    table, features = folder / "tracks.csv", folder / "features.safetensors"
     try:
-        labels = np.array([int(row["pseudo_label"]) for row in rows], dtype=np.int64)
+        tracks, rows = read_track_table(table, Path(), COLUMNS)
+        labels = read_labels(rows, table)
+        visible, infrared = read_stage_one_features(features)
     except ValueError as error:
-        raise UserError(f"{folder / 'tracks.csv'}: a pseudo-label is no number: {error}") from error
-    features = folder / "features.safetensors"
-    try:
-        tensors = load_file(features)
-    except SafetensorError as error:
-        raise UserError(f"{features} is damaged ({error}); {AGAIN}") from error
-    for name in ("visible", "infrared"):
-        count = sum(row["modality"] == name for row in rows)
-        found = len(tensors[name]) if name in tensors else "none"
-        if found != count:
-            raise UserError(f"{features}: wanted {count} {name} rows, found {found}")
-    return Artefact(
-        folder, [r["key"] for r in rows], labels, tensors["visible"], tensors["infrared"]
-    )
+        raise UserError(f"{error}; {AGAIN}") from error
+    if not rows:
+        raise UserError(f"{table} lists no track; {AGAIN}")
+    keys = [track.key for track in tracks]
+    if len(set(keys)) < len(keys):
+        twice = next(key for key in keys if keys.count(key) > 1)
+        raise UserError(f"{table} lists {shortened(twice)} twice; {AGAIN}")
+    order = [track.modality for track in tracks]
+    if order != sorted(order):
+        raise UserError(f"{table}: visible tracks stand before infrared ones; {AGAIN}")
+    for name, part, modality in (
+        ("visible", visible, Modality.VISIBLE),
+        ("infrared", infrared, Modality.INFRARED),
+    ):
+        count = order.count(modality)
+        if len(part) != count:
+            raise UserError(f"{features}: wanted {count} {name} rows, found {len(part)}; {AGAIN}")
+    return Artefact(folder, keys, labels, visible, infrared)
+
+
+def read_labels(rows: Sequence[Mapping[str, str]], table: Path) -> np.ndarray:
+    """Pseudo-labels [N] int64 of the N rows of a ``tracks.csv``.
+
+    Args:
+        rows: of the table, by column.
+        table: the file, for the message.
+
+    Raises:
+        ValueError: one is neither the number of a cluster nor -1.
+    """
+    labels = np.full(len(rows), -1, np.int64)
+    for number, row in enumerate(rows):
+        try:
+            labels[number] = whole_number(row["pseudo_label"])
+        except ValueError as error:
+            raise ValueError(f"{table}, line {number + 2}: pseudo_label: {error}") from error
+        # Clusters are counted from 0 without gaps, so there are never more than tracks.
+        if not -1 <= labels[number] < len(rows):
+            raise ValueError(
+                f"{table}, line {number + 2}: pseudo_label {labels[number]} is no cluster of "
+                f"{len(rows)} tracks"
+            )
+    return labels
+
+
+def read_stage_one_features(path: Path) -> tuple[Tensor, Tensor]:
+    """Features [Nv, D] and [Ni, D] of stage one's visible and infrared tracks, float32.
+
+    Args:
+        path: ``features.safetensors`` of the run folder.
+
+    Raises:
+        ValueError: they are damaged, missing, not finite, or do not fit each other.
+    """
+    tensors, _ = read_tensors(path)
+    if missing := [name for name in ("visible", "infrared") if name not in tensors]:
+        raise ValueError(f"{path}: there are no {' and no '.join(missing)} features")
+    parts = (tensors["visible"], tensors["infrared"])
+    shapes = [list(part.shape) for part in parts]
+    if not all(part.ndim == 2 and part.is_floating_point() for part in parts):
+        raise ValueError(f"{path}: expected rows of floating-point features, found {shapes}")
+    if parts[0].shape[1] != parts[1].shape[1] or not parts[0].shape[1]:
+        raise ValueError(f"{path}: expected features of one width, found {shapes}")
+    check_finite({"visible": parts[0], "infrared": parts[1]}, str(path))
+    return parts[0].float(), parts[1].float()
 
 
 def _version(metrics: Path) -> object:
     try:
-        found = json.loads(metrics.read_text(encoding="utf-8"))
+        found = parse_json(read_bytes(metrics))
     except ValueError as error:
         raise UserError(f"{metrics} is damaged ({error}); {AGAIN}") from error
     return found.get("vireid") if isinstance(found, dict) else None

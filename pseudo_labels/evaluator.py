@@ -14,6 +14,7 @@ from torch import Tensor
 
 from ..datasets.track import Modality, Track
 from ..distributed import ranks
+from ..errors import as_user_error
 from .artefact import write_artefact
 from .label_quality import label_quality, match_quality
 from .majority import majority_share
@@ -58,11 +59,14 @@ class PseudoLabelEvaluator:
         self._picture = picture
         self._root = Path() if root is None else root
         self._cameras = np.array([track.camera for track in tracks])
-        self._history = read_history(run.path) if run.resumed else LabelHistory({}, {})
+        self._history = LabelHistory({}, {})
         known = all(track.identity is not None for track in tracks)
         self._identities = np.array([track.identity for track in tracks]) if known else None
         self._modalities = np.array([track.modality for track in tracks])
         self._run = run
+        if run.resumed:
+            with as_user_error():
+                self._history = read_history(run.path, self._modalities)
 
     def labels(
         self,

@@ -9,16 +9,16 @@ from pathlib import Path
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from safetensors import SafetensorError
-from safetensors.torch import load_file
 from torch import Tensor
 
 from ..clustering.camera_mean import centre_by_camera
 from ..datasets.track_table import read_track_table
 from ..errors import UserError, as_user_error
+from ..models.state_files import read_tensors
 from .artefact import COLUMNS, read_artefact
 
 IDENTITIES = "_identities"
+WHOLE = (torch.int8, torch.uint8, torch.int16, torch.int32, torch.int64)
 
 
 @dataclass(frozen=True)
@@ -55,9 +55,9 @@ def read_feature_sets(path: Path, camera_mean: bool) -> Iterator[FeatureSet]:
             f"no features at {path}: expected a stage-one run folder or a .safetensors file"
         )
     try:
-        tensors = load_file(path)
-    except SafetensorError as error:
-        raise UserError(f"{path} is no .safetensors file: {error}") from error
+        tensors = read_tensors(path)[0]
+    except ValueError as error:
+        raise UserError(f"{path} is no .safetensors file of features ({error})") from error
     names = sorted(name for name, tensor in tensors.items() if tensor.ndim == 2)
     if not names:
         raise UserError(
@@ -66,6 +66,12 @@ def read_feature_sets(path: Path, camera_mean: bool) -> Iterator[FeatureSet]:
         )
     for name in names:
         known = tensors.get(name + IDENTITIES)
+        wanted = tensors[name].shape[:1]
+        if known is not None and (known.shape != wanted or known.dtype not in WHOLE):
+            raise UserError(
+                f"{path}: {name}{IDENTITIES} should be {wanted[0]} whole numbers, one a row; found "
+                f"{known.dtype} {list(known.shape)}"
+            )
         yield FeatureSet(name, tensors[name], None if known is None else known.long().numpy())
 
 

@@ -8,17 +8,19 @@ from pathlib import Path
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import load_file, save
+from safetensors.torch import save
 from torch import Tensor
 
 from ..datasets.track import Modality, Track
 from ..datasets.track_table import read_track_table, track_table
 from ..files import write_whole
-from .artefact import COLUMNS
+from ..models.state_files import check_finite, read_tensors
+from ..reading import is_count, shortened
+from .artefact import COLUMNS, read_labels, read_stage_one_features
 
 TRACKS, CLUSTERING = "train_tracks.csv", "last_clustering.safetensors"
 EXTRAS = ("unified", "assignment", "cost")  # what not every clustering has
+DIMENSIONS = {"features": 2, "labels": 1, "unified": 1, "assignment": 1, "cost": 2}
 
 
 @dataclass(frozen=True)
@@ -109,16 +111,37 @@ def write_clustering(
     write_whole(folder / CLUSTERING, save(tensors, metadata=about))
 
 
-def read_history(folder: Path) -> LabelHistory:
-    """The label history of a run folder; empty where there is none."""
+def read_history(folder: Path, modalities: NDArray[np.int64]) -> LabelHistory:
+    """The label history of a run folder; empty where there is none.
+
+    Args:
+        folder: the run folder.
+        modalities: [N] of the training tracks.
+
+    Raises:
+        ValueError: the file is damaged, or belongs to other tracks.
+    """
     if not (folder / CLUSTERING).is_file():
         return LabelHistory({}, {})
     tensors, about = _load(folder / CLUSTERING)
+    counts = {m.name.lower(): int((modalities == int(m)).sum()) for m in Modality}
+    counts["joint"] = len(modalities)
     found: dict[str, dict[str, NDArray[np.int64]]] = {"now": {}, "before": {}}
     for name, value in tensors.items():
         when, slash, modality = name.partition("/")
-        if slash:
-            found[when][modality] = value.numpy()
+        if not slash:
+            continue
+        if when not in found or value.dtype != torch.int64 or modality not in counts:
+            raise ValueError(f"{folder / CLUSTERING}: {shortened(name)} is no list of labels")
+        if value.shape != (counts[modality],):
+            raise ValueError(
+                f"{folder / CLUSTERING}: {shortened(name)} has the shape {list(value.shape)}, "
+                f"wanted are {counts[modality]} labels: the training tracks are not those with "
+                "which the run started, or the file is damaged"
+            )
+        if bool((value < -1).any() or (value >= max(1, len(value))).any()):
+            raise ValueError(f"{folder / CLUSTERING}: {shortened(name)} holds no labels")
+        found[when][modality] = value.numpy()
     return LabelHistory(**found, stage=about.get("stage", ""), epoch=int(about.get("epoch", 0)))
 
 
@@ -135,6 +158,8 @@ def read_clustering(folder: Path, root: Path) -> StoredClustering:
     if kept.is_file() and table.is_file():
         tensors, about = _load(kept)
         tracks = read_track_table(table, root)[0]
+        if not tensors.get("features", torch.ones(1)).is_floating_point():
+            raise ValueError(f"{kept}: expected floating-point features")
         found = {name: tensors[name].numpy() for name in EXTRAS if name in tensors}
         if "features" not in tensors or "labels" not in tensors:
             raise ValueError(f"{kept}: expected tensors `features` and `labels`")
@@ -152,15 +177,13 @@ def read_clustering(folder: Path, root: Path) -> StoredClustering:
     features, table = folder / "features.safetensors", folder / "tracks.csv"
     if not features.is_file() or not table.is_file():
         raise FileNotFoundError(f"{CLUSTERING} is not in the run folder")
-    tensors, _ = _load(features)
     tracks, rows = read_track_table(table, root, COLUMNS)
-    if not {"visible", "infrared"} <= tensors.keys():
-        raise ValueError(f"{features}: expected tensors `visible` and `infrared`")
+    visible, infrared = read_stage_one_features(features)
     return _checked(
         StoredClustering(
             tracks,
-            torch.cat([tensors["visible"], tensors["infrared"]]).float(),
-            np.array([row["pseudo_label"] for row in rows]).astype(np.int64),
+            torch.cat([visible, infrared]),
+            read_labels(rows, table),
             stage="baseline",
         ),
         features,
@@ -168,16 +191,35 @@ def read_clustering(folder: Path, root: Path) -> StoredClustering:
 
 
 def _load(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
-    try:
-        with safe_open(path, framework="pt") as file:
-            about = dict(file.metadata() or {})
-        return load_file(path), about
-    except SafetensorError as error:
-        raise ValueError(f"{path} is damaged: {error}") from error
+    tensors, about = read_tensors(path)
+    if not is_count(about.get("epoch", "0")):
+        raise ValueError(f"{path}: expected a number as epoch, found {shortened(about['epoch'])}")
+    check_finite({k: v for k, v in tensors.items() if k == "features"}, str(path))
+    return tensors, about
 
 
 def _checked(clustering: StoredClustering, path: Path) -> StoredClustering:
     count = len(clustering.tracks)
+    for name, dimensions in DIMENSIONS.items():
+        value = getattr(clustering, name)
+        if value is not None and value.ndim != dimensions:
+            raise ValueError(f"{path}: {name} has {value.ndim} dimensions, not {dimensions}")
+    for name in ("labels", "unified", "assignment"):
+        value = getattr(clustering, name)
+        if value is None:
+            continue
+        if value.dtype != np.int64 or ((value < -1) | (value >= max(1, count))).any():
+            raise ValueError(f"{path}: {name} should be numbers of clusters, or -1 for none")
+    if not clustering.features.numel():
+        raise ValueError(f"{path}: there are no features")
+    cost, assignment = clustering.cost, clustering.assignment
+    if assignment is not None:
+        most = [int(clustering.labels[clustering.of(m)].max(initial=-1)) + 1 for m in Modality]
+        wanted = (most[Modality.VISIBLE], most[Modality.INFRARED])
+        if len(assignment) != wanted[0] or assignment.max(initial=-1) >= wanted[1]:
+            raise ValueError(f"{path}: the match does not fit {wanted[0]} x {wanted[1]} clusters")
+        if cost is not None and cost.shape != wanted:
+            raise ValueError(f"{path}: the cost is {cost.shape}, not {wanted}")
     held = {name: getattr(clustering, name) for name in ("features", "labels", "unified")}
     wrong = [f"{len(v)} {name}" for name, v in held.items() if v is not None and len(v) != count]
     if wrong:

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from ..datasets.frames import UnreadableFrame, decode_whole
 from ..datasets.track import Modality, Track
 from ..pseudo_labels.stored_clustering import StoredClustering
 
@@ -116,11 +117,14 @@ def clothing_colours(tracks: Sequence[Track]) -> NDArray[np.float64] | None:
     for row in rows:
         frames = tracks[row].frames
         try:
-            with Image.open(frames[len(frames) // 2]) as image:
-                picture = image.convert("RGB").resize((20, 40), Image.Resampling.BOX)
-        except OSError:
+            whole = Image.fromarray(decode_whole(frames[len(frames) // 2]))
+        except UnreadableFrame:
             continue
-        boxes = (tuple(round(s * (20, 40)[i % 2]) for i, s in enumerate(b)) for b in (TRUNK, LEGS))
+        picture = whole.resize((20, 40), Image.Resampling.BOX)
+        boxes = [
+            (round(20 * left), round(40 * top), round(20 * right), round(40 * bottom))
+            for left, top, right, bottom in (TRUNK, LEGS)
+        ]
         values = [np.asarray(picture.crop(box)).reshape(-1, 3).mean(0) for box in boxes]
         result[row] = np.concatenate(values)
     return None if np.isnan(result).all() else result

@@ -9,6 +9,7 @@ from typing import Any
 
 from PIL import Image, ImageOps
 
+from ..datasets.frames import UnreadableFrame, decode_whole
 from ..datasets.track import Track
 
 TILE = (40, 80)  # width and height of a frame in pixels
@@ -21,11 +22,11 @@ def film_image(track: Track) -> Image.Image | None:
     tiles = []
     for path in track.frames[:MOST_FRAMES]:
         try:
-            with Image.open(path) as image:
-                # Padded, not cut: narrow boxes would lose head and feet.
-                tiles.append(ImageOps.pad(image.convert("RGB"), TILE, color=MARGIN))
-        except OSError:  # missing, unreadable or no picture; Pillow's own error is one too
+            image = Image.fromarray(decode_whole(path))
+        except UnreadableFrame:
             continue
+        # Padded, not cut: narrow boxes would lose head and feet.
+        tiles.append(ImageOps.pad(image, TILE, color=MARGIN))
     if not tiles:
         return None
     strip = Image.new("RGB", (TILE[0] * len(tiles), TILE[1]))

@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
-import csv
-import json
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import yaml
-from safetensors.torch import load_file
 from torch import Tensor
 
 from ..datasets.track import Dataset, Track
 from ..datasets.track_table import read_track_table
+from ..models.state_files import check_finite, read_tensors
+from ..reading import (
+    parse_json,
+    parse_yaml,
+    read_bytes,
+    read_table,
+    read_text,
+    shortened,
+)
 from ..run_format import require_readable, version_of
+from .record_schema import check_record, check_settings
 
 
 @dataclass(frozen=True)
@@ -77,10 +83,16 @@ def _read_run(path: Path, seen: frozenset[Path]) -> RunRecord:
             "Give the folder that a training command got as --output."
         )
     notes: list[str] = []
-    records = _read_lines(metrics, notes)
+    numbered = _read_lines(metrics, notes)
+    records = [record for _, record in numbered]
     if records:  # one that was killed at once holds none, and nothing to misread
         started = next((r for r in records if r.get("kind") == "run"), {})
         require_readable(version_of(started), path)
+    for number, record in numbered:
+        try:
+            check_record(record)
+        except ValueError as error:
+            raise ValueError(f"{metrics}, line {number}: {error}") from error
     config = _read_config(path / "config.yaml", notes)
     baseline = None
     if config.get("baseline"):
@@ -98,14 +110,14 @@ def _read_run(path: Path, seen: frozenset[Path]) -> RunRecord:
     return RunRecord(path, config, records, baseline, notes)
 
 
-def _read_lines(path: Path, notes: list[str]) -> list[dict[str, Any]]:
-    lines = path.read_bytes().rstrip().split(b"\n")
+def _read_lines(path: Path, notes: list[str]) -> list[tuple[int, dict[str, Any]]]:
+    lines = read_bytes(path).rstrip().split(b"\n")
     records = []
     for number, line in enumerate(lines, start=1):
         if not line.strip():
             continue
         try:
-            record = json.loads(line)
+            record = parse_json(line)
             if not isinstance(record, dict):
                 raise ValueError("no JSON object")
         except ValueError as error:
@@ -113,9 +125,10 @@ def _read_lines(path: Path, notes: list[str]) -> list[dict[str, Any]]:
                 notes.append(f"The last line of {path.name} was cut off and is left out.")
                 break
             raise ValueError(
-                f"{path}, line {number}: expected one JSON object, found {line[:60]!r} ({error})"
+                f"{path}, line {number}: expected one JSON object, "
+                f"found {shortened(line)} ({error})"
             ) from error
-        records.append(record)
+        records.append((number, record))
     return records
 
 
@@ -124,12 +137,18 @@ def _read_config(path: Path, notes: list[str]) -> dict[str, Any]:
         notes.append("config.yaml is not there, so the settings are not shown.")
         return {}
     try:
-        config = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
-    except yaml.YAMLError as error:
-        raise ValueError(f"{path} is no YAML: {error}") from error
-    if not isinstance(config, dict):
-        raise ValueError(f"{path}: expected settings by name, found {type(config).__name__}")
-    return config
+        text = read_text(path)
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from error
+    try:
+        config = parse_yaml(text) or {}
+    except ValueError as error:
+        raise ValueError(f"{path} {error}") from error
+    try:
+        check_settings(config)
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from error
+    return dict(config)
 
 
 def read_test_tracks(run: RunRecord) -> Dataset:
@@ -176,14 +195,20 @@ def read_test_features(run: RunRecord) -> tuple[Tensor, list[str]]:
     for file in (path, table):
         if not file.is_file():
             raise FileNotFoundError(f"{file.name} is not in the run folder")
-    tensors = load_file(path)
-    with table.open(newline="", encoding="utf-8") as stream:
-        keys = [row["key"] for row in csv.DictReader(stream)]
+    tensors, _ = read_tensors(path)
+    columns, rows = read_table(table)
+    if "key" not in columns:
+        raise ValueError(f"{table}: there is no column key")
+    keys = [row["key"] for row in rows]
     features = tensors.get("features")
+    if features is not None:
+        check_finite({"features": features}, str(path))
     if features is None or features.ndim != 2 or len(features) != len(keys):
         found = "none" if features is None else tuple(features.shape)
         raise ValueError(
             f"{path}: expected a tensor `features` with {len(keys)} rows, as {table.name} lists "
             f"that many tracks; found {found}"
         )
+    if not features.is_floating_point():
+        raise ValueError(f"{path}: expected floating-point features, found {features.dtype}")
     return features, keys

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from ..datasets.errors import DatasetError
 from ..datasets.synthetic_mark import MARKER
+from ..reading import parse_json, read_bytes
 from .layout_bupt_campus import BuptCampus
 from .presets import Preset
 from .schedule import Layout, PlannedTrack, count_tracks
@@ -77,7 +78,7 @@ def holds(
             "give a new folder, or empty this one yourself"
         )
     try:
-        found = json.loads(marker.read_text(encoding="utf-8"))
+        found = parse_json(read_bytes(marker))
     except ValueError as error:
         raise SyntheticError(f"{marker} cannot be read ({error}): remove {out} yourself") from None
     if found != description:

@@ -12,6 +12,7 @@ import pytest
 import torch
 import yaml
 from run_records import records
+from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 from tiny_settings import SHORTEST, SHORTEST_STAGE_ONE
 from vireid.cli import main
@@ -590,6 +591,95 @@ def test_stage_two_on_a_damaged_stage_one(vireid, tiny_set, run_copy, tmp_path, 
     code, said = vireid("mmm", *arguments)
     assert code == 2
     assert str(run_copy / file) in said
+
+
+def _with_nan(path):
+    tensors = load_file(path)
+    save_file({**tensors, "visible": tensors["visible"] * float("nan")}, path)
+
+
+def _without_width(path):
+    tensors = load_file(path)
+    save_file({**tensors, "infrared": tensors["infrared"][:, :3].contiguous()}, path)
+
+
+def _append(content):
+    return lambda path: path.write_bytes(path.read_bytes() + content)
+
+
+@pytest.mark.parametrize(
+    ("file", "damage", "complaint"),
+    [
+        ("tracks.csv", _append(b"\xff\xfe,visible,1,0,1\n"), "expected UTF-8 text"),
+        ("tracks.csv", _append(b"x,thermal,1,0,1\n"), "expected visible or infrared"),
+        ("tracks.csv", _append(b"x,infrared,1,99999,1\n"), "is no cluster of"),
+        ("config.yaml", _append(b"\n[\n"), "is no YAML"),
+        ("config.yaml", _append(b"\xff"), "expected UTF-8 text"),
+        ("config.yaml", lambda path: path.write_text("text"), "expected settings by name"),
+        ("metrics.jsonl", _append(b"x\n{}\n"), "expected one JSON object"),
+        ("metrics.jsonl", _append(b'{"kind": "train", "loss": []}\n{}\n'), "expected a number"),
+        ("metrics.json", lambda path: path.write_text("[" * 100_000), "nested too deep"),
+        ("features.safetensors", _with_nan, "not finite: visible"),
+        ("features.safetensors", _without_width, "features of one width"),
+    ],
+)
+def test_stage_two_looks_at_all_of_stage_one_before_it_begins(
+    vireid, tiny_set, run_copy, tmp_path, file, damage, complaint
+):
+    damage(run_copy / file)
+    arguments = ["--data-dir", tiny_set, "--baseline", run_copy, "--output", tmp_path / "run"]
+    code, said = vireid("mmm", *arguments)
+    assert code == 2
+    assert complaint in said
+    assert str(run_copy / file) in said
+    assert not (tmp_path / "run").exists()
+
+
+def _resaved(path, change):
+    state = torch.load(path, weights_only=True)
+    change(state)
+    torch.save(state, path)
+
+
+@pytest.mark.parametrize(
+    ("change", "complaint"),
+    [
+        (lambda state: state.update(stage="x"), "stage should be a number"),
+        (lambda state: state.update(stage=77), "behind the end"),
+        (lambda state: state.update(step=-1), "step should be a number"),
+        (lambda state: state["model"].popitem(), "1 missing"),
+        (lambda state: next(iter(state["model"].values())).fill_(float("nan")), "not finite"),
+        (lambda state: state.update(stage_state=[]), "stage_state should be a table"),
+    ],
+)
+def test_a_checkpoint_of_odd_content_is_refused_before_training(
+    vireid, tiny_set, run_copy, change, complaint
+):
+    _resaved(run_copy / "checkpoints" / "last.pt", change)
+    code, said = vireid("baseline", "--data-dir", tiny_set, "--output", run_copy, "--resume")
+    assert code == 2
+    assert complaint in said
+
+
+@pytest.mark.parametrize(
+    ("facts", "complaint"),
+    [
+        ({"num_identities": 2**31 - 1}, "of another shape"),
+        ({"num_identities": 10**18}, "num_identities: expected a whole number"),
+        ({"backbone": "thin-100000000"}, "does not fit the network"),
+        ({"img_h": "x"}, "img_h: expected a whole number"),
+        ({"flip": 1}, "flip: expected true or false"),
+    ],
+)
+def test_facts_of_a_network_are_held_against_its_file(vireid, tiny_set, run_copy, facts, complaint):
+    file = run_copy / "encoder.safetensors"
+    with safe_open(file, framework="pt") as stored:
+        known = json.loads(stored.metadata()["vireid"])
+    save_file(load_file(file), file, metadata={"vireid": json.dumps({**known, **facts})})
+    arguments = ["--dataset", "hitsz-vcm", "--data-dir", tiny_set, "--workers", "0"]
+    code, said = vireid("evaluate", *arguments, "--checkpoint", file)
+    assert code == 2
+    assert complaint in said or "missing" in said
 
 
 def test_stage_two_without_a_predecessor(vireid, tiny_set, tmp_path):

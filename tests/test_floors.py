@@ -24,7 +24,7 @@ FLOORS = [
         *("configs", "files", "folder_lock", "lazy", "options", "random_streams"),
         *("registry", "run_format"),
     ],
-    ["errors"],
+    ["errors", "reading"],
     ["__init__"],
 ]
 

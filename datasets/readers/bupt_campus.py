@@ -11,6 +11,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+from ...reading import inside, is_count, parse_json, shortened
 from ..folder_scan import Problems, Scan, read_list, unique_key
 from ..layouts import check_layout
 from ..registry import register_dataset
@@ -74,9 +75,12 @@ def _read_paths(root: Path, problems: Problems) -> dict[str, Any]:
     path = root / PATHS_FILE
     text = "\n".join(read_list(root, PATHS_FILE, problems))
     try:
-        paths = json.loads(text or "{}")
+        paths = parse_json(text or "{}")
     except json.JSONDecodeError as error:
         problems.add(f"{path}:{error.lineno}: not valid JSON ({error.msg}); copy the file again")
+        return {}
+    except ValueError as error:
+        problems.add(f"{path}: not valid JSON ({error}); copy the file again")
         return {}
     if not isinstance(paths, dict):
         problems.add(f"{path}:1: expected an object with a person a key; copy the file again")
@@ -98,15 +102,17 @@ def _read_split(
     for number, line in enumerate(read_list(root, name, problems), start=1):
         place = f"{root / name}:{number}"
         words = line.split()
-        if not (len(words) == 4 and words[0].isdecimal() and words[1] in MODALITIES):
+        if not (len(words) == 4 and is_count(words[0]) and words[1] in MODALITIES):
             problems.add(
                 f"{place}: expected person, modality (IR, RGB or RGB/IR), camera, tracklet; "
-                f"found {line!r}. Copy the file again"
+                f"found {shortened(line)}. Copy the file again"
             )
             continue
         person, kinds, camera, tracklet = words
         if camera not in CAMERAS:
-            problems.add(f"{place}: unknown camera {camera!r}; known are {', '.join(CAMERAS)}")
+            problems.add(
+                f"{place}: unknown camera {shortened(camera)}; known are {', '.join(CAMERAS)}"
+            )
             continue
         for modality in MODALITIES[kinds]:
             kind = FAKE if fake and modality is Modality.VISIBLE else FOLDERS[modality]
@@ -135,7 +141,9 @@ def _frames(paths: dict[str, Any], person: str, kind: str, camera: str, tracklet
         visible = _frames(paths, person, FOLDERS[Modality.VISIBLE], camera, tracklet)
         old = f"{person}/{FOLDERS[Modality.VISIBLE]}/"
         return [frame.replace(old, f"{person}/{FAKE}/", 1) for frame in visible]
-    listed = isinstance(entry, list) and all(isinstance(frame, str) for frame in entry)
+    listed = isinstance(entry, list) and all(
+        isinstance(frame, str) and inside(frame) for frame in entry
+    )
     return entry if listed else []
 
 

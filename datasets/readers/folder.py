@@ -15,6 +15,7 @@ import re
 from collections.abc import Iterable
 from pathlib import Path
 
+from ...reading import is_count
 from ..folder_scan import SUFFIXES, Problems, Scan
 from ..layouts import check_layout
 from ..registry import register_dataset
@@ -48,8 +49,8 @@ def scan_folder(root: Path, problems: Problems, *, min_frames: int = 1) -> Scan:
                 problems.add(f"{person}: people of {split} need an identity; remove the folder")
                 continue
             found += _person(split, person, problems)
-    numbers = _number({name for _, name, *_ in found if name != UNKNOWN}, r"\d+")
-    cameras = _number({camera for *_, camera, _, _ in found}, r"\D*(\d+)")
+    numbers = _number({name for _, name, *_ in found if name != UNKNOWN}, r"[0-9]{1,18}")
+    cameras = _number({camera for *_, camera, _, _ in found}, r"\D*([0-9]{1,18})")
     scan.listed = {split: [] for split in SPLITS}
     for split, name, modality, camera, tracklet, frames in found:
         key = f"{split}/{name}/{modality.name.lower()}/{camera}/{tracklet}"
@@ -94,8 +95,8 @@ def _folders(folder: Path, problems: Problems) -> list[Path]:
 
 def _natural(path: Path) -> tuple[list[tuple[int, str]], str]:
     """Sorts numbers inside names by value."""
-    parts = re.findall(r"\d+|\D+", path.name)
-    return [(int(p), "") if p.isdecimal() else (-1, p) for p in parts], path.name
+    parts = re.findall(r"[0-9]+|[^0-9]+", path.name)
+    return [(int(p), "") if is_count(p) else (-1, p) for p in parts], path.name
 
 
 def _number(names: set[str], pattern: str) -> dict[str, int]:

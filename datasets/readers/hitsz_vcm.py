@@ -12,6 +12,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
+from ...reading import shortened, whole_number
 from ..folder_scan import Problems, Scan, read_list, unique_key
 from ..layouts import check_layout
 from ..registry import register_dataset
@@ -30,7 +31,8 @@ FILES = (
 )
 MODALITIES = {1: Modality.INFRARED, 2: Modality.VISIBLE}
 FOLDERS = {Modality.INFRARED: "ir", Modality.VISIBLE: "rgb"}
-FRAME_NAME = re.compile(r"(?P<prefix>(\d+)M([12])D(\d+)T\d+)F(.+)")
+# No slash in what becomes a file name: a list leads to no other folder.
+FRAME_NAME = re.compile(r"(?P<prefix>([0-9]{1,18})M([12])D([0-9]{1,18})T[0-9]+)F([^/\\\0]+)")
 ROW = "five integers: modality (1 infrared, 2 visible), first and last line, person, camera"
 
 
@@ -83,7 +85,7 @@ def _read_split(root: Path, split: str, scan: Scan, problems: Problems) -> list[
         track = None
         numbers = _integers(row)
         if numbers is None or len(numbers) != 5 or numbers[0] not in MODALITIES:
-            problems.add(f"{place}: expected {ROW}; found {row!r}. Copy the file again")
+            problems.add(f"{place}: expected {ROW}; found {shortened(row)}. Copy the file again")
         elif not 1 <= numbers[1] <= numbers[2] <= len(names):
             problems.add(
                 f"{place}: the track takes lines {numbers[1]} to {numbers[2]} of {names_file}, "
@@ -117,7 +119,7 @@ def _read_names(
         if match is None:
             problems.add(
                 f"{root / file}:{number}: expected a frame name like 0001M2D3T1F1.jpg; "
-                f"found {name!r}. Copy the file again"
+                f"found {shortened(name)}. Copy the file again"
             )
             frames.append(None)
             continue
@@ -165,7 +167,9 @@ def _read_queries(root: Path, rows: int, problems: Problems) -> list[int]:
         place = f"{root / QUERY_FILE}:{number}"
         indices = _integers(line)
         if indices is None:
-            problems.add(f"{place}: expected row numbers; found {line!r}. Copy the file again")
+            problems.add(
+                f"{place}: expected row numbers; found {shortened(line)}. Copy the file again"
+            )
             continue
         for index in indices:
             if not 1 <= index <= rows:
@@ -182,7 +186,7 @@ def _read_queries(root: Path, rows: int, problems: Problems) -> list[int]:
 
 def _integers(line: str) -> list[int] | None:
     try:
-        return [int(word) for word in line.split()]
+        return [whole_number(word) for word in line.split()]
     except ValueError:
         return None
 

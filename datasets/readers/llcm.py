@@ -27,7 +27,7 @@ CAMERAS: tuple[Camera, ...] = (
     *((f"test_nir/cam{n}", n, Modality.INFRARED) for n in range(1, 10) if n != 3),
 )
 NEEDED = (*TRAIN_FILES.values(), TEST_FILE, *(folder for folder, _, _ in CAMERAS))
-CAMERA_PART = re.compile(r"(?:.*_c|cam)0*(\d+)(?:[_.].*)?", re.IGNORECASE)
+CAMERA_PART = re.compile(r"(?:.*_c|cam)0*([0-9]{1,18})(?:[_.].*)?", re.IGNORECASE)
 
 
 def scan_llcm(root: Path, problems: Problems) -> Scan:

@@ -53,7 +53,7 @@ def test_no_reader_in_the_package_allows_pickled_code():
         for call in re.finditer(r"torch\.load\((?!path, weights_only=False\) and pass)", text):
             found += 1
             assert "weights_only=True" in text[call.start() : call.start() + 120], source
-    assert found >= 2
+    assert found >= 1
 
 
 def test_a_checkpoint_survives_a_write_that_was_cut_off(tmp_path):

@@ -37,6 +37,9 @@ def records(clusters=(30, 31, 32), mean=(0.1, 0.2, 0.3), counts="train 40"):
             "stage": "intra_modality",
             "epoch": epoch,
             "protocol": "hitsz-vcm/v2i",
+            "rule": "standard",
+            "query": 21,
+            "gallery": 22,
             "mAP": value,
             "rank1": value,
         }

@@ -130,7 +130,7 @@ def test_test_split_and_features(tmp_path):
         ("index,key\n", "the columns should be index, key, split"),
         (HEADER + "0,a,train,visible,1,2,f.jpg\n", "line 2: not a test track"),
         (HEADER + "0,a,query,thermal,1,2,f.jpg\n", "line 2: not a track"),
-        (HEADER + "0,a,query\n", "line 2: not a track"),
+        (HEADER + "0,a,query\n", "line 2: 7 cells expected, 3 found"),
     ],
 )
 def test_malformed_test_tracks_are_named(tmp_path, text, message):

@@ -1,0 +1,51 @@
+"""What a network's file says about its network, checked before anything is built from it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from ..reading import shortened
+
+LARGEST_SIDE, MOST_FRAMES = 4096, 4096
+COUNTS = {
+    "num_identities": (0, 2**31 - 1),
+    "num_frames": (1, MOST_FRAMES),
+    "test_frames": (1, MOST_FRAMES),
+    "img_h": (1, LARGEST_SIDE),
+    "img_w": (1, LARGEST_SIDE),
+    "step": (0, 2**63 - 1),
+}
+OPTIONAL_COUNTS = {"trial": (1, 1000), "seed": (0, 2**63 - 1)}
+TEXTS = ("network", "backbone", "stage")
+
+
+def check_facts(facts: Any) -> dict[str, Any]:
+    """Refuses facts that no training writes.
+
+    Args:
+        facts: what the file holds beside its weights.
+
+    Returns:
+        The facts.
+
+    Raises:
+        ValueError: one is missing, or is of another type or size than it can be.
+    """
+    if not isinstance(facts, Mapping):
+        raise ValueError(f"expected facts by name, found {shortened(facts)}")
+    missing = [name for name in (*COUNTS, *TEXTS, "flip") if name not in facts]
+    if missing:
+        raise ValueError(f"there is no {', '.join(missing)}")
+    for name, (least, most) in {**COUNTS, **OPTIONAL_COUNTS}.items():
+        value = facts.get(name, least)
+        if not isinstance(value, int) or isinstance(value, bool) or not least <= value <= most:
+            raise ValueError(
+                f"{name}: expected a whole number from {least} to {most}, found {shortened(value)}"
+            )
+    for name in TEXTS:
+        if not isinstance(facts[name], str):
+            raise ValueError(f"{name}: expected a text, found {shortened(facts[name])}")
+    if not isinstance(facts["flip"], bool):
+        raise ValueError(f"flip: expected true or false, found {shortened(facts['flip'])}")
+    return dict(facts)
