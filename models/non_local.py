@@ -36,6 +36,7 @@ class NonLocalBlock(nn.Module):
         if xavier:
             for conv in (self.theta, self.phi, self.g, self.project):
                 nn.init.xavier_uniform_(conv.weight)
+                assert conv.bias is not None
                 nn.init.zeros_(conv.bias)
 
     def forward(self, frames: Tensor, num_frames: int = 1) -> Tensor:
