@@ -9,13 +9,14 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import TypeVar, cast
 
 import torch
 from tqdm import tqdm
 
 from ..datasets.clip_loader import ClipLoader
 from ..datasets.clip_reader import ClipReader
+from ..datasets.resize import Filter
 from ..distributed import ranks
 from ..distributed.split_batch import split_batches
 from ..errors import UserError
@@ -173,7 +174,6 @@ def _training(
 
 def _extraction(session: Session, model: Network, options: TrainingOptions) -> Seconds:
     tracks = session.tracks[: options.batch_size]
-    assert options.resize != "auto"  # the options have resolved it
     started = time.perf_counter()
     reader = ClipReader(
         tracks,
@@ -182,7 +182,7 @@ def _extraction(session: Session, model: Network, options: TrainingOptions) -> S
         num_frames=options.num_frames,
         cache="none",
         skip_corrupt=options.skip_corrupt,
-        resize=options.resize,
+        resize=cast(Filter, options.resize),
     )
     everything = [list(range(len(tracks)))]
     ((clips, _),) = ClipLoader(reader, everything, mode="test", num_frames=options.test_frames)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import cast
 
 from tqdm import tqdm
 
 from ..datasets.clip_reader import ClipReader
 from ..datasets.errors import DatasetError
 from ..datasets.options import FrameOptions
+from ..datasets.resize import Filter
 from ..datasets.track import Track
 from ..distributed import processes, ranks
 from ..errors import shorten
@@ -58,8 +60,6 @@ class FrameSource:
                 leave=False,
                 unit="frame",
             ) as bar:
-                resize = options.test_resize if name == "test" else options.resize
-                assert resize != "auto"  # the options have resolved it
                 self._readers[name] = ClipReader(
                     tracks,
                     height=options.img_h,
@@ -68,7 +68,7 @@ class FrameSource:
                     cache=options.cache,
                     cache_dir=options.cache_dir,
                     skip_corrupt=self._skip_corrupt,
-                    resize=resize,
+                    resize=cast(Filter, options.test_resize if name == "test" else options.resize),
                     cache_limit=_cache_limit(),
                     progress=bar.update,
                 )
