@@ -12,6 +12,8 @@ import yaml
 
 from .reading import parse_yaml, read_text
 
+LONGEST_PATH = 4096
+
 
 class OptionError(ValueError):
     """A value that an option does not take.
@@ -123,6 +125,8 @@ def _complaint(value: Any) -> str:
         return f"is a finite number; got {value}"
     if isinstance(value, (str, Path)) and "\0" in str(value):
         return "holds no NUL character"
+    if isinstance(value, Path) and len(str(value)) > LONGEST_PATH:
+        return f"is a path of at most {LONGEST_PATH:,} characters; got {len(str(value)):,}"
     return ""
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-CASES = 40
+CASES = 30
 SEED = 7
 
 
