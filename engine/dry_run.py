@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import TypeVar, cast
 
 import numpy as np
 import torch
@@ -19,6 +19,7 @@ from tqdm import tqdm
 
 from ..datasets.clip_loader import ClipLoader
 from ..datasets.clip_reader import ClipReader
+from ..datasets.resize import Filter
 from ..datasets.track import Modality
 from ..distributed import ranks
 from ..distributed.split_batch import split_batches
@@ -262,7 +263,7 @@ def _extraction(session: Session, model: Network, options: TrainingOptions) -> S
         num_frames=options.num_frames,
         cache="none",
         skip_corrupt=options.skip_corrupt,
-        resize=options.resize,
+        resize=cast(Filter, options.resize),
     )
     everything = [list(range(len(tracks)))]
     ((clips, _),) = ClipLoader(reader, everything, mode="test", num_frames=options.test_frames)

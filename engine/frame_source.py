@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import cast
 
 from tqdm import tqdm
 
 from ..datasets.clip_reader import ClipReader
 from ..datasets.errors import DatasetError
 from ..datasets.options import FrameOptions
+from ..datasets.resize import Filter
 from ..datasets.track import Track
 from ..distributed import ranks
 from ..errors import shorten
@@ -56,7 +58,7 @@ class FrameSource:
                     cache=options.cache,
                     cache_dir=options.cache_dir,
                     skip_corrupt=self._skip_corrupt,
-                    resize=options.test_resize if name == "test" else options.resize,
+                    resize=cast(Filter, options.test_resize if name == "test" else options.resize),
                     progress=bar.update,
                 )
             self._say_disk(name, self._readers[name])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import ClassVar
 
@@ -59,7 +60,9 @@ class M3ReID(BNNeckNetwork):
         self.backbone_name = backbone
         parts = build_backbone(backbone, last_stride=last_stride, weights=weights)
         self.stem = parts.stem
-        self.trunk = NonLocalTrunk(parts, NonLocalBlock)
+        # As released; from random weights a thin network learnt less with it (docs/methods.md).
+        xavier = not backbone.startswith("thin")
+        self.trunk = NonLocalTrunk(parts, partial(NonLocalBlock, xavier=xavier))
         channels = self.trunk.out_channels
         self.pool = MultiViewPooling(channels, heads)
         self.add_neck(channels * self.pool.out_multiple, num_identities)

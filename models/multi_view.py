@@ -47,6 +47,7 @@ class MultiViewPooling(nn.Module):
         self.tw = nn.Conv2d(channels, heads, 1)
         self.th = nn.Conv2d(channels, heads, 1)
         for view in (self.hw, self.tw, self.th):
+            assert view.bias is not None
             nn.init.zeros_(view.bias)
 
     @property

@@ -12,17 +12,18 @@ class NonLocalBlock(nn.Module):
 
     ``y = BN(W(softmax(theta(x) phi(x)^T) g(x))) + x``; the softmax is taken without a scale. The
     attention runs through the framework's fused kernel, so the matrix of positions × positions is
-    never stored. The convolutions start with Xavier-uniform weights and biases of zero; the final
-    batch norm starts at zero, so a new block changes nothing.
+    never stored. The final batch norm starts at zero: a new block changes nothing.
 
     Wang et al., "Non-local neural networks" (arXiv:1711.07971), equations 4 and 6.
 
     Args:
         channels: channels of the feature map.
         ratio: divisor of the inner width ``channels // ratio``, which is at least 1.
+        xavier: whether the convolutions start with Xavier-uniform weights and biases of zero, or as
+            the framework leaves them.
     """
 
-    def __init__(self, channels: int, ratio: int = 4) -> None:
+    def __init__(self, channels: int, ratio: int = 4, *, xavier: bool = True) -> None:
         super().__init__()
         inner = max(channels // ratio, 1)
         self.theta = nn.Conv2d(channels, inner, 1)
@@ -32,12 +33,11 @@ class NonLocalBlock(nn.Module):
         self.norm = nn.BatchNorm2d(channels)
         nn.init.zeros_(self.norm.weight)
         nn.init.zeros_(self.norm.bias)
-        self._initialise_convolutions()
-
-    def _initialise_convolutions(self) -> None:
-        for conv in (self.theta, self.phi, self.g, self.project):
-            nn.init.xavier_uniform_(conv.weight)
-            nn.init.zeros_(conv.bias)
+        if xavier:
+            for conv in (self.theta, self.phi, self.g, self.project):
+                nn.init.xavier_uniform_(conv.weight)
+                assert conv.bias is not None
+                nn.init.zeros_(conv.bias)
 
     def forward(self, frames: Tensor, num_frames: int = 1) -> Tensor:
         """Lets the positions of each group of frames exchange what they hold.
@@ -88,10 +88,7 @@ class DotProductNonLocalBlock(NonLocalBlock):
     """
 
     def __init__(self, channels: int, inner: int = 1) -> None:
-        super().__init__(channels, ratio=max(channels // inner, 1))
-
-    def _initialise_convolutions(self) -> None:
-        """Keeps the framework's default."""
+        super().__init__(channels, ratio=max(channels // inner, 1), xavier=False)
 
     def attend(self, theta: Tensor, phi: Tensor, g: Tensor) -> Tensor:
         """Sums g over all N positions with the weights theta phi^T / N; see the base class."""

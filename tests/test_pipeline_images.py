@@ -167,7 +167,7 @@ def test_a_killed_run_goes_on_as_if_nothing_had_been(images, baseline, tmp_path,
 
 def test_supervised_images_learn_and_the_checkpoint_gives_the_same_numbers(images, tmp_path):
     output = tmp_path / "supervised"
-    settings = {**DATA, "epochs": 4, "steps": 15, "lr": 6e-3, "optimiser": "adamw"}
+    settings = {**DATA, "epochs": 4, "steps": 15, "lr": 2e-3, "optimiser": "adamw"}
     settings |= {"augmentation": "recolour", "p_num": 6}
     settings |= {"weights": "none", "sampler": "modality-ratio", "supervised": True}
     run_mmm(MMMSettings(data_dir=images, output=output, **settings))
