@@ -134,8 +134,8 @@ def test_the_largest_step_comes_first(tiny_set, tmp_path, monkeypatch):
     monkeypatch.setattr(module, "_training", spy)
     settings = {**BASELINE, "pretrain_tracks": 3, "k_num": 5}
     rehearse_baseline(BaselineSettings(data_dir=tiny_set, output=tmp_path / "run", **settings))
-    # Joint batches take an even number of clips of a cluster: 2 x 3 x 6.
-    assert taken == [("cross_modality", 36), ("pretrain", 12), ("intra_modality", 30)]
+    # A batch of 1a and a joint one of 1b hold 3 x 5 clips of each modality.
+    assert taken == [("intra_modality", 30), ("pretrain", 12), ("cross_modality", 30)]
 
 
 @pytest.mark.parametrize(
