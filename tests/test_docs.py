@@ -12,7 +12,20 @@ from vireid.commands.command_line import ALIASES
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 # Of other programs, or of every command.
-FOREIGN = {"--nproc-per-node", "--logdir", "--help", "--config", "--print-config", "--version"}
+FOREIGN = {
+    "--requeue",
+    "--open-mode",
+    "--time",
+    "--signal",
+    "--trials",
+    "--budget",
+    "--nproc-per-node",
+    "--logdir",
+    "--help",
+    "--config",
+    "--print-config",
+    "--version",
+}
 
 
 def anchors(page):
