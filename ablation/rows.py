@@ -16,6 +16,10 @@ Kind = Literal["stage one", "continued", "stage two", "supervised"]
 PUBLISHED_MIMIC, PUBLISHED_ALIGNMENT = 0.5, 0.05
 # The paper aligns from epoch 15 of 80.
 PUBLISHED_ALIGNMENT_FROM = 15 / 80
+# The released code trains 5 of 100 epochs by cross entropy alone.
+PUBLISHED_CE = 5 / 100
+# As ``weights`` of a row: the network of the seed's stage one.
+STAGE_ONE = "stage-one"
 
 SETS: Mapping[str, tuple[str, ...]] = {
     "steps": ("stage-one", "continued", "matching", "mimic", "alignment", "mimic-alignment"),
@@ -24,6 +28,7 @@ SETS: Mapping[str, tuple[str, ...]] = {
         *("memories-1-prototypes-4", "memories-4-prototypes-4"),
     ),
     "matchers": ("nearest", "one-to-one", "partial"),
+    "variants": ("stage-one", "continued", "recipe", "paper", "released"),
     "supervision": (
         *("stage-one", "recipe", "semi-tracks-0.2", "semi-0.2", "semi-visible", "semi-1"),
         "supervised",
@@ -76,6 +81,7 @@ def predefined_rows(recipe: MMMSettings) -> dict[str, Row]:
         ),
         Row("recipe", "stage two as configured"),
     ]
+    rows += _published_rows(recipe.epochs)
     for k in (1, 2, 4, 8):
         name = "one memory" if k == 1 else f"{k} memories"
         rows.append(
@@ -101,6 +107,29 @@ def predefined_rows(recipe: MMMSettings) -> dict[str, Row]:
     ]
     rows.append(Row("supervised", "supervised", "supervised", {"supervised": True}))
     return {row.name: row for row in rows}
+
+
+def _published_rows(epochs: int) -> list[Row]:
+    """The losses and the matching of the paper and of the released code.
+
+    Both start from ImageNet, and so from random weights where there are none; here they start from
+    stage one's network, so that what differs is what teaches.
+    """
+    losses = {
+        "weights": STAGE_ONE,
+        "memory_weight": 1.0,
+        "contrast_weight": 0.0,
+        "mimic_weight": PUBLISHED_MIMIC,
+        "alignment_weight": PUBLISHED_ALIGNMENT,
+        "alignment_from": max(1, math.ceil(PUBLISHED_ALIGNMENT_FROM * epochs)),
+    }
+    paper = {"variant": "paper", "matcher": "one-to-one", "cost": "paper", "memory_mode": "all"}
+    released = {"variant": "released", "matcher": "nearest", "cost": "released"}
+    ce_epochs = math.ceil(PUBLISHED_CE * epochs)
+    return [
+        Row("paper", "as in the paper", changes={**losses, **paper}),
+        Row("released", "as released", changes={**losses, **released, "ce_epochs": ce_epochs}),
+    ]
 
 
 def choose_rows(wanted: Sequence[str], known: Mapping[str, Row]) -> list[Row]:

@@ -15,7 +15,7 @@ from ..engine.resume import check_same_settings
 from ..errors import UserError
 from ..mmm.epoch_length import fixed_steps
 from ..options import read_yaml, to_yaml
-from .rows import Row, choose_rows, predefined_rows
+from .rows import STAGE_ONE, Row, choose_rows, predefined_rows
 from .settings import AblateSettings
 
 Settings = TypeVar("Settings", BaselineSettings, MMMSettings)
@@ -166,6 +166,8 @@ class _Place:
             before = None
         else:
             changes["baseline"] = stage_one.folder
+            if variant.settings.weights == STAGE_ONE:
+                changes["weights"] = str(stage_one.folder / "encoder.safetensors")
         filled = dataclasses.replace(variant.settings, **changes)
         return Job(label, variant.command, folder, to_yaml(filled), before)
 

@@ -235,6 +235,18 @@ def test_every_set_names_rows_that_exist():
     assert [row.name for row in choose_rows(["nearest", "matchers"], known)] == [*SETS["matchers"]]
 
 
+def test_published_forms_start_from_the_network_of_their_seed(settings):
+    for cell in plan(settings(rows="paper,released,recipe", seeds="0,1")):
+        assert cell.job.before is not None
+        values = yaml.safe_load(cell.job.settings)
+        if cell.row.name == "recipe":
+            assert values["variant"] == "vireid"
+        else:
+            assert values["variant"] == cell.row.name
+            assert Path(values["weights"]) == cell.job.before.folder / "encoder.safetensors"
+            assert f"seed-{cell.seed}" in values["weights"]
+
+
 def test_mean_and_spread():
     assert mean_and_spread([0.5]) == (0.5, None)
     assert mean_and_spread([0.2, 0.4]) == pytest.approx((0.3, 0.02**0.5))
