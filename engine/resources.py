@@ -64,11 +64,12 @@ def size_in(file: Path, name: str) -> float | None:
 
 
 def host_memory(proc: Path = PROC, cgroups: Path = CGROUPS) -> Room | None:
-    """Memory that processes of this one's control groups can still have, swap not counted.
+    """Memory that this process can still have, swap not counted.
 
-    The least of what the machine has available and of what each control group above this process
-    leaves: a container or a batch system ends a process at its group's limit, however much the
-    machine has. Pages of files that a group holds can be dropped, so they count as free.
+    The least of what the machine has available, of what each control group above this process
+    leaves, and of what the process may still address: a container or a batch system ends a process
+    at its limit, however much the machine has. Pages of files that a group holds can be dropped, so
+    they count as free.
 
     Args:
         proc: where the kernel tells of processes and of the machine.
@@ -79,7 +80,7 @@ def host_memory(proc: Path = PROC, cgroups: Path = CGROUPS) -> Room | None:
     """
     available, total = (size_in(proc / "meminfo", name) for name in ("MemAvailable", "MemTotal"))
     rooms = [] if None in (available, total) else [Room(int(available or 0), int(total or 0))]
-    rooms += _group_rooms(proc, cgroups)
+    rooms += [*_group_rooms(proc, cgroups), *_process_room(proc)]
     return min(rooms, key=lambda room: room.free, default=None)
 
 
@@ -90,6 +91,17 @@ def _group_rooms(proc: Path, cgroups: Path) -> Iterator[Room]:
             if limit is not None and usage is not None:
                 free = limit - max(0, usage - _file_pages(folder))
                 yield Room(max(0, free), limit, "the limit of its control group")
+
+
+def _process_room(proc: Path) -> Iterator[Room]:
+    try:
+        import resource
+    except ImportError:  # not on every system
+        return
+    limit, _ = resource.getrlimit(resource.RLIMIT_AS)
+    held = size_in(proc / "self" / "status", "VmSize")
+    if limit != resource.RLIM_INFINITY and held is not None:
+        yield Room(max(0, limit - int(held)), limit, "the limit of its addresses (ulimit -v)")
 
 
 def _groups(proc: Path, cgroups: Path) -> Iterator[Path]:

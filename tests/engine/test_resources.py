@@ -92,6 +92,16 @@ def test_a_machine_with_less_than_its_group_allows(machine):
     assert host_memory(proc, groups) == Room(12 * GIB, 16 * GIB)
 
 
+def test_a_process_may_address_less_than_the_machine_has(machine, monkeypatch):
+    resource = pytest.importorskip("resource")
+    proc, groups = machine
+    lay(proc, {"self/status": f"Name: python\nVmSize: {3 * 2**20} kB\n"})
+    monkeypatch.setattr(resource, "getrlimit", lambda kind: (8 * GIB, resource.RLIM_INFINITY))
+    room = host_memory(proc, groups)
+    assert (room.free, room.total) == (5 * GIB, 8 * GIB)
+    assert "ulimit -v" in str(room)
+
+
 def test_broken_tables_are_no_limit(machine):
     proc, groups = machine
     lay(proc, {"self/cgroup": "0::/\nnonsense\n"})
