@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # All tests under the instruction sets, thread numbers and orders that other machines have, one
-# after another (hours for the whole suite). Arguments go to pytest. Fails if one run fails.
+# after another (hours for the whole suite). Arguments go to pytest. Fails if one run fails. The oldest
+# libraries have a script of their own, test_lowest.sh.
 set -uo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.." || exit 1
 . scripts/environment.sh
@@ -11,15 +12,23 @@ runs=(
     "torch without vectors|ATEN_CPU_CAPABILITY=default|"
     "torch with AVX2|ATEN_CPU_CAPABILITY=avx2|"
     "OpenBLAS of a Haswell|OPENBLAS_CORETYPE=Haswell|"
+    "OpenBLAS of a Zen|OPENBLAS_CORETYPE=Zen|"
     "MKL with AVX2|MKL_ENABLE_INSTRUCTIONS=AVX2|"
     "MKL for any processor|MKL_CBWR=COMPATIBLE|"
     "oneDNN with AVX2|ONEDNN_MAX_CPU_ISA=AVX2|"
     "Numba for any processor|NUMBA_CPU_NAME=generic|"
     "one thread|OMP_NUM_THREADS=1|"
+    "two threads|OMP_NUM_THREADS=2|"
     "four threads|OMP_NUM_THREADS=4|"
     "random order||--random-order --random-order-seed=$RANDOM"
     "three processes|OMP_NUM_THREADS=1|--numprocesses=3"
 )
+if grep -q avx512f /proc/cpuinfo 2>/dev/null; then
+    runs+=(
+        "torch with AVX-512|ATEN_CPU_CAPABILITY=avx512|"
+        "OpenBLAS of a Skylake-X|OPENBLAS_CORETYPE=SkylakeX|"
+    )
+fi
 summary=""
 failed=0
 for run in "${runs[@]}"; do
