@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import torch
 
 from ..configs import small_config
+from ..datasets.registry import known_spec
 from ..distributed import processes, ranks
 from ..errors import UserError
 from ..models.network import Network
@@ -95,7 +96,9 @@ def _said(needs: RunNeeds, short: Sequence[Demand]) -> str:
 
 
 def _last_words(session: Session, options: TrainingOptions, training: str) -> list[str]:
-    small = small_config(training, images=options.num_frames == 1)
+    spec = known_spec(options.dataset)
+    images = spec.images if spec else options.num_frames == 1
+    small = small_config(training, images=images)
     lines = []
     if session.runtime.device.type == "cpu" and small is not None:
         with_gpu = "" if torch.cuda.is_available() else "There is no GPU here. "

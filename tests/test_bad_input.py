@@ -724,8 +724,9 @@ def test_a_full_disk_ends_in_a_sentence(vireid, tiny_set, tmp_path, monkeypatch)
 
     monkeypatch.setattr("vireid.reporting.write_report", full)
     code, said = vireid("report", tmp_path)
-    assert code == 2
-    assert said == "vireid: page.html: No space left on device\n"
+    assert code == 1  # the machine's fault
+    assert said.startswith("vireid: page.html: No space left on device")
+    assert said.count("\n") == 1
 
 
 # interruption

@@ -253,7 +253,7 @@ def test_a_failed_write_leaves_nothing(tmp_path, monkeypatch):
         raise OSError(5, "broken")
 
     monkeypatch.setattr(frame_shard.Path, "replace", fail)
-    with pytest.raises(OSError, match="broken"):
+    with pytest.raises(OSError, match=r"a\.frames"):
         frame_shard.write_shard(tmp_path / "a.frames", pixels, "d", [None], ["x"])
     assert not list(tmp_path.iterdir())
 

@@ -28,11 +28,9 @@ def session_of(settings):
 def stage_one(tmp_path) -> SimpleNamespace:
     torch.manual_seed(7)
     file = tmp_path / "encoder.safetensors"
-    save_model(
-        file,
-        AGW(0, backbone="thin-8"),
-        {"network": "AGW", "backbone": "thin-8", "num_identities": 0, "num_frames": 1},
-    )
+    facts = {"network": "AGW", "backbone": "thin-8", "num_identities": 0, "num_frames": 1}
+    facts |= {"test_frames": 1, "img_h": 64, "img_w": 32, "flip": False}
+    save_model(file, AGW(0, backbone="thin-8"), {**facts, "stage": "baseline", "step": 1})
     return SimpleNamespace(encoder=file)
 
 
