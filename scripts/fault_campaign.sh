@@ -12,6 +12,7 @@ export OMP_NUM_THREADS=1
 export PYTHONPATH="$root/tests${PYTHONPATH:+:$PYTHONPATH}"
 folder="$(mktemp -d)"
 trap 'rm -r "$folder"' EXIT
+mkdir "$folder/input"
 python -m faults.bad_input_campaign --cases "$cases" --seed "$seed" --folder "$folder/input"
 python -m faults.interruption_campaign --trials "$kills" --seed "$seed" --folder "$folder/kills" \
     2>"$folder/kills.log"
