@@ -54,8 +54,7 @@ def expand(
 ) -> None:
     """Joins to each reciprocal set the half-size sets of which more than 2/3 lie inside it.
 
-    ``value`` receives the inner product of row and column where a neighbour list holds it, else
-    NaN.
+    ``value`` receives the product of row and column where a neighbour list holds it, else NaN.
     """
     rows, length = ranks.shape
     inside = np.zeros(rows, np.bool_)
