@@ -12,6 +12,8 @@ from torch import Tensor
 
 # Rows of this squared length (within the tolerance) are used as they lie, without a copy.
 UNIT_TOLERANCE = 2e-6
+# A mean of unit rows is no longer than 1; half precision (bfloat16) rounds it up by as much.
+LONGEST_MEAN = 1 + 2**-8
 BLOCK_ELEMENTS = 1 << 22
 
 
@@ -75,6 +77,56 @@ def unit_rows(features: Tensor | ArrayLike, name: str = "features") -> Tensor:
         ValueError: see :func:`as_matrix`; no row at all.
         TypeError: see :func:`as_matrix`.
     """
+    matrix, lengths = _measured(features, name)
+    return _scaled(matrix, lengths, lengths > 0)
+
+
+def bounded_rows(features: Tensor | ArrayLike, name: str = "features") -> Tensor:
+    """Checks features and brings them to rows no longer than 1, as distances are taken from them.
+
+    Unit rows and means of unit rows (of a clip and its mirror image) stay as they are: a mean is
+    the shorter the less its parts agree, and the published distance looks at that. Where a row is
+    longer than any such mean, the features are of another kind, and all rows are scaled to
+    length 1 as by :func:`unit_rows`.
+
+    Args:
+        features: as for :func:`as_matrix`.
+        name: what to call the argument in a message.
+
+    Returns:
+        Contiguous float32 tensor ``[N, D]`` on the input's device, without a copy where nothing
+        had to be done.
+
+    Raises:
+        ValueError: see :func:`unit_rows`.
+        TypeError: see :func:`as_matrix`.
+    """
+    matrix, lengths = _measured(features, name)
+    means = bool((lengths <= LONGEST_MEAN).all())
+    return _scaled(matrix, lengths, lengths > (1 if means else 0))
+
+
+def missing_length(rows: Tensor) -> Tensor | None:
+    """What rows lack of the squared length 1, halved: h = (1 − ‖x‖²) / 2.
+
+    With it Euclidean distances come from inner products: 1 − ‖x − y‖² / 2 = x·y + h(x) + h(y). A
+    row of zeros has no direction and no distance; it counts as a unit row orthogonal to all.
+
+    Args:
+        rows: ``[N, D]`` float32, as :func:`bounded_rows` returns them.
+
+    Returns:
+        ``[N]`` float32, 0 for unit rows; None where all are.
+    """
+    squared = torch.linalg.vector_norm(rows, dim=1).square()
+    unit = ((squared - 1).abs() <= UNIT_TOLERANCE) | (squared == 0)
+    if unit.all():
+        return None
+    return torch.where(unit, torch.zeros_like(squared), (1 - squared) / 2)
+
+
+def _measured(features: Tensor | ArrayLike, name: str) -> tuple[Tensor, Tensor]:
+    """The checked matrix and the lengths of its rows, ``[N, 1]``, both finite."""
     matrix = as_matrix(features, name)
     if len(matrix) == 0:
         raise ValueError(
@@ -83,11 +135,17 @@ def unit_rows(features: Tensor | ArrayLike, name: str = "features") -> Tensor:
         )
     lengths = torch.linalg.vector_norm(matrix, dim=1, keepdim=True)
     if not torch.isfinite(lengths).all():  # squares overflowed: values beyond 1e19
-        matrix = matrix / matrix.abs().amax(1, keepdim=True).clamp_min(1.0)
+        # What was large stays longer than any mean.
+        matrix = matrix / (matrix.abs().amax(1, keepdim=True) / 2).clamp_min(1.0)
         lengths = torch.linalg.vector_norm(matrix, dim=1, keepdim=True)
-    done = (lengths.square() - 1).abs() <= UNIT_TOLERANCE
-    if not done.all():
-        matrix = matrix / torch.where(done | (lengths == 0), torch.ones_like(lengths), lengths)
+    return matrix, lengths
+
+
+def _scaled(matrix: Tensor, lengths: Tensor, chosen: Tensor) -> Tensor:
+    """Scales the chosen rows, unless they have length 1 already."""
+    chosen = chosen & ((lengths.square() - 1).abs() > UNIT_TOLERANCE)
+    if chosen.any():
+        matrix = matrix / torch.where(chosen, lengths, torch.ones_like(lengths))
     return matrix.float()
 
 

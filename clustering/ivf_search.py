@@ -18,34 +18,44 @@ JUDGED = 500  # rows on which the recall is measured
 logger = logging.getLogger(__name__)
 
 
-def ivf_neighbours(features: Tensor, k: int) -> tuple[Tensor, Tensor]:
+def ivf_neighbours(
+    features: Tensor, k: int, missing: Tensor | None = None
+) -> tuple[Tensor, Tensor]:
     """Looks only into the inverted lists nearest to each row (FAISS IVF, flat).
 
     The share of true neighbours that it finds is measured on some rows and logged as a warning.
 
     Args:
-        features: unit rows ``[N, D]``, float32, on the CPU.
+        features: ``[N, D]`` no longer than 1, float32, on the CPU.
         k: list length with the row itself, 2 ≤ k ≤ N.
+        missing: ``[N]``, see ``missing_length``; None for unit rows. With it the search takes a
+            copy of the features, one column wider.
 
     Returns:
         Similarity ``[N, k − 1]`` and indices ``[N, k − 1]`` of other rows, falling.
     """
     import faiss
 
-    count, width = features.shape
+    stored = asking = features
+    if missing is not None:  # (x, 1)·(y, h) = x·y + h: the nearest by one product again
+        stored = torch.cat([features, missing[:, None]], 1)
+        asking = torch.cat([features, torch.ones_like(missing)[:, None]], 1)
+    count, width = stored.shape
     lists = max(1, min(int(LISTS_PER_ROOT * math.sqrt(count)), count // ROWS_PER_LIST))
     index = faiss.IndexIVFFlat(faiss.IndexFlatIP(width), width, lists, faiss.METRIC_INNER_PRODUCT)
     index.nprobe = min(PROBED, lists)
-    index.train(features.numpy())
-    index.add(features.numpy())
-    found, names = (torch.from_numpy(a) for a in index.search(features.numpy(), k))
+    index.train(stored.numpy())
+    index.add(stored.numpy())
+    found, names = (torch.from_numpy(a) for a in index.search(asking.numpy(), k))
+    if missing is not None:
+        found += missing[:, None]
     similarity, neighbours = _others(found, names)
     short = (names < 0).any(1).nonzero().flatten()
     if len(short):
-        similarity[short], neighbours[short] = matmul_neighbours(features, k, short)
+        similarity[short], neighbours[short] = matmul_neighbours(features, k, missing, short)
 
     judged = torch.randperm(count, generator=torch.Generator().manual_seed(0))[:JUDGED]
-    _, wanted = matmul_neighbours(features, k, judged)
+    _, wanted = matmul_neighbours(features, k, missing, judged)
     hits = (neighbours[judged][:, :, None] == wanted[:, None]).any(2)
     logger.warning(
         "approximate neighbours: recall %.4f of the %d nearest, measured on %d of %d rows "

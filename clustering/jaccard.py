@@ -7,7 +7,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import sparse
 from torch import Tensor
 
-from .feature_check import unit_rows
+from .feature_check import bounded_rows, missing_length
 from .neighbours import nearest_neighbours
 
 
@@ -22,14 +22,16 @@ def jaccard_distance(
 
     The k-reciprocal set of a row holds those of its first k1 neighbours (itself counts) that have
     it among theirs; half-size sets of its members join if more than 2/3 of them lie inside. A row
-    weighs its set by softmax(−(2 − 2·cosine)); the weights are averaged over the first k2
+    weighs its set by softmax(−(2 − 2·inner product)); the weights are averaged over the first k2
     neighbours (k2 = 1: not at all). With s = Σ min of two weight rows, distance = 1 − s/(2 − s).
     Source: Zhong et al., "Re-ranking person re-identification with k-reciprocal encoding", CVPR
     2017, in the form that cluster contrast (arXiv:2103.11568) clusters with; lists are k1 long,
     half lists round(k1/2) + 1 (ties to even). Memory is proportional to what is stored.
 
     Args:
-        features: ``[N, D]`` floating point, tensor (any device) or array; scaled to unit rows.
+        features: ``[N, D]`` floating point, tensor (any device) or array. Unit rows and means of
+            unit rows are taken as they are, neighbours then go by Euclidean distance; if a row is
+            longer than 1 by more than rounding, all are scaled to unit rows.
         k1: neighbours that make a reciprocal set, at least 1; at most N count.
         k2: neighbours of the query expansion, at least 1; at most k1 count.
         modality: ``[N]`` integer codes, any two numbers. If given, the expansion is the mean of
@@ -40,12 +42,13 @@ def jaccard_distance(
         exact duplicates) included; what is not stored is 1. Indices are sorted.
 
     Raises:
-        ValueError: bad features (see ``unit_rows``), k1 or k2 below 1, modality of another length.
+        ValueError: bad features (see ``bounded_rows``), k1 or k2 below 1, modality of another
+            length.
     """
     _check_lengths(k1, k2)
-    unit = unit_rows(features)
-    group = _groups(modality, len(unit))
-    return _distance(unit, *nearest_neighbours(unit, k1), k1, k2, group)
+    rows = bounded_rows(features)
+    group = _groups(modality, len(rows))
+    return _distance(rows, *nearest_neighbours(rows, k1), k1, k2, group)
 
 
 def jaccard_of_neighbours(
@@ -66,14 +69,14 @@ def jaccard_of_neighbours(
         ValueError: see ``jaccard_distance``; lists of another shape.
     """
     _check_lengths(k1, k2)
-    unit = unit_rows(features)
-    shape = (len(unit), min(k1, len(unit)))
+    rows = bounded_rows(features)
+    shape = (len(rows), min(k1, len(rows)))
     if similarity.shape != shape or index.shape != shape:
         raise ValueError(
             f"expected similarity and index {list(shape)}, found {list(similarity.shape)} and "
             f"{list(index.shape)}"
         )
-    return _distance(unit, similarity, index, k1, k2)
+    return _distance(rows, similarity, index, k1, k2)
 
 
 def _check_lengths(k1: int, k2: int) -> None:
@@ -82,7 +85,7 @@ def _check_lengths(k1: int, k2: int) -> None:
 
 
 def _distance(
-    unit: Tensor,
+    rows: Tensor,
     similarity: Tensor,
     index: Tensor,
     k1: int,
@@ -93,8 +96,11 @@ def _distance(
     from .jaccard_graph import graph_of_weights
     from .reciprocal import reciprocal_weights
 
+    missing = missing_length(rows)
+    if missing is not None:  # neighbours go by distance, weights by inner product
+        similarity = similarity - missing[:, None] - missing[index]
     half = round(k1 / 2) + 1  # Python rounds ties to even, as wanted
-    return graph_of_weights(*reciprocal_weights(unit, similarity, index, k1, half, k2, group=group))
+    return graph_of_weights(*reciprocal_weights(rows, similarity, index, k1, half, k2, group=group))
 
 
 def _groups(modality: Tensor | ArrayLike | None, count: int) -> NDArray[np.int32] | None:

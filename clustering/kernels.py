@@ -42,7 +42,7 @@ def expand(
     start: int,
     stop: int,
     ranks: NDArray[np.int32],
-    similarity: NDArray[np.float32],
+    product: NDArray[np.float32],
     near: NDArray[np.int32],
     near_count: NDArray[np.int32],
     half: NDArray[np.int32],
@@ -54,7 +54,7 @@ def expand(
 ) -> None:
     """Joins to each reciprocal set the half-size sets of which more than 2/3 lie inside it.
 
-    ``value`` receives the similarity of row and column where a neighbour list holds it, else NaN.
+    ``value`` receives the product of row and column where a neighbour list holds it, else NaN.
     """
     rows, length = ranks.shape
     inside = np.zeros(rows, np.bool_)
@@ -87,11 +87,11 @@ def expand(
                 f = members[n]
                 known = np.float32(np.nan)
                 if place[f] >= 0:
-                    known = similarity[i, place[f]]
+                    known = product[i, place[f]]
                 else:
                     for q in range(length):
                         if ranks[f, q] == i:
-                            known = similarity[f, q]
+                            known = product[f, q]
                             break
                 column[pointer[i] + n] = f
                 value[pointer[i] + n] = known
@@ -113,22 +113,22 @@ def _dot(a: NDArray[np.float32], b: NDArray[np.float32]) -> np.float32:
 
 
 @njit(cache=True, nogil=True)
-def pair_similarity(
+def pair_product(
     start: int,
     stop: int,
     features: NDArray[np.float32],
     left: NDArray[np.int32],
     right: NDArray[np.int32],
-    similarity: NDArray[np.float32],
+    product: NDArray[np.float32],
 ) -> None:
-    """Computes the cosine of listed pairs of unit rows."""
+    """Computes the inner product of listed pairs of rows."""
     for p in range(start, stop):
-        similarity[p] = _dot(features[left[p]], features[right[p]])
+        product[p] = _dot(features[left[p]], features[right[p]])
 
 
 @njit(cache=True, nogil=True)
 def weigh(start: int, stop: int, pointer: NDArray[np.int64], value: NDArray[np.float32]) -> None:
-    """Turns similarities into a softmax of −(2 − 2·cosine) over each row."""
+    """Turns inner products into a softmax of −(2 − 2·product) over each row."""
     for i in range(start, stop):
         total = 0.0
         for e in range(pointer[i], pointer[i + 1]):

@@ -15,8 +15,8 @@ BLOCK_VALUES = 1 << 24
 
 
 def reciprocal_weights(
-    unit: Tensor,
-    similarity: Tensor,
+    rows: Tensor,
+    products: Tensor,
     index: Tensor,
     k1: int,
     half: int,
@@ -28,8 +28,8 @@ def reciprocal_weights(
     """Weight rows of the expanded k-reciprocal sets, averaged over the first k2 neighbours.
 
     Args:
-        unit: unit rows ``[N, D]``.
-        similarity: ``[N, L]`` of the neighbour lists.
+        rows: ``[N, D]`` float32.
+        products: ``[N, L]``, each row's inner products with its neighbours.
         index: ``[N, L]`` neighbour lists, the row itself first.
         k1: length of the lists that make the sets, at most L.
         half: length of the lists that sets are expanded with.
@@ -45,10 +45,10 @@ def reciprocal_weights(
     k1, k2 = min(k1, length), min(k2, length)
     pointer, column, value = _reciprocal_sets(
         np.ascontiguousarray(ranks[:, :k1]),
-        np.ascontiguousarray(similarity[:, :k1].cpu().numpy()),
+        np.ascontiguousarray(products[:, :k1].cpu().numpy()),
         min(half, k1),
     )
-    _fill_similarities(unit, pointer, column, value)
+    _fill_products(rows, pointer, column, value)
     if scale is not None:
         value -= 1
         value /= np.repeat(scale, np.diff(pointer))
@@ -62,15 +62,15 @@ def reciprocal_weights(
 
 
 def _reciprocal_sets(
-    ranks: NDArray[np.int32], similarity: NDArray[np.float32], half: int
+    ranks: NDArray[np.int32], products: NDArray[np.float32], half: int
 ) -> tuple[NDArray[np.int64], NDArray[np.int32], NDArray[np.float32]]:
-    """Expanded k-reciprocal sets in CSR form, with similarities where the lists hold them."""
+    """Expanded k-reciprocal sets in CSR form, with products where the lists hold them."""
     count, length = ranks.shape
     near, near_count = np.empty((count, length), np.int32), np.empty(count, np.int32)
     run_rows(kernels.reciprocal, count, ranks, length, near, near_count)
     half_near, half_count = np.empty((count, half), np.int32), np.empty(count, np.int32)
     run_rows(kernels.reciprocal, count, ranks, half, half_near, half_count)
-    sets = (ranks, similarity, near, near_count, half_near, half_count)
+    sets = (ranks, products, near, near_count, half_near, half_count)
     pointer, column, value = np.zeros(count + 1, np.int64), *entries(0)
     run_rows(kernels.expand, count, *sets, pointer, column, value, False)
     np.cumsum(pointer, out=pointer)
@@ -79,25 +79,25 @@ def _reciprocal_sets(
     return pointer, column, value
 
 
-def _fill_similarities(
-    unit: Tensor,
+def _fill_products(
+    features: Tensor,
     pointer: NDArray[np.int64],
     column: NDArray[np.int32],
     value: NDArray[np.float32],
 ) -> None:
-    """Computes the similarities that no neighbour list holds, on the device of the features."""
+    """Computes the products that no neighbour list holds, on the device of the features."""
     missing = np.flatnonzero(np.isnan(value))
     left = (np.searchsorted(pointer, missing, side="right") - 1).astype(np.int32)
     right = column[missing]
     found = np.empty(len(missing), np.float32)
-    if unit.device.type == "cpu":
-        run_rows(kernels.pair_similarity, len(missing), unit.numpy(), left, right, found)
+    if features.device.type == "cpu":
+        run_rows(kernels.pair_product, len(missing), features.numpy(), left, right, found)
     else:
-        step = max(1, BLOCK_VALUES // unit.shape[1])
-        rows, columns = (torch.from_numpy(a).to(unit.device) for a in (left, right))
-        with exact_matmul(unit.device):
+        step = max(1, BLOCK_VALUES // features.shape[1])
+        rows, columns = (torch.from_numpy(a).to(features.device) for a in (left, right))
+        with exact_matmul(features.device):
             for a in range(0, len(missing), step):
-                pairs = unit[rows[a : a + step]] * unit[columns[a : a + step]]
+                pairs = features[rows[a : a + step]] * features[columns[a : a + step]]
                 found[a : a + step] = pairs.sum(1).cpu().numpy()
     value[missing] = found
 

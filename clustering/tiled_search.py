@@ -116,7 +116,9 @@ def _scan_columns(
             column = end
 
 
-def tiled_neighbours(features: Tensor, k: int) -> tuple[Tensor, Tensor]:
+def tiled_neighbours(
+    features: Tensor, k: int, missing: Tensor | None = None
+) -> tuple[Tensor, Tensor]:
     """Finds the k − 1 most similar *other* rows of each row.
 
     Every pair is multiplied once: a tile above the diagonal serves its rows and, read the other
@@ -124,8 +126,9 @@ def tiled_neighbours(features: Tensor, k: int) -> tuple[Tensor, Tensor]:
     pair is one number wherever it shows up. Equal similarities go to the lower index.
 
     Args:
-        features: unit rows ``[N, D]``, float32, contiguous, on the CPU.
+        features: ``[N, D]`` no longer than 1, float32, contiguous, on the CPU.
         k: list length with the row itself, 2 ≤ k ≤ N.
+        missing: ``[N]``, see ``missing_length``; None for unit rows.
 
     Returns:
         Similarity ``[N, k − 1]`` float32, falling, and indices ``[N, k − 1]`` int64.
@@ -139,7 +142,11 @@ def tiled_neighbours(features: Tensor, k: int) -> tuple[Tensor, Tensor]:
         for column0 in range(row0, count, TILE):
             right = features[column0 : column0 + TILE]
             tile = buffer[: len(left) * len(right)].view(len(left), len(right))
-            torch.mm(left, right.T, out=tile)
+            if missing is None:
+                torch.mm(left, right.T, out=tile)
+            else:
+                above, beside = missing[column0 : column0 + TILE], missing[row0 : row0 + TILE]
+                torch.add(beside[:, None], above, out=tile).addmm_(left, right.T)
             place = (tile.numpy(), row0, column0, similarity, index)
             run_rows(_scan_rows, len(left), *place)
             run_rows(_scan_columns, len(right), *place)

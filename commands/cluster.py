@@ -24,7 +24,8 @@ class ClusterSettings(Options):
 
     input: Path = option(
         "stage-one run folder, or a .safetensors file of feature matrices [N, D]; identities of a "
-        "matrix NAME may lie beside it as NAME_identities [N]"
+        "matrix NAME may lie beside it as NAME_identities [N]; a matrix with a row longer than 1 "
+        "is scaled to unit rows"
     )
     scan: bool = option("try a grid of eps from one neighbour graph", False)
     grid: tuple[float, ...] | None = option("eps to scan; unset: 0.05 to 0.95", None)

@@ -29,6 +29,9 @@ def clustering_features(
 ) -> Tensor:
     """The features as they are clustered: with or without each camera's mean.
 
+    The Jaccard distance takes means of unit rows as they are, shorter than 1, as published;
+    without each camera's mean all rows are unit rows again.
+
     Args:
         features: [N, D] unit rows, or means of the unit rows of a clip and its mirror image.
         cameras: [N] integers.

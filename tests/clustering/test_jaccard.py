@@ -10,9 +10,10 @@ from hypothesis import strategies as st
 from sklearn.cluster import DBSCAN
 from vireid.clustering import jaccard_graph
 from vireid.clustering.dbscan import dbscan
-from vireid.clustering.jaccard import jaccard_distance
+from vireid.clustering.jaccard import jaccard_distance, jaccard_of_neighbours
 from vireid.clustering.neighbours import nearest_neighbours
 
+CASES = [(30, 6, 45), (13, 4, 14), (20, 1, 43), (40, 32, 53)]  # k1, k2, seed
 VECTORS = sorted((Path(__file__).parents[1] / "conformance").glob("jaccard_*.npz"))
 
 
@@ -31,13 +32,15 @@ def same_partition(a, b):
     return one_to_one and all((x == -1) == (y == -1) for x, y in pairs)
 
 
-def plain_jaccard(features, k1, k2, modality=None):
+def plain_jaccard(features, k1, k2, modality=None, ranks=None):
     """The formula with sets and dense rows, on the neighbour lists of the fast version.
 
-    The lists are tested by themselves; taken from there, ties cannot blur the comparison.
+    The lists are tested by themselves; taken from there, ties cannot blur the comparison. Weights
+    come from the inner products of the rows as they are.
     """
     count = len(features)
-    ranks = nearest_neighbours(features, k1)[1].tolist()
+    if ranks is None:
+        ranks = nearest_neighbours(features, k1)[1].tolist()
     similarity = features.astype(np.float64) @ features.astype(np.float64).T
 
     def reciprocal(i, length):
@@ -75,6 +78,43 @@ def unit_rows(count, width, seed, spread=0.7, groups=5):
     return (rows / np.linalg.norm(rows, axis=1, keepdims=True)).astype(np.float32)
 
 
+def mirror_means(count, width, seed):
+    """Means of two unit rows each, as of a clip and its mirror image, of lengths 0.8 to 1."""
+    rows = unit_rows(count, width, seed)
+    rng = np.random.default_rng(seed + 1)
+    aside = rng.standard_normal((count, width))
+    aside -= (aside * rows).sum(1, keepdims=True) * rows
+    aside /= np.linalg.norm(aside, axis=1, keepdims=True)
+    half_angle = rng.uniform(0, np.arccos(0.8), (count, 1))
+    turned = np.cos(2 * half_angle) * rows + np.sin(2 * half_angle) * aside
+    return ((rows + turned) / 2).astype(np.float32)
+
+
+def euclidean_lists(features, k1, k2):
+    """Full sort of Euclidean distances in float64; no list ends within rounding of the next row."""
+    rows = features.astype(np.float64)
+    distance = ((rows[:, None] - rows[None]) ** 2).sum(2)
+    order = distance.argsort(1)
+    ordered = np.take_along_axis(distance, order, 1)
+    for end in (k1, int(np.around(k1 / 2)) + 1, k2):
+        assert (ordered[:, end] - ordered[:, end - 1]).min() > 5e-5
+    return order[:, :k1].tolist()
+
+
+@pytest.mark.parametrize("balanced", [False, True], ids=["plain", "modality-invariant"])
+@pytest.mark.parametrize(("k1", "k2", "seed"), CASES)
+def test_distances_of_means_are_the_published_ones(k1, k2, seed, balanced):
+    features = mirror_means(160, 24, seed)
+    length = np.linalg.norm(features, axis=1)
+    assert 0.79 < length.min() < 0.85 and 0.99 < length.max() <= 1 + 1e-6
+    modality = np.random.default_rng(seed).integers(0, 2, 160) if balanced else None
+    wanted = plain_jaccard(features, k1, k2, modality, euclidean_lists(features, k1, k2))
+    found = dense(jaccard_distance(features, k1, k2, modality=modality))
+    np.testing.assert_allclose(found, wanted, rtol=0, atol=5e-6)
+    scaled = features / length[:, None]
+    assert np.abs(dense(jaccard_distance(scaled, k1, k2, modality=modality)) - found).max() > 0.05
+
+
 @pytest.mark.parametrize("path", VECTORS, ids=lambda path: path.stem)
 def test_published_distances_and_partitions(path):
     case = np.load(path)
@@ -97,10 +137,11 @@ def test_all_vectors_are_here():
     k2=st.integers(1, 12),
     balanced=st.booleans(),
     doubled=st.booleans(),
+    means=st.booleans(),
     seed=st.integers(0, 10_000),
 )
-def test_distances_equal_the_plain_version(count, k1, k2, balanced, doubled, seed):
-    features = unit_rows(count, 9, seed)
+def test_distances_equal_the_plain_version(count, k1, k2, balanced, doubled, means, seed):
+    features = (mirror_means if means else unit_rows)(count, 9, seed)
     if doubled:
         features[count // 2 :] = features[: count - count // 2]
     modality = np.random.default_rng(seed).choice([3, 7], count) if balanced else None
@@ -124,8 +165,9 @@ def test_form_of_the_result(count, k1, k2, seed):
     assert (full < 1).sum() == graph.nnz, "everything below 1 is stored, the diagonal too"
 
 
-def test_exact_duplicates_are_stored_zeros_and_cluster():
-    features = np.repeat(unit_rows(12, 16, 0, groups=12), 5, axis=0)
+@pytest.mark.parametrize("length", [1, 0.87])
+def test_exact_duplicates_are_stored_zeros_and_cluster(length):
+    features = np.repeat(np.float32(length) * unit_rows(12, 16, 0, groups=12), 5, axis=0)
     graph = jaccard_distance(features, 5, 1)
     assert graph.nnz == 12 * 5 * 5
     np.testing.assert_array_equal(graph.data, 0)
@@ -162,6 +204,23 @@ def test_form_of_the_input_does_not_matter():
         dense(jaccard_distance(half, 8, 3)),
         dense(jaccard_distance(half.astype(np.float32), 8, 3)),
     )
+
+
+def test_rows_longer_than_means_are_scaled():
+    features = mirror_means(50, 8, 2)
+    unit = features / np.linalg.norm(features, axis=1, keepdims=True)
+    wanted = dense(jaccard_distance(unit, 8, 3))
+    one_long = features.copy()
+    one_long[7] *= 20
+    for form in (20 * features, one_long, 1e30 * features):
+        found = dense(jaccard_distance(form, 8, 3))
+        np.testing.assert_allclose(found, wanted, atol=1e-6)
+
+
+def test_lists_that_are_there_give_the_same_distances_of_means():
+    features = mirror_means(50, 8, 3)
+    graph = jaccard_of_neighbours(features, *nearest_neighbours(features, 8), 8, 3)
+    np.testing.assert_array_equal(dense(graph), dense(jaccard_distance(features, 8, 3)))
 
 
 def test_codes_of_the_modalities_do_not_matter():
@@ -211,5 +270,8 @@ def test_nan_is_named_and_nothing_is_refused():
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
 def test_cuda_features_give_the_same_distances():
     features = unit_rows(300, 32, 0)
+    on_gpu = dense(jaccard_distance(torch.from_numpy(features).cuda(), 20, 6))
+    np.testing.assert_allclose(on_gpu, dense(jaccard_distance(features, 20, 6)), atol=5e-6)
+    features = mirror_means(300, 32, 0)
     on_gpu = dense(jaccard_distance(torch.from_numpy(features).cuda(), 20, 6))
     np.testing.assert_allclose(on_gpu, dense(jaccard_distance(features, 20, 6)), atol=5e-6)

@@ -5,7 +5,13 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from vireid.clustering import ivf_search, matmul_search, neighbours, tiled_search
+from vireid.clustering import (
+    feature_check,
+    ivf_search,
+    matmul_search,
+    neighbours,
+    tiled_search,
+)
 from vireid.clustering.neighbours import nearest_neighbours
 
 
@@ -41,7 +47,9 @@ def search(request, monkeypatch):
     if request.param == "any device":
         monkeypatch.setattr(matmul_search, "BLOCK_SIMILARITIES", 700)
         monkeypatch.setattr(
-            neighbours, "_search", lambda unit, k, _: matmul_search.matmul_neighbours(unit, k)
+            neighbours,
+            "_search",
+            lambda rows, missing, k, _: matmul_search.matmul_neighbours(rows, k, missing),
         )
     return nearest_neighbours
 
@@ -55,6 +63,86 @@ def test_neighbours_equal_the_full_sort(search, count, k):
     assert similarity.dtype == torch.float32 and index.dtype == torch.int64
     np.testing.assert_array_equal(index, wanted_index)
     np.testing.assert_allclose(similarity, wanted_similarity, atol=1e-6)
+
+
+def means(count, width, seed, least=0.8):
+    """Rows of lengths from ``least`` to 1, some of them exactly 1."""
+    rng = np.random.default_rng(seed)
+    rows = rng.standard_normal((count, width)) + rng.standard_normal(width)
+    length = np.where(rng.random(count) < 0.2, 1, rng.uniform(least, 1, count))
+    return (rows * (length / np.linalg.norm(rows, axis=1))[:, None]).astype(np.float32)
+
+
+def nearness(rows):
+    """1 - d²/2 of all pairs in float64; a row of zeros is a unit row orthogonal to all."""
+    rows = rows.astype(np.float64)
+    distance = ((rows[:, None] - rows[None]) ** 2).sum(2)
+    zero = ~rows.any(1)
+    squared = (rows**2).sum(1)
+    distance[zero] = 1 + squared
+    distance[:, zero] = 1 + squared[:, None]
+    distance[np.ix_(zero, zero)] = 2
+    return 1 - distance / 2
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    count=st.integers(1, 70),
+    k=st.integers(1, 12),
+    least=st.sampled_from([0.05, 0.8, 0.99]),
+    zeros=st.integers(0, 2),
+    tiled=st.booleans(),
+    seed=st.integers(0, 1000),
+)
+def test_rows_shorter_than_one_are_near_by_euclidean_distance(count, k, least, zeros, tiled, seed):
+    rows = means(count, 7, seed, least)
+    rows[:zeros] = 0
+    if tiled or not zeros < count:
+        similarity, index = nearest_neighbours(rows, k)
+    else:
+        tensor = torch.from_numpy(rows)
+        own = nearest_neighbours(rows, 1)
+        found = matmul_search.matmul_neighbours(
+            tensor, min(k, count), feature_check.missing_length(tensor)
+        )
+        similarity, index = (torch.cat(part, 1) for part in zip(own, found, strict=True))
+    wanted = nearness(rows)
+    np.testing.assert_allclose(
+        similarity, np.take_along_axis(wanted, index.numpy(), 1), rtol=0, atol=2e-6
+    )
+    others = np.where(np.eye(count, dtype=bool), np.inf, wanted)  # the row itself leads
+    best = -np.sort(-others, axis=1)[:, 1 : similarity.shape[1]]
+    np.testing.assert_allclose(similarity[:, 1:], best, rtol=0, atol=2e-6)
+    np.testing.assert_array_equal(index[:, 0], np.arange(count))
+
+
+def test_a_row_longer_than_any_mean_makes_all_unit_rows(search):
+    rows = means(40, 6, 0)
+    unit = rows / np.linalg.norm(rows, axis=1, keepdims=True)
+    as_unit, as_means = search(unit, 6), search(rows, 6)
+    assert not torch.equal(as_means[1], as_unit[1])
+    one_hot = rows.copy()
+    one_hot[3] = np.eye(6)[2]
+    as_unit_with_one_hot = search(np.where(np.arange(40)[:, None] == 3, one_hot, unit), 6)
+    for factor in (20, 1e30):  # the square of the second overflows
+        for wanted, one in ((as_unit, rows), (as_unit_with_one_hot, one_hot)):
+            long = one.copy()
+            long[3] *= factor
+            found = search(long, 6)
+            assert torch.equal(found[1], wanted[1])
+            torch.testing.assert_close(found[0], wanted[0], rtol=0, atol=1e-6)
+
+
+def test_half_precision_leaves_means_means(search):
+    rows = torch.from_numpy(means(40, 6, 1))
+    rows[5] *= 1.002 / rows[5].norm()
+    wanted = rows.clone()
+    wanted[5] /= wanted[5].norm()
+    similarity, index = search(rows, 6)
+    np.testing.assert_allclose(
+        similarity, np.take_along_axis(nearness(wanted.numpy()), index.numpy(), 1), atol=2e-6
+    )
+    assert float(torch.linalg.vector_norm(rows.bfloat16().float(), dim=1).max()) < 1 + 2**-8
 
 
 @settings(max_examples=25, deadline=None)
@@ -161,6 +249,19 @@ def test_inverted_lists_say_their_recall(caplog):
     assert (similarity.diff(dim=1) <= 0).all()
 
 
+def test_inverted_lists_find_the_nearest_of_means(caplog):
+    features = torch.nn.functional.normalize(people(40, 20, 16, 0.5, 1), dim=1)
+    length = torch.rand(len(features), 1, generator=torch.Generator().manual_seed(2))
+    features *= 0.8 + 0.2 * length
+    similarity, index = nearest_neighbours(features, 10, approximate=True)
+    _, wanted = nearest_neighbours(features, 10)
+    hits = (index[:, 1:, None] == wanted[:, None, 1:]).any(2).double().mean().item()
+    assert hits > 0.9
+    assert float(caplog.text.split("recall ")[1].split()[0]) == pytest.approx(hits, abs=0.02)
+    true = np.take_along_axis(nearness(features.numpy()), index.numpy(), 1)
+    np.testing.assert_allclose(similarity, true, rtol=0, atol=2e-6)
+
+
 def test_lists_that_inverted_lists_leave_short_are_filled(monkeypatch, caplog):
     monkeypatch.setattr(ivf_search, "PROBED", 1)
     monkeypatch.setattr(ivf_search, "ROWS_PER_LIST", 10)
@@ -181,6 +282,18 @@ def test_cuda_finds_the_same_neighbours():
     assert torch.equal(there[0].cpu(), similarity), "products are exact"
     unlike = similarity[:, -1:] < similarity  # which equals end a list is left open
     assert torch.equal(there[1].cpu()[unlike], index[unlike])
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+def test_cuda_finds_the_nearest_of_means():
+    features = means(500, 16, 0)
+    similarity, index = nearest_neighbours(torch.from_numpy(features).cuda(), 20)
+    torch.testing.assert_close(
+        similarity.cpu(), nearest_neighbours(features, 20)[0], rtol=0, atol=4e-6
+    )
+    true = np.take_along_axis(nearness(features), index.cpu().numpy(), 1)
+    np.testing.assert_allclose(similarity.cpu(), true, rtol=0, atol=4e-6)
 
 
 @pytest.mark.gpu

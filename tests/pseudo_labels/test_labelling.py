@@ -5,6 +5,8 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
+from vireid.clustering.dbscan import dbscan
+from vireid.clustering.jaccard import jaccard_distance
 from vireid.clustering.options import ClusteringOptions
 from vireid.clustering.pseudo_labels import DegenerateClustering
 from vireid.datasets.track import Modality
@@ -87,6 +89,23 @@ def test_sound_clusters_are_counted_within_their_modality():
     assert labels[:72].max() == 7
     assert labels[72:].max() == 4
     assert session.said == []
+
+
+def test_means_are_clustered_as_they_are():
+    first, second = people(spread=1.1, seed=8), people(spread=1.1, seed=8).flip(1)
+    features, session = session_of(first, (2 * first + second) / 3)
+    unit = torch.nn.functional.normalize(features, dim=1)
+    options = config(eps=0.5, joint_k1=12, joint_k2=3)
+    within = intra_modality_labels(features, session.modalities, options, say=session.say)
+    joint = joint_labels(features, session.modalities, options, say=session.say)
+    graph = jaccard_distance(features[72:], 12, 3)
+    np.testing.assert_array_equal(within[72:], dbscan(graph, 0.5, 4))
+    graph = jaccard_distance(features, 12, 3, modality=session.modalities)
+    np.testing.assert_array_equal(joint, dbscan(graph, 0.5, 4))
+    scaled = intra_modality_labels(unit, session.modalities, options, say=session.say)
+    np.testing.assert_array_equal(within[:72], scaled[:72])
+    assert (within[72:] != scaled[72:]).any()
+    assert (joint != joint_labels(unit, session.modalities, options, say=session.say)).any()
 
 
 def test_without_a_joint_cluster_of_both_modalities_it_is_said():
