@@ -1,3 +1,3 @@
 """Visible-infrared person re-identification with and without labels."""
 
-__version__ = "0.2.0"
+__version__ = "0.3.0"

@@ -12,7 +12,7 @@ setup(
     name="vireid",
     # Build tools run this file under another name, and would ship it with the package.
     script_name="setup.py",
-    version="0.2.0",
+    version="0.3.0",
     description="Visible-infrared person re-identification, without labels, by memory matching",
     long_description=(ROOT / "README.md").read_text(encoding="utf-8"),
     long_description_content_type="text/markdown",
