@@ -57,7 +57,7 @@ def images_of(case):
     return torch.cat(views).double()
 
 
-@each_vector("step_agw_released*.npz")
+@each_vector("step_agw_*.npz", holding="warm_losses")
 def test_weights_after_each_step_and_after_the_pass_for_prototypes(vector, tmp_path):
     case = arrays(vector)
     keys, used = names(case["keys_utf8"]), case["used"].astype(bool)
