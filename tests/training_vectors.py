@@ -18,12 +18,16 @@ FOLDER = Path(
 )
 
 
-def each_vector(pattern: str) -> pytest.MarkDecorator:
+def each_vector(pattern: str, holding: str | None = None) -> pytest.MarkDecorator:
     """Runs a test once a file that matches ``pattern``; its argument ``vector`` is the path.
 
-    A pattern without a file gives one test, which fails.
+    ``holding`` takes only ``.npz`` files with an array of this name: what a file tests shows in it,
+    and its name may say no more than the network. A pattern without a file gives one test, which
+    fails.
     """
     found = sorted(FOLDER.glob(pattern))
+    if holding is not None:
+        found = [path for path in found if holding in arrays(path)]
     if not found:
         return pytest.mark.parametrize("vector", [FOLDER / pattern], ids=["no file"])
     return pytest.mark.parametrize("vector", found, ids=[path.stem for path in found])

@@ -10,30 +10,33 @@ from vireid.evaluation.features import collect_features
 
 
 class Given(nn.Module):
-    """Embeds clips of 1 x 2 pixels: the plain ones are dark on the left.
-
-    The right pixel, or the left one of a mirrored clip, is the number of the feature.
-    """
+    """Embeds clips of 1 x 2 pixels, of the tracks ``rows``: the plain ones are dark on the left."""
 
     def __init__(self, plain, mirrored):
         super().__init__()
         self.features = torch.stack([plain, mirrored])
+        self.rows = None
 
     def embed(self, images, modalities):
-        sides = images[:, 0, 0, 0]
-        flipped = (sides[:, 0] > sides[:, 1]).long()
-        order = images.amax((1, 2, 3, 4)).argsort().argsort()
-        return self.features[flipped, order]
+        left, right = images[:, 0, 0, 0].unbind(1)
+        return self.features[(left > right).long(), self.rows]
 
 
 def extracted(data, **how):
     count = len(data["features_plain"])
-    clips = torch.zeros(count, 1, 3, 1, 2, dtype=torch.uint8)
-    clips[..., 1] = 1 + torch.arange(count, dtype=torch.uint8).view(-1, 1, 1, 1)
     model = Given(*(torch.from_numpy(data[f"features_{view}"]) for view in ("plain", "mirrored")))
     encoder = Encoder(model, Runtime("cpu", "fp32"), **how)
-    batches = [(clips, torch.arange(count))]
-    return collect_features(lambda clips, index: encoder(clips), batches, count).numpy()
+
+    def encode(clips, index):
+        model.rows = index
+        return encoder(clips)
+
+    clip = torch.tensor([0, 255], dtype=torch.uint8).expand(1, 3, 1, 2)
+    batches = [
+        (clip.expand(len(rows), 1, 3, 1, 2), rows)
+        for rows in torch.arange(count).flip(0).split(max(1, count // 2))
+    ]
+    return collect_features(encode, batches, count).numpy()
 
 
 @each_vector("flip_average_*.npz")

@@ -94,7 +94,10 @@ def test_scores_of_every_trial(vector, world, kind, mode):
     (result,) = evaluate(features, tracks, protocols)
     for number in trials_of(data, mode):
         found, start = result.trials[number], f"{mode}_{kind}_trial{number}"
-        np.testing.assert_allclose(found.cmc, data[f"{start}_cmc"], rtol=0, atol=1e-6)
+        wanted = data[f"{start}_cmc"]
+        # The released curve ends with the last identity; ours keeps its last value.
+        wanted = np.pad(wanted, (0, len(found.cmc) - len(wanted)), mode="edge")
+        np.testing.assert_allclose(found.cmc, wanted, rtol=0, atol=1e-6)
         assert found.mAP == pytest.approx(float(data[f"{start}_mAP"]), rel=0, abs=1e-6)
         assert found.mINP == pytest.approx(float(data[f"{start}_mINP"]), rel=0, abs=1e-6)
 

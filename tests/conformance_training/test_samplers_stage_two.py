@@ -38,6 +38,8 @@ def test_the_lists_hold_every_image_and_then_the_first_ones_again(vector):
             assert len(sampler(FULL)) == case["batches_of_24"]
             assert repeated(pair[0] for pair in pairs) == case["visible_twice"]
             assert case["every_visible"] == ({pair[0] for pair in pairs} == set(range(visible)))
+        if slots[1] == slots[0] <= 2 * infrared:
+            assert case["every_infrared"] == (len({pair[1] for pair in pairs}) == infrared)
         # The released code leaves the last, unfilled batch out; ours has none and shows all.
         whole = UnpairedBatchSampler(np.zeros(len(modalities), int), modalities, FULL)
         rows = Counter(row for batch in whole for row in batch)

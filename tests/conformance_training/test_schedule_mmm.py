@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from training_vectors import each_vector, facts
 from vireid.cli import main
+from vireid.mmm.released_losses import MARGIN
 
 CONFIGS = Path(__file__).parents[2] / "configs"
 PATTERN = "schedule_mmm*.json"
@@ -109,7 +110,9 @@ def test_stage_two_as_released(vector, name, printed):
         assert ("triplet" in ours) == weights["weighted"]
     assert [phase["from_epoch"] - 1 for phase in found["phases"]] == [0, published["warm_epochs"]]
     main_phase = published["main_phase"]
-    batch = found["phases"][-1]["batches"][0]
+    warm, batch = (phase["batches"][0] for phase in found["phases"])
+    assert warm["p"] * warm["k"] == 2 * published["warm_phase"]["pairs"]
+    assert batch["p"] * batch["k"] == 2 * main_phase["pairs"]
     assert (batch["p"], batch["k"]) == (main_phase["p"], 2 * main_phase["k_per_modality"])
     images = main_phase["images"]
     assert batch["clips"] == {
@@ -118,6 +121,7 @@ def test_stage_two_as_released(vector, name, printed):
     }
     settings = found["settings"]
     assert (settings["img_h"], settings["img_w"]) == (published["height"], published["width"])
+    assert published["triplet_margin"] == MARGIN
     # As published it reads no network of stage one.
     assert found["start"] == "imagenet"
     assert published["starts_from"].startswith("ImageNet")

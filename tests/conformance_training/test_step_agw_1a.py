@@ -15,7 +15,8 @@ from vireid.engine.run_folder import RunFolder
 from vireid.engine.training import Position, make_optimiser, train_epoch
 from vireid.models import AGW, load_official_agw, to_published_agw
 
-PATTERN = "step_agw_1a*.npz"
+# Steps of stage one have two memories.
+EACH = each_vector("step_agw_*.npz", holding="memory_visible_before")
 
 
 def filled_network(data):
@@ -96,7 +97,7 @@ def _train(data, folder):
     return data, terms, states, stage
 
 
-@each_vector(PATTERN)
+@EACH
 def test_losses_of_every_step(vector, trained):
     data, terms, _, _ = trained(vector)
     assert len(terms) == len(data["loss_visible"]) > 0
@@ -105,7 +106,7 @@ def test_losses_of_every_step(vector, trained):
         np.testing.assert_allclose(found, data[f"loss_{side}"], rtol=1e-5)
 
 
-@each_vector(PATTERN)
+@EACH
 def test_weights_and_statistics_after_the_steps(vector, trained):
     data, _, states, _ = trained(vector)
     used = data["used"].astype(bool)
@@ -116,7 +117,7 @@ def test_weights_and_statistics_after_the_steps(vector, trained):
         np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-5, err_msg=f"step {step}")
 
 
-@each_vector(PATTERN)
+@EACH
 def test_memories_after_the_last_step(vector, trained):
     data, _, _, stage = trained(vector)
     for modality in Modality:

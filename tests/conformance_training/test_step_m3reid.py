@@ -96,7 +96,11 @@ def _train(data, folder):
     codes = torch.from_numpy(modalities)
     nothing = torch.zeros(len(clips), dtype=torch.bool)
     stage.augment = lambda clips, index, step: AugmentedBatch(clips, codes, index, nothing)
-    terms, norms = [], []
+    terms, norms, hits = [], [], []
+    classes = torch.from_numpy(identities)
+    model.classifier.register_forward_hook(
+        lambda _, given, logits: hits.append((logits.argmax(1) == classes).double().mean().item())
+    )
 
     def losses(clips, index, step):
         losses = stage.losses(clips, index, step)
@@ -122,7 +126,7 @@ def _train(data, folder):
         )
     finally:
         run.close()
-    return data, terms, norms[0], to_published_m3reid(model)
+    return data, terms, norms[0], to_published_m3reid(model), hits
 
 
 def tolerance(step):
@@ -131,7 +135,8 @@ def tolerance(step):
 
 @each_vector("step_m3reid_*.npz")
 def test_losses_of_every_step(vector, trained):
-    data, found, _, _ = trained(vector)
+    data, found, _, _, hits = trained(vector)
+    np.testing.assert_allclose(hits, data["cls_acc"])
     assert len(found) == len(data["loss_total"]) > 0
     for step, terms in enumerate(found):
         assert set(terms) == set(TERMS)
@@ -143,13 +148,13 @@ def test_losses_of_every_step(vector, trained):
 
 @each_vector("step_m3reid_*.npz")
 def test_gradient_norms_of_the_first_step(vector, trained):
-    data, _, norms, _ = trained(vector)
+    data, _, norms, _, _ = trained(vector)
     np.testing.assert_allclose(norms, data["grad_norm"], rtol=1e-6)
 
 
 @each_vector("step_m3reid_*.npz")
 def test_weights_and_statistics_after_the_last_step(vector, trained):
-    data, _, _, state = trained(vector)
+    data, _, _, state, _ = trained(vector)
     keys = names(data["keys_utf8"])
     values = [state[key].detach().double() for key in keys]
     mean, std = data["after_mean"], data["after_std"]
