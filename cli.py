@@ -17,7 +17,7 @@ from . import __version__
 from .commands.command_line import parse
 from .distributed import processes
 from .engine import program
-from .errors import Stopped, SystemFault, UserError, explain_system_error
+from .errors import Stopped, SystemFault, UserError, explain_system_error, wants_memory
 
 REQUEUE = 75  # EX_TEMPFAIL: nothing is wrong, and the same command may be tried again
 
@@ -223,6 +223,16 @@ def _run(command: Command, name: str, arguments: Sequence[str]) -> int:
         text, machine = explain_system_error(error)
         processes.say_once(f"vireid: {text}{_way_on(name) if machine else ''}")
         return 1 if machine else 2
+    except (MemoryError, RuntimeError) as error:
+        if not wants_memory(error):
+            raise
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        processes.say_once(
+            f"vireid: out of memory ({reason}). Lower the sizes that the command computes with"
+            f"{', or --accumulate parts of a batch' if name in ('baseline', 'mmm') else ''}; free "
+            f"some memory.{_way_on(name)}"
+        )
+        return 1
     return result if isinstance(result, int) else 0
 
 

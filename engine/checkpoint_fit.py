@@ -35,6 +35,10 @@ def check_position(saved: Mapping[str, Any], epochs: Sequence[int]) -> None:
     for name in ("stage_state", "within"):
         if not isinstance(saved[name], Mapping):
             raise ValueError(f"{name} should be a table, found {shortened(saved[name])}")
+    for name in ("stage", "sums"):
+        value = saved["within"].get(name, {})
+        if not isinstance(value, Mapping):
+            raise ValueError(f"{name} within should be a table, found {shortened(value)}")
     taken = saved["within"].get("taken", 0)
     if not isinstance(taken, int) or not 0 <= taken < 2**63:
         raise ValueError(f"taken should be a number from 0, found {shortened(taken)}")

@@ -80,6 +80,26 @@ def test_bad_settings_are_named(arguments, named, capsys):
     assert named in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("flag", ["--config", "--conf", "--c"])
+@pytest.mark.parametrize("joined", [False, True])
+def test_a_settings_file_is_looked_at_before_it_is_read(tmp_path, capsys, flag, joined):
+    file = tmp_path / "deep.yaml"
+    file.write_text("rate: " + "[" * 50_000, encoding="utf-8")
+    words = [f"{flag}={file}"] if joined else [flag, str(file)]
+    with pytest.raises(SystemExit) as stop:
+        small("--data-dir", "x", *words)
+    assert stop.value.code == 2
+    assert "nested too deep" in capsys.readouterr().err
+
+
+def test_a_word_of_any_length_gives_a_short_complaint(capsys):
+    with pytest.raises(SystemExit):
+        small("--data-dir", "x", "--rate", "y" * 100_000)
+    said = capsys.readouterr().err
+    assert "--rate" in said
+    assert len(said) < 2000
+
+
 def test_unknown_key_in_a_file_is_refused(tmp_path, capsys):
     file = tmp_path / "config.yaml"
     file.write_text("ratee: 1\n", encoding="utf-8")
