@@ -28,7 +28,7 @@ class RuntimeOptions(Options):
     test_precision: Literal["auto", "fp32", "bf16", "fp16"] = option(
         "number format of the network where it gives features for tests and clustering", "fp32"
     )
-    seed: int = option("seed of every random stream", 0, at_least=0)
+    seed: int = option("seed of every random stream", 0, at_least=0, at_most=2**32 - 1)
 
 
 @dataclass(frozen=True, kw_only=True)

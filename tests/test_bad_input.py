@@ -451,6 +451,7 @@ def test_numbers_out_of_range_are_refused_before_anything_runs(vireid, tmp_path,
         "intra-epochs=2000000000",
         "cross-epochs=2000000000",
         "workers=10000",
+        "seed=4611686018427387904",
         "num-frames=9223372036854775807",
         "test-frames=9223372036854775807",
         "pretrain-frames=9223372036854775807",
@@ -671,6 +672,7 @@ def _resaved(path, change):
         (lambda state: state.update(stage_state=[]), "stage_state should be a table"),
         (lambda state: state.update(within={"stage": 1}), "stage within should be a table"),
         (lambda state: state.update(within={"sums": "x"}), "sums within should be a table"),
+        (lambda state: state.update(within={"clips": "x"}), "clips within should be a number"),
     ],
 )
 def test_a_checkpoint_of_odd_content_is_refused_before_training(

@@ -1,6 +1,8 @@
 """Flags, YAML files and their mixture."""
 
 import dataclasses
+import subprocess
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -10,6 +12,7 @@ from vireid.baselines.settings import BaselineSettings
 from vireid.cli import COMMANDS, main
 from vireid.commands.command_line import normalise_flags, parse
 from vireid.commands.mmm import MMMSettings
+from vireid.distributed import processes
 from vireid.options import option, to_yaml
 
 REQUIRED = ["--dataset", "hitsz-vcm", "--data-dir", "data", "--output", "out"]
@@ -152,3 +155,21 @@ def test_help_lists_every_command(capsys):
     assert main(["--help"]) == 0
     printed = capsys.readouterr().out
     assert all(name in printed for name in COMMANDS)
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="a Linux device")
+@pytest.mark.parametrize("words", [["--help"], ["--version"], []])
+def test_help_that_nobody_can_take_ends_in_a_sentence(words):
+    with open("/dev/full", "w") as full:
+        command = [sys.executable, "-m", "vireid", *words]
+        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True)
+    assert done.returncode == 1
+    assert "No space left on device" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("said", ["", "x", "-1", "2.5", "٣"])
+def test_what_no_launcher_says_is_one_process(monkeypatch, said):
+    for name in ("RANK", "WORLD_SIZE", "LOCAL_WORLD_SIZE"):
+        monkeypatch.setenv(name, said)
+    assert (processes.rank(), processes.count(), processes.count_here()) == (0, 1, 1)
