@@ -160,7 +160,7 @@ def test_help_lists_every_command(capsys):
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="a Linux device")
 @pytest.mark.parametrize("words", [["--help"], ["--version"], []])
 def test_help_that_nobody_can_take_ends_in_a_sentence(words):
-    with open("/dev/full", "w") as full:
+    with Path("/dev/full").open("w") as full:
         command = [sys.executable, "-m", "vireid", *words]
         done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True)
     assert done.returncode == 1
