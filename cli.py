@@ -17,7 +17,7 @@ from . import __version__
 from .commands.command_line import parse
 from .distributed import processes
 from .engine import program
-from .errors import Stopped, SystemFault, UserError, explain_system_error
+from .errors import Stopped, SystemFault, UserError, explain_system_error, wants_memory
 
 REQUEUE = 75  # EX_TEMPFAIL: nothing is wrong, and the same command may be tried again
 
@@ -153,11 +153,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         program.remember_file(sys.argv[0])
     given = list(sys.argv[1:] if arguments is None else arguments)
     if not given or given[0] in ("-h", "--help", "help"):
-        print(usage())
-        return 0 if given else 2
+        return _tell(usage()) or (0 if given else 2)
     if given[0] in ("-V", "--version"):
-        print(f"vireid {__version__}")
-        return 0
+        return _tell(f"vireid {__version__}")
     name, *rest = given
     if name not in COMMANDS:
         print(f"vireid: unknown command {name!r}\n\n{usage()}", file=sys.stderr)
@@ -175,6 +173,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
         ranks.leave()
     return code
+
+
+def _tell(text: str) -> int:
+    """Prints; 1 where the output takes nothing any more."""
+    try:
+        print(text, flush=True)
+    except OSError as error:
+        # Python would try again at the end, and complain in its own way.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        if not isinstance(error, BrokenPipeError):  # `head` has had enough
+            processes.say_once(f"vireid: {explain_system_error(error)[0]}")
+        return 1
+    return 0
 
 
 def _prepare_terminal() -> None:
@@ -223,6 +234,16 @@ def _run(command: Command, name: str, arguments: Sequence[str]) -> int:
         text, machine = explain_system_error(error)
         processes.say_once(f"vireid: {text}{_way_on(name) if machine else ''}")
         return 1 if machine else 2
+    except (MemoryError, RuntimeError) as error:
+        if not wants_memory(error):
+            raise
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        processes.say_once(
+            f"vireid: out of memory ({reason}). Lower the sizes that the command computes with"
+            f"{', or --accumulate parts of a batch' if name in ('baseline', 'mmm') else ''}; free "
+            f"some memory.{_way_on(name)}"
+        )
+        return 1
     return result if isinstance(result, int) else 0
 
 

@@ -67,6 +67,18 @@ def explain_system_error(error: OSError) -> tuple[str, bool]:
     return text, error.errno not in _GIVEN_WRONG
 
 
+def wants_memory(error: Exception) -> bool:
+    """Whether an error says that memory was asked for in vain, whichever library raised it.
+
+    Args:
+        error: any; torch tells it by a ``RuntimeError``, with other words on each device.
+    """
+    told = ("out of memory", "allocate memory")
+    return isinstance(error, MemoryError) or (
+        isinstance(error, RuntimeError) and any(words in str(error) for words in told)
+    )
+
+
 @contextmanager
 def as_user_error(*kinds: type[Exception], start: str = "") -> Iterator[None]:
     """``ValueError`` and ``kinds`` become ``UserError``, with ``start`` before their message."""

@@ -13,6 +13,10 @@ import yaml
 from .reading import parse_yaml, read_text
 
 LONGEST_PATH = 4096
+MOST_EPOCHS = 1_000_000  # each is planned and recorded before the first one begins
+MOST_PROCESSES = 512  # thousands, all started at once, bring a machine to a standstill
+MOST_THREADS = 1024  # of a process
+MOST_FRAMES = 100_000  # of a clip
 
 
 class OptionError(ValueError):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..options import Options, option
+from ..options import MOST_PROCESSES, MOST_THREADS, Options, option
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,11 +32,12 @@ class AblateSettings(Options):
         "NAME=VALUE,VALUE: a second placeholder, {NAME}, of --data-dir; every row for each value",
         None,
     )
-    processes: int = option("runs at a time", 1, at_least=1)
+    processes: int = option("runs at a time", 1, at_least=1, at_most=MOST_PROCESSES)
     threads: int | None = option(
         "threads of a run; unset: 1 with several processes, else as many as there are cores",
         None,
         at_least=1,
+        at_most=MOST_THREADS,
     )
 
     def __post_init__(self) -> None:

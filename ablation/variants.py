@@ -103,8 +103,8 @@ def plan(config: AblateSettings) -> list[Cell]:
     """
     output = config.output.absolute()
     given = {"dataset": config.dataset, "data_dir": config.data_dir, "output": str(output)}
-    one = _resolve(BaselineSettings, config.baseline_config, given)
-    recipe = _resolve(MMMSettings, config.mmm_config, {**given, "baseline": str(output)})
+    one = _recipe(BaselineSettings, config.baseline_config, given)
+    recipe = _recipe(MMMSettings, config.mmm_config, {**given, "baseline": str(output)})
     known = predefined_rows(recipe)
     rows = choose_rows(config.row_names, known)
     variants: dict[str, _Variant] = {}
@@ -263,6 +263,15 @@ def from_labels(one: BaselineSettings, recipe: MMMSettings) -> dict[str, Any]:
         "separation_weight": 1.0,
         "steps": -(-(before + stage_two_steps(recipe)) // recipe.epochs),
     }
+
+
+def _recipe(kind: type[Settings], file: Path, given: Mapping[str, Any]) -> Settings:
+    """Settings from a file that no row has changed: what is wrong with them is wrong there."""
+    try:
+        return _resolve(kind, file, given)
+    except UserError as error:
+        told = str(error)
+        raise UserError(told if told.startswith(str(file)) else f"{file}: {told}") from error
 
 
 def _resolve(kind: type[Settings], file: Path, changes: Mapping[str, Any]) -> Settings:

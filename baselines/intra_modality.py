@@ -122,14 +122,16 @@ class IntraModality(Stage):
 
     def epoch_state(self) -> dict[str, Any]:
         """Clusters and memories."""
-        memories = {code: memory.prototypes for code, memory in self.memories.items()}
+        # Plain numbers: reading a checkpoint runs nothing, and so makes no Modality either.
+        memories = {int(code): memory.prototypes for code, memory in self.memories.items()}
         return {"labels": torch.from_numpy(self.labels), "memories": memories}
 
     def continue_epoch(self, epoch: int, step: int, state: dict[str, Any]) -> None:
         """Takes them back."""
         super().continue_epoch(epoch, step, state)
         self.labels = state["labels"].numpy().copy()
-        self.memories = {code: self._memory(rows) for code, rows in state["memories"].items()}
+        held = state["memories"]
+        self.memories = {code: self._memory(held[int(code)]) for code in Modality}
 
     def feature_losses(
         self, embeddings: Tensor, index: Tensor, modalities: Tensor

@@ -9,7 +9,7 @@ from ..clustering.options import ClusteringOptions
 from ..engine.options import TrainingOptions
 from ..losses.options import LossOptions
 from ..memory.options import MemoryOptions
-from ..options import Options, option
+from ..options import MOST_EPOCHS, MOST_FRAMES, Options, option
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,12 +22,19 @@ class StageOneOptions(Options):
         "epochs of pre-training by tracklet contrast; unset: 20 from random weights, else 0",
         None,
         at_least=0,
+        at_most=MOST_EPOCHS,
     )
     intra_epochs: int = option(
-        "epochs of stage 1a: clusters and memories of each modality", 50, at_least=0
+        "epochs of stage 1a: clusters and memories of each modality",
+        50,
+        at_least=0,
+        at_most=MOST_EPOCHS,
     )
     cross_epochs: int = option(
-        "epochs of stage 1b: joint clusters of both modalities too", 50, at_least=0
+        "epochs of stage 1b: joint clusters of both modalities too",
+        50,
+        at_least=0,
+        at_most=MOST_EPOCHS,
     )
     steps: int = option("iterations in an epoch of 1a and 1b", 200, at_least=1)
     pretrain_steps: int = option("batches in an epoch of pre-training", 30, at_least=1)
@@ -35,7 +42,10 @@ class StageOneOptions(Options):
         "tracks of each modality in a batch of pre-training", 32, at_least=1
     )
     pretrain_frames: int | None = option(
-        "frames of a clip in pre-training; unset: --num-frames", None, at_least=1
+        "frames of a clip in pre-training; unset: --num-frames",
+        None,
+        at_least=1,
+        at_most=MOST_FRAMES,
     )
     pretrain_lr: float = option("learning rate of the pre-training", 1e-3, at_least=0)
 

@@ -17,7 +17,7 @@ from ..distributed.processes import say_once
 from ..options import OptionError, read_yaml
 
 Settings = TypeVar("Settings")
-MOST_LINES = 12  # of a complaint
+MOST_LINES, MOST_LETTERS = 12, 600  # of a complaint, and of a line of it
 
 # Groups of flags in --help, the most used first; groups that are not named here follow.
 GROUPS = (
@@ -44,11 +44,15 @@ class _Parser(jsonargparse.ArgumentParser):
         lines = _with_flags(message).strip().splitlines()
         if len(lines) > MOST_LINES:
             lines = [*lines[:MOST_LINES], "..."]
-        text = "\n".join(lines)
+        text = "\n".join(_cut(line) for line in lines)
         if not self.exit_on_error:
             raise ValueError(text)
         say_once(f"{self.prog}: {text}\n`{self.prog} --help` lists the settings.")
         sys.exit(2)
+
+
+def _cut(line: str) -> str:
+    return line if len(line) <= MOST_LETTERS else line[: MOST_LETTERS - 1] + "…"
 
 
 def _flag(name: str) -> str:
@@ -168,8 +172,10 @@ def parse(
         flags = [*_unread_paths(settings), *flags]
     names = {field.name for field in dataclasses.fields(settings)}  # type: ignore[arg-type]
     for before, flag in itertools.pairwise(["", *flags]):
-        if before == "--config" or flag.startswith("--config="):
-            complaint = _complaint_about(Path(flag.removeprefix("--config=")), names)
+        name, equals, value = flag.partition("=")
+        if _is_config(before) or (equals and _is_config(name)):
+            file = flag if _is_config(before) else value
+            complaint = _complaint_about(Path(file), names)
             if complaint:
                 parser.error(complaint)
     values = parser.parse_args(flags).as_dict()
@@ -177,6 +183,11 @@ def parse(
         return _checked(settings, values)
     except ValueError as error:
         parser.error(str(error))
+
+
+def _is_config(word: str) -> bool:
+    """Whether a word is ``--config``, which argparse lets a user cut short."""
+    return len(word) > 2 and "--config".startswith(word)
 
 
 def _unread_paths(settings: type) -> list[str]:

@@ -9,7 +9,7 @@ from typing import Any, Literal
 from ..datasets.options import DATASET_HELP, TRIAL_HELP
 from ..engine.options import SessionOptions
 from ..errors import as_user_error
-from ..options import Options, option, to_yaml
+from ..options import MOST_PROCESSES, Options, option, to_yaml
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,7 +33,12 @@ class EvaluateSettings(Options):
         "seeded",
     )
     batch_size: int = option("clips in a batch", 32)
-    workers: int = option("processes that decode frames; 0 decodes in this process", 4)
+    workers: int = option(
+        "processes that decode frames; 0 decodes in this process",
+        4,
+        at_least=0,
+        at_most=MOST_PROCESSES,
+    )
     device: Literal["auto", "cpu", "cuda"] = option("where to compute", "auto")
     precision: Literal["auto", "fp32", "bf16", "fp16"] = option(
         "number format of the network", "fp32"

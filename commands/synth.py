@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from ..options import Options, option
+from ..options import MOST_PROCESSES, Options, option
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -20,7 +20,9 @@ class SynthSettings(Options):
     preset: Literal["tiny", "demo", "bench"] = option("size", "demo")
     seed: int = option("who the people and what the cameras are", 0)
     unshared: float = option("share of training people seen in one modality only, 0 to 1", 0.0)
-    workers: int | None = option("rendering processes; unset: one for each core", None)
+    workers: int | None = option(
+        "rendering processes; unset: one for each core", None, at_most=MOST_PROCESSES
+    )
 
 
 def run_synth(config: SynthSettings) -> int:

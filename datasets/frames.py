@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from PIL import Image
+from PIL import Image, UnidentifiedImageError
 
 from ..errors import SHORTAGES
 from ..reading import read_bytes
@@ -168,4 +168,6 @@ def _jpeg_decoder() -> Callable[[torch.Tensor], torch.Tensor] | None:
 
 
 def _reason(error: BaseException) -> str:
+    if isinstance(error, UnidentifiedImageError):  # whose text is an address in memory
+        return "it is no picture of a kind that can be read"
     return " ".join(str(error).split()) or type(error).__name__

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar, Literal
 
-from ..options import Options, option
+from ..options import MOST_FRAMES, MOST_PROCESSES, Options, option
 from .registry import DATASETS, known_names
 
 DATASET_HELP = f"data set name: {known_names()}"
@@ -44,9 +44,14 @@ class FrameOptions(Options):
     test_resize: Literal["auto", "bilinear", "bicubic", "lanczos"] = option(
         "filter that resizes the frames of tests; auto as there", "auto"
     )
-    num_frames: int = option("frames of a training clip; 1 for images and agw", 6, at_least=1)
+    num_frames: int = option(
+        "frames of a training clip; 1 for images and agw", 6, at_least=1, at_most=MOST_FRAMES
+    )
     test_frames: int = option(
-        "frames of a clip for clustering and testing, evenly spaced", 6, at_least=1
+        "frames of a clip for clustering and testing, evenly spaced",
+        6,
+        at_least=1,
+        at_most=MOST_FRAMES,
     )
     cache: Literal["memory", "disk", "none"] = option(
         "keep the resized frames in memory or on disk, or decode them each time", "none"
@@ -55,6 +60,9 @@ class FrameOptions(Options):
         "folder of --cache disk; unset: vireid/frames in the user's cache folder", None
     )
     workers: int = option(
-        "processes that decode frames; 0 decodes in the training process", 4, at_least=0
+        "processes that decode frames; 0 decodes in the training process",
+        4,
+        at_least=0,
+        at_most=MOST_PROCESSES,
     )
     batch_size: int = option("clips in a batch of feature extraction", 32, at_least=1)

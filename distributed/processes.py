@@ -10,7 +10,7 @@ import time
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from ..reading import visible
+from ..reading import is_count, visible
 
 if TYPE_CHECKING:
     from torch.distributed import Store
@@ -21,17 +21,23 @@ PATIENCE = 4.0  # seconds for the main process to say what went wrong, before an
 
 def rank() -> int:
     """Number of this process, from 0."""
-    return 0 if _apart else int(os.environ.get("RANK", "0"))
+    return 0 if _apart else _number("RANK", 0)
 
 
 def count() -> int:
     """Number of processes of the run."""
-    return 1 if _apart else int(os.environ.get("WORLD_SIZE", "1"))
+    return 1 if _apart else _number("WORLD_SIZE", 1)
 
 
 def count_here() -> int:
     """Number of processes of the run on this machine."""
-    return int(os.environ.get("LOCAL_WORLD_SIZE", os.environ.get("WORLD_SIZE", "1")))
+    return _number("LOCAL_WORLD_SIZE", _number("WORLD_SIZE", 1))
+
+
+def _number(name: str, default: int) -> int:
+    """What a launcher says in the environment; what is no number was not said by one."""
+    said = os.environ.get(name, "")
+    return int(said) if is_count(said) else default
 
 
 @contextlib.contextmanager

@@ -35,6 +35,14 @@ def check_position(saved: Mapping[str, Any], epochs: Sequence[int]) -> None:
     for name in ("stage_state", "within"):
         if not isinstance(saved[name], Mapping):
             raise ValueError(f"{name} should be a table, found {shortened(saved[name])}")
+    for name in ("stage", "sums"):
+        value = saved["within"].get(name, {})
+        if not isinstance(value, Mapping):
+            raise ValueError(f"{name} within should be a table, found {shortened(value)}")
+    for name in ("clips", "seconds", "left_out"):
+        value = saved["within"].get(name, 0)
+        if not _is_number(value) or value < 0:
+            raise ValueError(f"{name} within should be a number from 0, found {shortened(value)}")
     taken = saved["within"].get("taken", 0)
     if not isinstance(taken, int) or not 0 <= taken < 2**63:
         raise ValueError(f"taken should be a number from 0, found {shortened(taken)}")
@@ -97,7 +105,7 @@ def check_optimiser(saved: Any, optimiser: torch.optim.Optimizer) -> None:
                 if not value.is_floating_point():
                     raise ValueError(f"its optimiser's {name} has the type {value.dtype}")
                 check_finite({str(name): value}, "its optimiser")
-            elif value is not None and not _is_number(value):
+            elif not _is_number(value) and not (value is None and name == "momentum_buffer"):
                 raise ValueError(f"its optimiser's {name} is {shortened(value)}")
 
 

@@ -19,7 +19,7 @@ from ..datasets.clip_reader import ClipReader
 from ..datasets.resize import Filter
 from ..distributed import ranks
 from ..distributed.split_batch import split_batches
-from ..errors import UserError
+from ..errors import UserError, wants_memory
 from ..models.network import Network
 from .compiling import compile_network
 from .encoder import Encoder
@@ -116,9 +116,7 @@ def _out_of_memory_is_an_error(options: TrainingOptions, what: str) -> Iterator[
     try:
         yield
     except (RuntimeError, MemoryError) as error:
-        text = str(error)
-        known = isinstance(error, (torch.OutOfMemoryError, MemoryError))
-        if not known and "allocate memory" not in text:  # torch's words on a CPU
+        if not wants_memory(error):
             raise
         extraction = "--batch-size" if "extraction" in what else None
         ways = extraction or (
@@ -127,7 +125,7 @@ def _out_of_memory_is_an_error(options: TrainingOptions, what: str) -> Iterator[
         )
         raise UserError(
             f"--dry-run: out of memory in {what}, so the run would not fit either. Lower {ways}. "
-            f"({(text.splitlines() or [type(error).__name__])[0]})"
+            f"({(str(error).splitlines() or [type(error).__name__])[0]})"
         ) from error
 
 

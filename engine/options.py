@@ -9,7 +9,7 @@ from typing import ClassVar, Literal
 from ..datasets.options import DataOptions, FrameOptions
 from ..datasets.registry import known_spec
 from ..evaluation.options import EvaluationOptions
-from ..options import Options, option
+from ..options import MOST_EPOCHS, Options, option
 
 NETWORKS = ("m3reid", "agw")
 
@@ -28,7 +28,7 @@ class RuntimeOptions(Options):
     test_precision: Literal["auto", "fp32", "bf16", "fp16"] = option(
         "number format of the network where it gives features for tests and clustering", "fp32"
     )
-    seed: int = option("seed of every random stream", 0, at_least=0)
+    seed: int = option("seed of every random stream", 0, at_least=0, at_most=2**32 - 1)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -186,7 +186,7 @@ class EpochOptions(Options):
 
     heading: ClassVar[str] = "Optimiser"
 
-    epochs: int = option("epochs", 80, at_least=1)
+    epochs: int = option("epochs", 80, at_least=1, at_most=MOST_EPOCHS)
     steps: int | None = option(
         "batches in an epoch; unset: 100 for vireid, one pass over the larger modality for paper "
         "and released, one pass of the sampler with labels",

@@ -14,13 +14,15 @@ from typing import Any
 from tqdm import tqdm
 
 from ..distributed import ranks
-from ..errors import SHORTAGES, UserError
+from ..errors import SHORTAGES, UserError, shorten
 from ..files import append_line, naming, write_whole
+from ..folder_lock import FILE as LOCK_FILE
 from ..folder_lock import FolderLock
 from ..reading import visible
 from .resume import check_same_settings
 from .tensorboard_events import TensorBoardEvents
 
+IN_PLACE = (LOCK_FILE, "metrics.jsonl", "log.txt")  # files that are added to, not replaced
 LOGGER = logging.getLogger("vireid")
 
 
@@ -112,6 +114,7 @@ class RunFolder:
 
     def _take(self, resume: bool | None, config: str) -> None:
         """Locks the folder, and looks whether this run may go on or begin in it."""
+        self._check_files()
         if self.metrics.exists():
             # First of all: what another process is writing now says nothing about what to do.
             self._lock = FolderLock(self.path, f"--output {self.path}")
@@ -144,6 +147,23 @@ class RunFolder:
         if not resume and (self.checkpoint.exists() or self._was_evaluated()):
             way_on = "Choose" if resume is None else "Add --resume to go on with it, or choose"
             raise UserError(f"{self.path} already holds a run. {way_on} another --output.")
+
+    def _check_files(self) -> None:
+        """Refuses to write over what is no run's, and through a link to where it leads."""
+        own = [self.path / name for name in IN_PLACE]
+        for file in own:
+            if file.is_symlink() or (file.exists() and not file.is_file()):
+                raise UserError(
+                    f"{file} is a link, a folder or a pipe; a run writes files there. Remove it, "
+                    "or choose another --output."
+                )
+        strange = [self.path / name for name in ("config.yaml", "log.txt")]
+        strange = [file for file in strange if file.exists()]
+        if strange and not any(file.exists() for file in (self.metrics, self.path / LOCK_FILE)):
+            raise UserError(
+                f"--output {self.path} holds no run but {shorten(strange)}, which a run would "
+                "write over. Choose another folder, new or empty."
+            )
 
     def _was_evaluated(self) -> bool:
         """Whether there are results; a command that failed at its start leaves none."""

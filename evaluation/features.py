@@ -10,6 +10,11 @@ from torch import Tensor
 from ..datasets.clip_loader import ClipLoader
 from ..datasets.clip_reader import ClipReader
 from ..datasets.transforms import normalise
+from ..errors import UserError
+
+
+class FeaturesNotFinite(UserError, ValueError):
+    """A network gave infinite features, or NaN."""
 
 
 @torch.inference_mode()
@@ -38,7 +43,7 @@ def extract_features(
         [N, D] float32 on the CPU, in the order of ``reader.tracks``.
 
     Raises:
-        ValueError: a feature is not finite.
+        FeaturesNotFinite: a feature is infinite or NaN; a ``ValueError``.
         CorruptFrames: a frame is unreadable and the reader does not skip it.
     """
     modalities = torch.tensor([int(track.modality) for track in reader.tracks])
@@ -65,7 +70,8 @@ def collect_features(
         [N, D] float32 on the CPU.
 
     Raises:
-        ValueError: a track got no feature, or a feature is not finite.
+        ValueError: a track got no feature.
+        FeaturesNotFinite: a feature is infinite or NaN.
     """
     features: Tensor | None = None
     seen = torch.zeros(count, dtype=torch.bool)
@@ -79,8 +85,9 @@ def collect_features(
         raise ValueError(f"{int((~seen).sum())} of {count} tracks got no feature")
     broken = (~torch.isfinite(features).all(dim=1)).nonzero().flatten()
     if len(broken):
-        raise ValueError(
-            f"features of {len(broken)} tracks are not finite (first: track {int(broken[0])}); "
-            "the network has diverged"
+        raise FeaturesNotFinite(
+            f"the network's features of {len(broken)} of {count} tracks are not finite (first: "
+            f"track {int(broken[0])}): its training has diverged. Train with a lower --lr, or take "
+            "an earlier network."
         )
     return features

@@ -444,6 +444,26 @@ def test_numbers_out_of_range_are_refused_before_anything_runs(vireid, tmp_path,
     assert f"--{setting}" in said
 
 
+@pytest.mark.parametrize(
+    "setting",
+    [
+        "pretrain-epochs=2000000000",
+        "intra-epochs=2000000000",
+        "cross-epochs=2000000000",
+        "workers=10000",
+        "seed=4611686018427387904",
+        "num-frames=9223372036854775807",
+        "test-frames=9223372036854775807",
+        "pretrain-frames=9223372036854775807",
+    ],
+)
+def test_numbers_that_no_machine_could_serve_are_refused(vireid, tmp_path, setting):
+    arguments = ["--data-dir", "x", "--output", tmp_path / "run", f"--{setting}"]
+    code, said = vireid("baseline", *arguments)
+    assert code == 2
+    assert f"--{setting.partition('=')[0]} lies between" in said
+
+
 def test_missing_settings_are_named_as_they_are_typed(capsys):
     with pytest.raises(SystemExit) as stop:
         main(["baseline"])
@@ -650,6 +670,9 @@ def _resaved(path, change):
         (lambda state: state["model"].popitem(), "1 missing"),
         (lambda state: next(iter(state["model"].values())).fill_(float("nan")), "not finite"),
         (lambda state: state.update(stage_state=[]), "stage_state should be a table"),
+        (lambda state: state.update(within={"stage": 1}), "stage within should be a table"),
+        (lambda state: state.update(within={"sums": "x"}), "sums within should be a table"),
+        (lambda state: state.update(within={"clips": "x"}), "clips within should be a number"),
     ],
 )
 def test_a_checkpoint_of_odd_content_is_refused_before_training(
@@ -727,6 +750,20 @@ def test_a_full_disk_ends_in_a_sentence(vireid, tiny_set, tmp_path, monkeypatch)
     assert code == 1  # the machine's fault
     assert said.startswith("vireid: page.html: No space left on device")
     assert said.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    "error", [MemoryError(), RuntimeError("DefaultCPUAllocator: can't allocate memory: 9 bytes")]
+)
+def test_memory_that_is_used_up_ends_in_a_sentence(vireid, tmp_path, monkeypatch, error):
+    def full(*arguments, **options):
+        raise error
+
+    monkeypatch.setattr("vireid.reporting.write_report", full)
+    code, said = vireid("report", tmp_path)
+    assert code == 1
+    assert said.startswith("vireid: out of memory (")
+    assert len(said.splitlines()) == 1
 
 
 # interruption

@@ -271,6 +271,14 @@ def test_bad_rows_stop_before_anything_is_trained(settings, tmp_path, content, m
         plan(settings(rows=str(own)))
 
 
+def test_a_mistake_in_a_settings_file_names_that_file(settings, tmp_path):
+    wrong = tmp_path / "wrong.yaml"
+    wrong.write_text("nonsense: 1\n", encoding="utf-8")
+    for name in ("baseline_config", "mmm_config"):
+        with pytest.raises(UserError, match=r"wrong\.yaml: unknown settings: nonsense"):
+            plan(settings(**{name: wrong}))
+
+
 def test_an_unknown_row_is_named(settings):
     with pytest.raises(UserError, match="there is no row 'mathcing'"):
         plan(settings(rows="mathcing"))

@@ -10,10 +10,12 @@ from vireid.baselines.intra_modality import IntraModality
 from vireid.baselines.pretraining import Pretraining
 from vireid.baselines.settings import BaselineSettings
 from vireid.datasets import Modality
+from vireid.engine.checkpoint import save_tensors
 from vireid.engine.network import build_network
 from vireid.engine.run_folder import RunFolder
 from vireid.engine.session import Session
 from vireid.memory import cluster_means, joint_prototypes
+from vireid.models.state_files import load_plain
 
 
 @pytest.fixture(scope="module")
@@ -126,6 +128,21 @@ def test_the_sides_of_a_joint_batch_are_drawn_apart(world):
                 assert (len(found), set(counts)) == (p, {k})
             differ.append(set(joint[sides[0]]) != set(joint[sides[1]]))
     assert any(differ)
+
+
+@pytest.mark.parametrize("kind", [IntraModality, CrossModality])
+def test_an_epoch_goes_on_from_what_a_checkpoint_holds_of_it(world, tmp_path, kind):
+    settings, session, model = world
+    stage, other = kind(session, settings, model), kind(session, settings, model)
+    stage.begin_epoch(0, 0)
+    save_tensors(tmp_path / "state.pt", stage.epoch_state())
+    other.continue_epoch(0, 0, load_plain(tmp_path / "state.pt"))
+    assert other.labels.tolist() == stage.labels.tolist()
+    for modality in Modality:
+        kept, fresh = other.memories[modality].prototypes, stage.memories[modality].prototypes
+        assert torch.equal(kept, fresh)
+    for clips, index in other.batches(0, 1):
+        assert step(other, clips, index)
 
 
 def test_without_a_joint_cluster_1b_goes_on_as_1a(world):

@@ -1,6 +1,8 @@
 """Flags, YAML files and their mixture."""
 
 import dataclasses
+import subprocess
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -10,6 +12,7 @@ from vireid.baselines.settings import BaselineSettings
 from vireid.cli import COMMANDS, main
 from vireid.commands.command_line import normalise_flags, parse
 from vireid.commands.mmm import MMMSettings
+from vireid.distributed import processes
 from vireid.options import option, to_yaml
 
 REQUIRED = ["--dataset", "hitsz-vcm", "--data-dir", "data", "--output", "out"]
@@ -80,6 +83,26 @@ def test_bad_settings_are_named(arguments, named, capsys):
     assert named in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("flag", ["--config", "--conf", "--c"])
+@pytest.mark.parametrize("joined", [False, True])
+def test_a_settings_file_is_looked_at_before_it_is_read(tmp_path, capsys, flag, joined):
+    file = tmp_path / "deep.yaml"
+    file.write_text("rate: " + "[" * 50_000, encoding="utf-8")
+    words = [f"{flag}={file}"] if joined else [flag, str(file)]
+    with pytest.raises(SystemExit) as stop:
+        small("--data-dir", "x", *words)
+    assert stop.value.code == 2
+    assert "nested too deep" in capsys.readouterr().err
+
+
+def test_a_word_of_any_length_gives_a_short_complaint(capsys):
+    with pytest.raises(SystemExit):
+        small("--data-dir", "x", "--rate", "y" * 100_000)
+    said = capsys.readouterr().err
+    assert "--rate" in said
+    assert len(said) < 2000
+
+
 def test_unknown_key_in_a_file_is_refused(tmp_path, capsys):
     file = tmp_path / "config.yaml"
     file.write_text("ratee: 1\n", encoding="utf-8")
@@ -132,3 +155,21 @@ def test_help_lists_every_command(capsys):
     assert main(["--help"]) == 0
     printed = capsys.readouterr().out
     assert all(name in printed for name in COMMANDS)
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="a Linux device")
+@pytest.mark.parametrize("words", [["--help"], ["--version"], []])
+def test_help_that_nobody_can_take_ends_in_a_sentence(words):
+    with Path("/dev/full").open("w") as full:
+        command = [sys.executable, "-m", "vireid", *words]
+        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True)
+    assert done.returncode == 1
+    assert "No space left on device" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("said", ["", "x", "-1", "2.5", "٣"])
+def test_what_no_launcher_says_is_one_process(monkeypatch, said):
+    for name in ("RANK", "WORLD_SIZE", "LOCAL_WORLD_SIZE"):
+        monkeypatch.setenv(name, said)
+    assert (processes.rank(), processes.count(), processes.count_here()) == (0, 1, 1)
