@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from ..datasets.track import Modality
+from ..engine.checkpoint_fit import restored_labels
 from ..engine.session import Session
 from ..memory import ClusterMemory, joint_prototypes
 from ..models.network import Network
@@ -89,7 +90,7 @@ class CrossModality(IntraModality):
     def continue_epoch(self, epoch: int, step: int, state: dict[str, Any]) -> None:
         """Takes them back."""
         super().continue_epoch(epoch, step, state)
-        self.joint = state["joint"].numpy().copy()
+        self.joint = restored_labels(state, "joint", len(self.session.tracks))
         rows = state.get("joint_memory")
         self.joint_memory = None if rows is None else self._memory(rows)
 
