@@ -90,8 +90,11 @@ class CrossModality(IntraModality):
     def continue_epoch(self, epoch: int, step: int, state: dict[str, Any]) -> None:
         """Takes them back."""
         super().continue_epoch(epoch, step, state)
-        self.joint = restored_labels(state, "joint", len(self.session.tracks))
         rows = state.get("joint_memory")
+        if rows is None:  # no cluster of both: there may be no label at all
+            self.joint = state["joint"].numpy().copy()
+        else:
+            self.joint = restored_labels(state, "joint", len(self.session.tracks))
         self.joint_memory = None if rows is None else self._memory(rows)
 
     def feature_losses(
