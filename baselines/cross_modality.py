@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from ..datasets.track import Modality
+from ..engine.checkpoint_fit import restored_labels
 from ..engine.session import Session
 from ..memory import ClusterMemory, joint_prototypes
 from ..models.network import Network
@@ -89,8 +90,11 @@ class CrossModality(IntraModality):
     def continue_epoch(self, epoch: int, step: int, state: dict[str, Any]) -> None:
         """Takes them back."""
         super().continue_epoch(epoch, step, state)
-        self.joint = state["joint"].numpy().copy()
         rows = state.get("joint_memory")
+        if rows is None:  # no cluster of both: there may be no label at all
+            self.joint = state["joint"].numpy().copy()
+        else:
+            self.joint = restored_labels(state, "joint", len(self.session.tracks))
         self.joint_memory = None if rows is None else self._memory(rows)
 
     def feature_losses(

@@ -12,6 +12,7 @@ from torch import Tensor
 from ..datasets.samplers import ClusterBatchSampler
 from ..datasets.track import Modality
 from ..engine.augment import Augmenter
+from ..engine.checkpoint_fit import restored_labels
 from ..engine.session import Session
 from ..engine.stages import Stage
 from ..losses import ContrastiveLoss
@@ -129,7 +130,7 @@ class IntraModality(Stage):
     def continue_epoch(self, epoch: int, step: int, state: dict[str, Any]) -> None:
         """Takes them back."""
         super().continue_epoch(epoch, step, state)
-        self.labels = state["labels"].numpy().copy()
+        self.labels = restored_labels(state, "labels", len(self.session.tracks))
         held = state["memories"]
         self.memories = {code: self._memory(held[int(code)]) for code in Modality}
 

@@ -143,6 +143,9 @@ def test_an_epoch_goes_on_from_what_a_checkpoint_holds_of_it(world, tmp_path, ki
         assert torch.equal(kept, fresh)
     for clips, index in other.batches(0, 1):
         assert step(other, clips, index)
+    damaged = {**stage.epoch_state(), "labels": torch.zeros(0)}
+    with pytest.raises(ValueError, match="labels"):
+        other.continue_epoch(0, 0, damaged)
 
 
 def test_without_a_joint_cluster_1b_goes_on_as_1a(world):
