@@ -19,6 +19,7 @@ from pathlib import Path
 
 from .bad_input_cases import Case, build_case
 from .bad_input_world import make_world
+from .forked import renew_threads
 
 LIMIT_S = 60.0
 MEMORY = 12 << 30
@@ -117,6 +118,7 @@ def run_words(
 
 def _in_child(words: Sequence[str], folder: Path, cwd: Path, said: Path) -> int:
     os.setsid()
+    renew_threads()
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
     resource.setrlimit(resource.RLIMIT_FSIZE, (LARGEST_FILE, LARGEST_FILE))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))

@@ -20,6 +20,8 @@ from pathlib import Path
 
 from vireid.cli import main
 
+from .forked import renew_threads
+
 # What changes a disk; of "open" those that write.
 EVENTS = ("open", "os.rename", "os.remove", "os.mkdir", "os.truncate")
 GRACE_S = 120.0  # a command of a second that takes so long hangs
@@ -146,6 +148,7 @@ def _command(
             os.dup2(said.fileno(), stream)  # type: ignore[attr-defined]
         sys.stdout = open(1, "w", encoding="utf-8", closefd=False)  # noqa: SIM115
         sys.stderr = open(2, "w", encoding="utf-8", closefd=False)  # noqa: SIM115
+        renew_threads()
         sys.addaudithook(watch)
         if prepare is not None:
             prepare()
