@@ -289,7 +289,7 @@ def test_an_unknown_row_is_named(settings):
     [
         ({"seeds": "0,x"}, "--seeds are different numbers"),
         ({"seeds": "1,1"}, "--seeds are different numbers"),
-        ({"processes": 0}, "processes is at least 1"),
+        ({"processes": 0}, "processes lies between 1 and 512"),
         ({"rows": " , "}, "--rows names at least one row"),
         ({"over": "unshared"}, "--over looks like"),
         ({"over": "unshared=0,1"}, "--data-dir has no {unshared}"),
