@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ..reading import shortened
+from .schedule_schema import check_schedule
 
 TEXTS = frozenset(
     {
@@ -54,6 +55,8 @@ def check_record(record: Mapping[str, Any]) -> None:
     for name in REQUIRED.get(str(record.get("kind")), ()):
         if record.get(name) is None:
             raise ValueError(f"{record['kind']}: there is no {name}")
+    if record.get("kind") == "schedule":
+        check_schedule(record)
 
 
 def _wanted(name: str, value: Any) -> str:
