@@ -18,6 +18,7 @@ COUNTS = {
 }
 OPTIONAL_COUNTS = {"trial": (1, 1000), "seed": (0, 2**63 - 1)}
 TEXTS = ("network", "backbone", "stage")
+OPTIONAL_CHOICES = dict.fromkeys(("resize", "test_resize"), ("bilinear", "bicubic", "lanczos"))
 
 
 def check_facts(facts: Any) -> dict[str, Any]:
@@ -46,6 +47,11 @@ def check_facts(facts: Any) -> dict[str, Any]:
     for name in TEXTS:
         if not isinstance(facts[name], str):
             raise ValueError(f"{name}: expected a text, found {shortened(facts[name])}")
+    for name, choices in OPTIONAL_CHOICES.items():
+        if facts.get(name, choices[0]) not in choices:
+            raise ValueError(
+                f"{name}: expected one of {', '.join(choices)}, found {shortened(facts[name])}"
+            )
     if not isinstance(facts["flip"], bool):
         raise ValueError(f"flip: expected true or false, found {shortened(facts['flip'])}")
     return dict(facts)
