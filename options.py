@@ -114,6 +114,8 @@ class Options:
         for field in dataclasses.fields(self):
             limits = field.metadata["range"]
             value = getattr(self, field.name)
+            if value is None and field.default is not None and "None" not in str(field.type):
+                raise OptionError(field.name, "needs a value; leave it out to take the default")
             for one in value if isinstance(value, (tuple, list)) else (value,):
                 if complaint := _complaint(one):
                     raise OptionError(field.name, complaint)

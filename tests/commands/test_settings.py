@@ -103,6 +103,17 @@ def test_a_word_of_any_length_gives_a_short_complaint(capsys):
     assert len(said) < 2000
 
 
+@pytest.mark.parametrize("name", ["p_num", "network", "lr", "flip"])
+def test_a_setting_without_a_value_is_refused(tmp_path, capsys, name):
+    file = tmp_path / "recipe.yaml"
+    file.write_text(f"{name}: null\n", encoding="utf-8")
+    words = ["--dataset", "x", "--data-dir", "x", "--output", "o", "--config", str(file)]
+    with pytest.raises(SystemExit) as stop:
+        parse(BaselineSettings, words, program="test", description="")
+    assert stop.value.code == 2
+    assert f"--{name.replace('_', '-')}" in capsys.readouterr().err
+
+
 def test_unknown_key_in_a_file_is_refused(tmp_path, capsys):
     file = tmp_path / "config.yaml"
     file.write_text("ratee: 1\n", encoding="utf-8")
