@@ -212,6 +212,10 @@ def _checked(clustering: StoredClustering, path: Path) -> StoredClustering:
             raise ValueError(f"{path}: {name} should be numbers of clusters, or -1 for none")
     if not clustering.features.numel():
         raise ValueError(f"{path}: there are no features")
+    held = {name: getattr(clustering, name) for name in ("features", "labels", "unified")}
+    wrong = [f"{len(v)} {name}" for name, v in held.items() if v is not None and len(v) != count]
+    if wrong:
+        raise ValueError(f"{path}: {count} tracks are listed, but it holds {', '.join(wrong)}")
     cost, assignment = clustering.cost, clustering.assignment
     if assignment is not None:
         most = [int(clustering.labels[clustering.of(m)].max(initial=-1)) + 1 for m in Modality]
@@ -220,8 +224,4 @@ def _checked(clustering: StoredClustering, path: Path) -> StoredClustering:
             raise ValueError(f"{path}: the match does not fit {wanted[0]} x {wanted[1]} clusters")
         if cost is not None and cost.shape != wanted:
             raise ValueError(f"{path}: the cost is {cost.shape}, not {wanted}")
-    held = {name: getattr(clustering, name) for name in ("features", "labels", "unified")}
-    wrong = [f"{len(v)} {name}" for name, v in held.items() if v is not None and len(v) != count]
-    if wrong:
-        raise ValueError(f"{path}: {count} tracks are listed, but it holds {', '.join(wrong)}")
     return clustering

@@ -140,6 +140,18 @@ def test_damage_is_named(folder, tmp_path):
         read_clustering(folder.path, tmp_path)
 
 
+def test_fewer_tracks_than_a_match_speaks_of(folder, tmp_path):
+    judge = PseudoLabelEvaluator(tracks(tmp_path), folder, tmp_path)
+    cost = torch.tensor([[0.5, 1.0], [1.0, 0.25]])
+    cluster(judge, LABELS, 1, assignment=torch.tensor([1, 0]), cost=cost)
+    table = folder.path / "train_tracks.csv"
+    lines = table.read_text().splitlines(keepends=True)
+    for wrong in (lines[:-1], [*lines, lines[-1].replace("train/7", "train/8")]):
+        table.write_text("".join(wrong))
+        with pytest.raises(ValueError, match="tracks are listed, but it holds 8 features"):
+            read_clustering(folder.path, tmp_path)
+
+
 def test_the_artefact_of_stage_one_stands_in(folder, tmp_path):
     from vireid.pseudo_labels.artefact import write_artefact
 
