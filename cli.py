@@ -17,7 +17,14 @@ from . import __version__
 from .commands.command_line import parse
 from .distributed import processes
 from .engine import program
-from .errors import Stopped, SystemFault, UserError, explain_system_error, wants_memory
+from .errors import (
+    Stopped,
+    SystemFault,
+    UserError,
+    explain_system_error,
+    first_line,
+    wants_memory,
+)
 
 REQUEUE = 75  # EX_TEMPFAIL: nothing is wrong, and the same command may be tried again
 
@@ -223,11 +230,9 @@ def _run(command: Command, name: str, arguments: Sequence[str]) -> int:
         # The reader of our output, for instance `head`, has had enough.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
-    except SystemFault as error:
-        processes.say_once(f"vireid: {error}{_way_on(name)}")
-        return 1
     except UserError as error:
-        processes.say_once(f"vireid: {error}")
+        denied = isinstance(error, SystemFault)
+        processes.say_once(f"vireid: {error}{_way_on(name) if denied else ''}")
         return error.exit_code
     except OSError as error:
         # The disk, a permission, the network: no fault of the program either.
@@ -237,11 +242,10 @@ def _run(command: Command, name: str, arguments: Sequence[str]) -> int:
     except (MemoryError, RuntimeError) as error:
         if not wants_memory(error):
             raise
-        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        parts = ", or --accumulate parts of a batch" if name in ("baseline", "mmm") else ""
         processes.say_once(
-            f"vireid: out of memory ({reason}). Lower the sizes that the command computes with"
-            f"{', or --accumulate parts of a batch' if name in ('baseline', 'mmm') else ''}; free "
-            f"some memory.{_way_on(name)}"
+            f"vireid: out of memory ({first_line(error)}). Lower the sizes that the command "
+            f"computes with{parts}; free some memory.{_way_on(name)}"
         )
         return 1
     return result if isinstance(result, int) else 0

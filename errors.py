@@ -20,6 +20,8 @@ class UserError(Exception):
 class SystemFault(UserError):
     """What the machine denied while the command and its data were right: room, a process."""
 
+    exit_code = 1
+
 
 class Stopped(BaseException):
     """A scheduler asked the process to end, and what was done is kept; the message says where.
@@ -77,6 +79,15 @@ def wants_memory(error: Exception) -> bool:
     return isinstance(error, MemoryError) or (
         isinstance(error, RuntimeError) and any(words in str(error) for words in told)
     )
+
+
+def first_line(error: Exception) -> str:
+    """What an error says, without the pages that some libraries add below; its kind if nothing.
+
+    Args:
+        error: any.
+    """
+    return (str(error).splitlines() or [type(error).__name__])[0]
 
 
 @contextmanager

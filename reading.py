@@ -219,6 +219,24 @@ def visible(text: str) -> str:
     return _HIDDEN.sub(lambda found: found[0].encode("unicode_escape").decode("ascii"), text)
 
 
+def is_whole(value: object) -> bool:
+    """Whether a value that was read is a whole number from 0 that 63 bits hold.
+
+    Args:
+        value: whatever was found; true and false are none.
+    """
+    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 2**63
+
+
+def is_number(value: object) -> bool:
+    """Whether a value that was read is a number.
+
+    Args:
+        value: whatever was found; true and false are none.
+    """
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
+
+
 def is_count(text: str) -> bool:
     """Whether a word is a number from 0 in digits 0 to 9 that 64 bits hold.
 

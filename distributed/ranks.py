@@ -10,7 +10,7 @@ import torch
 import torch.distributed as dist
 from torch import Tensor
 
-from ..errors import UserError
+from ..errors import UserError, first_line
 from .processes import count, is_main, rank
 
 Result = TypeVar("Result")
@@ -23,11 +23,10 @@ def _exchange() -> Iterator[None]:
     except (RuntimeError, dist.DistError) as error:
         if isinstance(error, torch.OutOfMemoryError):
             raise
-        reason = (str(error).splitlines() or [type(error).__name__])[0]
         raise UserError(
-            f"process {rank()} of {count()} lost contact with the others ({reason}). Look above "
-            "for the first message of the process that ended; one without a message was killed "
-            "from outside, for instance for want of memory. --resume goes on with the run."
+            f"process {rank()} of {count()} lost contact with the others ({first_line(error)}). "
+            "Look above for the first message of the process that ended; one without a message was "
+            "killed from outside, for instance for want of memory. --resume goes on with the run."
         ) from error
 
 

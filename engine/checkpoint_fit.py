@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import math
+import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -13,7 +13,7 @@ from torch import Tensor
 
 from ..models.network import Network
 from ..models.state_files import check_finite, check_state
-from ..reading import shortened
+from ..reading import is_number, is_whole, shortened
 
 COUNTS = ("stage", "epoch", "step", "stage_step", "metrics_size")
 
@@ -30,7 +30,7 @@ def check_position(saved: Mapping[str, Any], epochs: Sequence[int]) -> None:
     """
     for name in COUNTS:
         value = saved[name]
-        if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value < 2**63:
+        if not is_whole(value):
             raise ValueError(f"{name} should be a number from 0, found {shortened(value)}")
     for name in ("stage_state", "within"):
         if not isinstance(saved[name], Mapping):
@@ -41,10 +41,10 @@ def check_position(saved: Mapping[str, Any], epochs: Sequence[int]) -> None:
             raise ValueError(f"{name} within should be a table, found {shortened(value)}")
     for name in ("clips", "seconds", "left_out"):
         value = saved["within"].get(name, 0)
-        if not _is_number(value) or value < 0:
+        if not _is_finite(value) or value < 0:
             raise ValueError(f"{name} within should be a number from 0, found {shortened(value)}")
     taken = saved["within"].get("taken", 0)
-    if not isinstance(taken, int) or not 0 <= taken < 2**63:
+    if not is_whole(taken):
         raise ValueError(f"taken should be a number from 0, found {shortened(taken)}")
     last = epochs[saved["stage"]] if saved["stage"] < len(epochs) else 0
     if saved["stage"] > len(epochs) or saved["epoch"] > last:
@@ -105,7 +105,7 @@ def check_optimiser(saved: Any, optimiser: torch.optim.Optimizer) -> None:
                 if not value.is_floating_point():
                     raise ValueError(f"its optimiser's {name} has the type {value.dtype}")
                 check_finite({str(name): value}, "its optimiser")
-            elif not _is_number(value) and not (value is None and name == "momentum_buffer"):
+            elif not _is_finite(value) and not (value is None and name == "momentum_buffer"):
                 raise ValueError(f"its optimiser's {name} is {shortened(value)}")
 
 
@@ -113,7 +113,7 @@ def _alike(found: Any, wanted: Any) -> bool:
     if isinstance(wanted, bool) or wanted is None or isinstance(wanted, str):
         return type(found) is type(wanted)
     if isinstance(wanted, (int, float)):
-        return _is_number(found)
+        return _is_finite(found)
     if isinstance(wanted, (list, tuple)):
         return (
             isinstance(found, (list, tuple))
@@ -123,8 +123,8 @@ def _alike(found: Any, wanted: Any) -> bool:
     return True
 
 
-def _is_number(value: Any) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
+def _is_finite(value: Any) -> bool:
+    return is_number(value) and abs(value) <= sys.float_info.max
 
 
 def restored_labels(state: Mapping[str, Any], name: str, count: int) -> NDArray[np.int64]:

@@ -19,7 +19,7 @@ from ..datasets.clip_reader import ClipReader
 from ..datasets.resize import Filter
 from ..distributed import ranks
 from ..distributed.split_batch import split_batches
-from ..errors import UserError, wants_memory
+from ..errors import UserError, first_line, wants_memory
 from ..models.network import Network
 from .compiling import compile_network
 from .encoder import Encoder
@@ -125,7 +125,7 @@ def _out_of_memory_is_an_error(options: TrainingOptions, what: str) -> Iterator[
         )
         raise UserError(
             f"--dry-run: out of memory in {what}, so the run would not fit either. Lower {ways}. "
-            f"({(str(error).splitlines() or [type(error).__name__])[0]})"
+            f"({first_line(error)})"
         ) from error
 
 

@@ -203,7 +203,7 @@ def embedding_memory(
             fake = fake_copy(model).eval()
             with live, torch.no_grad():
                 images = _fake_zeros(fake, live, shape.clip_tensor, runtime.device)
-                with runtime.autocast():
+                with runtime.test_autocast():
                     fake.embed(images, shape.modalities().to(runtime.device))
         except Exception:  # as above
             return 0

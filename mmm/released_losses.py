@@ -103,11 +103,12 @@ def main_losses(
     pooled, labels = at_least_float32(output.pooled), batch.labels
     losses = identity_losses(output, batch, ambiguous)
     losses["triplet"] = BatchHardTripletLoss(margin)(pooled, labels)
-    visible = batch.modalities == Modality.VISIBLE
-    distance = absolute_mimic(pooled, prototypes.values[batch.views, labels], batch.confidence)
-    # A mean over the rows: where an image is there in two views, each counts half.
-    losses["visible mimic"] = _mean(distance[visible])
-    losses["infrared mimic"] = _mean(distance[~visible])
+    if "visible mimic" in weights:
+        visible = batch.modalities == Modality.VISIBLE
+        distance = absolute_mimic(pooled, prototypes.values[batch.views, labels], batch.confidence)
+        # A mean over the rows: where an image is there in two views, each counts half.
+        losses["visible mimic"] = _mean(distance[visible])
+        losses["infrared mimic"] = _mean(distance[~visible])
     if "visible alignment" in weights:
         moved = view_alignment(pooled, labels, batch.modalities, batch.exchanged)
         losses["visible alignment"], losses["infrared alignment"] = moved

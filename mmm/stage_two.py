@@ -73,14 +73,19 @@ class StageTwo(Stage):
 
     def batches(self, epoch: int, first: int = 0) -> Iterable[tuple[Tensor, Tensor]]:
         """P unified clusters × (K/2 visible + K/2 infrared) tracks."""
+        lists = self._unified_batches(self.unified, epoch)
+        seed = (self.settings.seed, self.stream, epoch)
+        return self.session.training_clips(lists, seed, first=first)
+
+    def _unified_batches(self, labels: np.ndarray, epoch: int) -> list[list[int]]:
+        """P of the labels [N] × K/2 pairs of one label; one without a partner gives K tracks."""
         sampler = UnifiedBatchSampler(
-            self.unified,
+            labels,
             self.session.modalities,
-            min(self.settings.p_num, int(self.unified.max()) + 1),
+            min(self.settings.p_num, len(np.unique(labels[labels >= 0]))),
             self.settings.k_num,
             self.steps,
             seed=(self.settings.seed, self.stream),
         )
         sampler.set_epoch(epoch)
-        seed = (self.settings.seed, self.stream, epoch)
-        return self.session.training_clips(list(sampler), seed, first=first)
+        return list(sampler)

@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ..datasets.samplers import UnifiedBatchSampler, UnpairedBatchSampler
+from ..datasets.samplers import UnpairedBatchSampler
 from ..engine.augment import AugmentedBatch, Augmenter
 from ..errors import UserError
 from ..losses.inputs import at_least_float32
@@ -111,18 +111,8 @@ class ReleasedVariant(StageTwo):
         self.prototypes.renew()
 
     def _pairs(self, epoch: int) -> list[list[int]]:
-        """P labels × K/2 pairs: the i-th visible and the i-th infrared track share a label."""
-        settings = self.settings
-        sampler = UnifiedBatchSampler(
-            self.paired,
-            self.session.modalities,
-            min(settings.p_num, len(np.unique(self.paired[self.paired >= 0]))),
-            settings.k_num,
-            self.steps,
-            seed=(settings.seed, self.stream),
-        )
-        sampler.set_epoch(epoch)
-        return list(sampler)
+        """Batches of the labels that both modalities have."""
+        return self._unified_batches(self.paired, epoch)
 
     def _unpaired(self, epoch: int, stream: int) -> list[list[int]]:
         settings = self.settings

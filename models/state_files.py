@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import zipfile
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from safetensors import safe_open
 from safetensors.torch import load_file
 from torch import Tensor
 
+from ..errors import first_line
 from ..reading import check_regular, visible
 
 # Keys under which training scripts store a network's state beside epoch, optimiser and scores.
@@ -108,7 +110,7 @@ def load_plain(path: Path) -> Any:
         raise
     except Exception as error:
         # Bytes that are no checkpoint make the readers fail in many ways, some of them at length.
-        reason = (str(error).splitlines() or [type(error).__name__])[0].split(". ")[0]
+        reason = first_line(error).split(". ")[0]
         raise ValueError(visible(reason)) from error
 
 
@@ -125,16 +127,8 @@ def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
         OSError: it cannot be read.
         ValueError: it is damaged; names the file.
     """
-    check_regular(path)
-    try:
-        with safe_open(path, framework="pt") as file:
-            about = dict(file.metadata() or {})
-        return load_file(path), about
-    except OSError:
-        raise
-    except Exception as error:  # of the header, of a type that torch has not, of memory
-        said = visible((str(error).splitlines() or [type(error).__name__])[0])
-        raise ValueError(f"{path} is damaged: {said}") from error
+    with _opened(path) as file:
+        return load_file(path), dict(file.metadata() or {})
 
 
 def read_header(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
@@ -150,18 +144,24 @@ def read_header(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
         OSError: it cannot be read.
         ValueError: it is damaged; names the file.
     """
+    with _opened(path) as file:
+        parts = {name: file.get_slice(name) for name in file.keys()}  # noqa: SIM118
+        shapes = {name: (part.get_shape(), TYPES[part.get_dtype()]) for name, part in parts.items()}
+        empty = {n: torch.empty(s, dtype=t, device="meta") for n, (s, t) in shapes.items()}
+        return empty, dict(file.metadata() or {})
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[Any]:
+    """A ``.safetensors`` file to read from; whatever fails inside, the file is damaged."""
     check_regular(path)
     try:
         with safe_open(path, framework="pt") as file:
-            about = dict(file.metadata() or {})
-            parts = {name: file.get_slice(name) for name in file.keys()}  # noqa: SIM118
-        shapes = {name: (part.get_shape(), TYPES[part.get_dtype()]) for name, part in parts.items()}
-        return {n: torch.empty(s, dtype=t, device="meta") for n, (s, t) in shapes.items()}, about
+            yield file
     except OSError:
         raise
-    except Exception as error:  # of the header, or of a type that torch has not
-        said = visible((str(error).splitlines() or [type(error).__name__])[0])
-        raise ValueError(f"{path} is damaged: {said}") from error
+    except Exception as error:  # of the header, of a type that torch has not, of memory
+        raise ValueError(f"{path} is damaged: {visible(first_line(error))}") from error
 
 
 def check_finite(state: Mapping[str, Tensor], what: str) -> None:

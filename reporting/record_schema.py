@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from ..reading import shortened
+from ..reading import is_number, is_whole, shortened
 from .schedule_schema import check_schedule
 
 TEXTS = frozenset(
@@ -66,24 +66,19 @@ def _wanted(name: str, value: Any) -> str:
     if name in TEXTS:
         return "" if isinstance(value, str) and len(value) <= LONGEST_TEXT else "a text"
     if name in COUNTS:
-        whole = isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 2**63
-        return "" if whole else "a whole number from 0"
+        return "" if is_whole(value) else "a whole number from 0"
     if name in NUMBERS:
-        return "" if _is_number(value) else "a number"
+        return "" if is_number(value) else "a number"
     if name in FLAGS:
         return "" if isinstance(value, bool) else "true or false"
     if name in TABLES:
         kind = str if name == "versions" else float
         fits = isinstance(value, Mapping) and all(
-            one is None or (isinstance(one, str) if kind is str else _is_number(one))
+            one is None or (isinstance(one, str) if kind is str else is_number(one))
             for one in value.values()
         )
         return "" if fits else f"{'texts' if kind is str else 'numbers'} by name"
     return ""
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool)
 
 
 def check_settings(config: Any) -> None:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from ..reading import shortened
+from ..options import MOST_EPOCHS
+from ..reading import is_number, is_whole, shortened
 
-MOST_EPOCHS = 10**6
 LONGEST_TEXT = 10_000
 
 Check = Callable[[Any], bool]
@@ -15,14 +15,6 @@ Check = Callable[[Any], bool]
 
 def _text(value: Any) -> bool:
     return isinstance(value, str) and len(value) <= LONGEST_TEXT
-
-
-def _whole(value: Any) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 2**63
-
-
-def _number(value: Any) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool)
 
 
 def _plain(value: Any) -> bool:
@@ -48,17 +40,19 @@ def _plain_or_list(value: Any) -> bool:
     return _plain(value) or _list_of(_plain)(value)
 
 
-BATCH = _with(rule=_text, p=_whole, k=_whole, clips=_by_name(_whole))
-PHASE = _with(from_epoch=_whole, losses=_by_name(_number), batches=_list_of(BATCH), memory=_text)
+BATCH = _with(rule=_text, p=is_whole, k=is_whole, clips=_by_name(is_whole))
+PHASE = _with(
+    from_epoch=is_whole, losses=_by_name(is_number), batches=_list_of(BATCH), memory=_text
+)
 FIELDS: Mapping[str, Check] = {
     "stage": _text,
-    "epochs": lambda value: _whole(value) and 1 <= value <= MOST_EPOCHS,
-    "batches_per_epoch": lambda value: _whole(value) or _text(value),
+    "epochs": lambda value: is_whole(value) and 1 <= value <= MOST_EPOCHS,
+    "batches_per_epoch": lambda value: is_whole(value) or _text(value),
     "start": _text,
     "lr_schedule": _text,
-    "lr": _number,
+    "lr": is_number,
     "optimiser": _text,
-    "groups": _list_of(_with(members=_text, lr_by_epoch=_list_of(_number))),
+    "groups": _list_of(_with(members=_text, lr_by_epoch=_list_of(is_number))),
     "phases": _list_of(PHASE),
     "settings": _by_name(_plain_or_list),
 }

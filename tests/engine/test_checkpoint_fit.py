@@ -3,7 +3,7 @@
 import pytest
 import torch
 from torch import nn
-from vireid.engine.checkpoint_fit import check_optimiser
+from vireid.engine.checkpoint_fit import COUNTS, check_optimiser, check_position
 
 
 def _stepped(kind, **settings):
@@ -27,3 +27,13 @@ def test_a_moment_that_is_missing_is_refused():
 def test_sgd_keeps_no_momentum_where_there_is_none(momentum):
     optimiser = _stepped(torch.optim.SGD, momentum=momentum)
     check_optimiser(optimiser.state_dict(), optimiser)
+
+
+@pytest.mark.parametrize("clips", [10**400, True, float("inf"), -1])
+def test_a_count_that_no_run_wrote_is_refused(clips):
+    counts = dict.fromkeys(COUNTS, 0)
+    saved = {**counts, "stage_state": {}, "within": {"clips": 3}}
+    check_position(saved, [2])
+    saved["within"]["clips"] = clips
+    with pytest.raises(ValueError, match="clips within should be a number from 0"):
+        check_position(saved, [2])
