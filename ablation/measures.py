@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from statistics import mean, stdev
 from typing import Any
@@ -59,10 +62,33 @@ def _last(run: RunRecord, kind: str, **wanted: str) -> dict[str, Any]:
     return found[-1] if found else {}
 
 
-def mean_and_spread(values: list[float]) -> tuple[float, float | None]:
-    """Mean and sample standard deviation; the latter is None for one value.
+@dataclass(frozen=True)
+class Spread:
+    """A figure over the runs of a row.
+
+    Attributes:
+        mean: over the draws, of each draw's mean.
+        between: sample standard deviation of the draws' means; None for one draw.
+        within: sample standard deviation of the runs of one draw, pooled over the draws; None where
+            no draw has several runs.
+    """
+
+    mean: float
+    between: float | None
+    within: float | None
+
+
+def spread(values: Mapping[int, Sequence[float]]) -> Spread:
+    """Mean of a figure, and how far it spreads between draws and within one.
 
     Args:
-        values: at least one.
+        values: draw to the figures of its runs, at least one.
     """
-    return mean(values), stdev(values) if len(values) > 1 else None
+    means = [mean(runs) for runs in values.values()]
+    freedom = sum(len(runs) - 1 for runs in values.values())
+    squares = sum(sum((one - mean(runs)) ** 2 for one in runs) for runs in values.values())
+    return Spread(
+        mean(means),
+        stdev(means) if len(means) > 1 else None,
+        math.sqrt(squares / freedom) if freedom else None,
+    )

@@ -6,11 +6,11 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from ..commands.mmm import MMMSettings
 from ..errors import UserError, shorten
-from ..reading import parse_yaml, read_text
+from ..reading import parse_yaml, read_text, shortened
 
 Kind = Literal["stage one", "continued", "stage two", "supervised"]
 PUBLISHED_MIMIC, PUBLISHED_ALIGNMENT = 0.5, 0.05
@@ -46,12 +46,15 @@ class Row:
         kind: ``stage one`` is that run itself; ``continued`` trains it on for as many steps as
             stage two takes; ``stage two`` and ``supervised`` run ``vireid mmm``.
         changes: settings that differ from the YAML file of the kind.
+        stage_one: settings that differ in the stage one that the row starts from, or is; with
+            none, it is the one that the rows of a seed share.
     """
 
     name: str
     title: str
     kind: Kind = "stage two"
     changes: Mapping[str, Any] = field(default_factory=dict)
+    stage_one: Mapping[str, Any] = field(default_factory=dict)
 
 
 def predefined_rows(recipe: MMMSettings) -> dict[str, Row]:
@@ -168,10 +171,12 @@ def read_rows(file: Path) -> list[Row]:
     """Rows of the user's: a name, and below it settings of ``vireid mmm``.
 
     Args:
-        file: YAML, for instance ``{"hot memory": {"memory_temperature": 0.2}}``.
+        file: YAML, for instance ``{"hot memory": {"memory_temperature": 0.2}}``. Two keys are no
+            settings: ``kind``, one of :data:`Kind`, and ``stage-one``, settings of ``vireid
+            baseline`` for a stage one of the row's own.
 
     Returns:
-        One row each, of stage two.
+        One row each.
 
     Raises:
         UserError: the file cannot be read or holds something else.
@@ -196,12 +201,31 @@ def read_rows(file: Path) -> list[Row]:
     slashed = [str(name) for name in found if set("/\\") & set(str(name)) or str(name) in ".."]
     if slashed:
         raise UserError(f"--rows {file}: {shorten(slashed)}: a name is a folder's, without slashes")
-    return [
-        Row(
-            str(name),
-            str(name),
-            "supervised" if changes.get("supervised") else "stage two",
-            {str(key).replace("-", "_"): value for key, value in changes.items()},
+    return [_own_row(file, str(name), changes) for name, changes in found.items()]
+
+
+def _own_row(file: Path, name: str, given: Mapping[Any, Any]) -> Row:
+    changes = _underscored(given)
+    stage_one = changes.pop("stage_one", {})
+    if not isinstance(stage_one, dict):
+        raise UserError(
+            f"--rows {file}: {name}: stage-one: expected settings of `vireid baseline`, like "
+            "`{pretrain-epochs: 40}`"
         )
-        for name, changes in found.items()
-    ]
+    kind = changes.pop("kind", "supervised" if changes.get("supervised") else "stage two")
+    if kind not in get_args(Kind):
+        raise UserError(
+            f"--rows {file}: {name}: kind is {', '.join(get_args(Kind))}; found {shortened(kind)}"
+        )
+    if kind in ("stage one", "continued") and changes:
+        raise UserError(
+            f"--rows {file}: {name}: a row of the kind {kind!r} takes its settings from stage "
+            f"one's; put {shorten(sorted(changes))} below stage-one"
+        )
+    if kind == "supervised":
+        changes["supervised"] = True
+    return Row(name, name, kind, changes, _underscored(stage_one))
+
+
+def _underscored(settings: Mapping[Any, Any]) -> dict[str, Any]:
+    return {str(key).replace("-", "_"): value for key, value in settings.items()}

@@ -7,6 +7,8 @@ from pathlib import Path
 
 from ..options import MOST_PROCESSES, MOST_THREADS, Options, option
 
+MOST_REPEATS = 1000
+
 
 @dataclass(frozen=True, kw_only=True)
 class AblateSettings(Options):
@@ -23,6 +25,13 @@ class AblateSettings(Options):
         None,
     )
     seeds: tuple[int, ...] | str = option("seeds, for instance 0,1,2", "0,1,2")
+    repeat: int = option(
+        "runs of each row on each seed; all but the first start from weights that are rounded "
+        "otherwise (`--rounding`), and the table says how far they lie apart",
+        1,
+        at_least=1,
+        at_most=MOST_REPEATS,
+    )
     rows: tuple[str, ...] | str = option(
         "rows: names, sets (steps, memories, matchers, supervision, all), or YAML files of own "
         "rows, separated by commas",

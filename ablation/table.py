@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ..errors import UserError
-from .measures import SCORES, mean_and_spread, measure
+from .measures import SCORES, measure, spread
 from .variants import Cell, Job
 
 CONTROL = "continued"
@@ -20,11 +20,13 @@ HEADS = {
     "ari": "ARI",
 }
 NOTE = """\
-Per cent (ARI: 0 to 1), mean ± sample standard deviation over the seeds. mAP and Rank-1: mean over
-the protocols (both directions; SYSU-MM01: all-search and indoor), after the last step. Steps: of
-stage one + of the row; clips: seen in the row's own steps. Match: of the last matching, counted
-over visible clusters: right ones among all, among the matched (precision), among those that have a
-right partner at all (recall). ARI: of the last labels of both modalities, without noise."""
+Per cent (ARI: 0 to 1), mean ± sample standard deviation over the seeds; where runs repeat with
+another rounding, over the seeds' means, and in brackets the deviation within a seed. mAP and
+Rank-1: mean over the protocols (both directions; SYSU-MM01: all-search and indoor), after the last
+step. Steps: of stage one + of the row; clips: seen in the row's own steps. Match: of the last
+matching, counted over visible clusters: right ones among all, among the matched (precision), among
+those that have a right partner at all (recall). ARI: of the last labels of both modalities, without
+noise."""
 
 
 def summarise(cells: Sequence[Cell], failed: dict[Job, str]) -> list[dict[str, Any]]:
@@ -36,9 +38,10 @@ def summarise(cells: Sequence[Cell], failed: dict[Job, str]) -> list[dict[str, A
             record cannot be read is added.
 
     Returns:
-        Dicts that go into ``ablation.json``: name, title, runs with their figures, and ``mean``
-        and ``std`` of those that finished. ``gain`` is the mAP above that of the control of the
-        same seed.
+        Dicts that go into ``ablation.json``: name, title, runs with their figures, ``mean``
+        (of the seeds' means), ``std`` (of these) and ``within`` (of the repetitions of a seed) of
+        those that finished. ``gain`` is the mAP above that of the control of the same seed and
+        repetition.
     """
     measured: dict[Job, dict[str, Any]] = {}
     for cell in cells:
@@ -49,7 +52,7 @@ def summarise(cells: Sequence[Cell], failed: dict[Job, str]) -> list[dict[str, A
             except (UserError, ValueError, OSError) as error:  # of one run; the others are shown
                 failed[job] = f"its record cannot be read: {error}"
     control = {
-        (cell.over, cell.seed): measured[cell.job]["mAP"]
+        (cell.over, cell.seed, cell.repeat): measured[cell.job]["mAP"]
         for cell in cells
         if cell.row.name == CONTROL and cell.job in measured
     }
@@ -59,21 +62,27 @@ def summarise(cells: Sequence[Cell], failed: dict[Job, str]) -> list[dict[str, A
             (cell.over, cell.row.name),
             {"over": cell.over, "name": cell.row.name, "title": cell.row.title, "runs": []},
         )
-        run: dict[str, Any] = {"seed": cell.seed, "folder": str(cell.job.folder)}
+        run: dict[str, Any] = {"seed": cell.seed, "repeat": cell.repeat}
+        run["folder"] = str(cell.job.folder)
         if cell.job in measured:
             run |= measured[cell.job]
-            other = control.get((cell.over, cell.seed))
+            other = control.get((cell.over, cell.seed, cell.repeat))
             known = cell.row.name != CONTROL and None not in (other, run["mAP"])
             run["gain"] = run["mAP"] - other if known else None
         else:
             run["problem"] = failed.get(cell.job, "not yet run")
         entry["runs"].append(run)
     for entry in entries.values():
-        entry["mean"], entry["std"] = {}, {}
+        entry["mean"], entry["std"], entry["within"] = {}, {}, {}
         for name in (*SCORES, "gain"):
-            values = [run[name] for run in entry["runs"] if run.get(name) is not None]
+            values: dict[int, list[float]] = {}
+            for run in entry["runs"]:
+                if run.get(name) is not None:
+                    values.setdefault(run["seed"], []).append(run[name])
             if values:
-                entry["mean"][name], entry["std"][name] = mean_and_spread(values)
+                found = spread(values)
+                entry["mean"][name], entry["std"][name] = found.mean, found.between
+                entry["within"][name] = found.within
     return list(entries.values())
 
 
@@ -112,7 +121,8 @@ def markdown(entries: Sequence[Mapping[str, Any]], over: str) -> str:
     lines = [line(heads), line(rule), *map(line, rows), "", NOTE]
     problems = [
         f"- {over + ' ' + entry['over'] + ', ' if over else ''}{entry['title']}, seed "
-        f"{run['seed']}: {' '.join(run['problem'].split())}"
+        f"{run['seed']}{', repeat ' * bool(run['repeat'])}{run['repeat'] or ''}: "
+        f"{' '.join(run['problem'].split())}"
         for entry in entries
         for run in entry["runs"]
         if "problem" in run
@@ -124,10 +134,11 @@ def markdown(entries: Sequence[Mapping[str, Any]], over: str) -> str:
 
 def _cells(entry: Mapping[str, Any], used: Sequence[str]) -> list[str]:
     done = [run for run in entry["runs"] if "problem" not in run]
-    wanted = len(entry["runs"])
+    wanted, seeds = len(entry["runs"]), len({run["seed"] for run in entry["runs"]})
+    count = str(seeds) if seeds == wanted else f"{seeds} x {wanted // seeds}"
     return [
         entry["title"],
-        str(wanted) if len(done) == wanted else f"{len(done)}/{wanted}",
+        count if len(done) == wanted else f"{len(done)}/{wanted}",
         _range([_steps(run) for run in done]),
         _range([f"{run['clips']:,}" for run in done]),
         *(_score(entry, name) for name in used),
@@ -149,5 +160,6 @@ def _score(entry: Mapping[str, Any], name: str) -> str:
     scale, digits = (1, 3) if name == "ari" else (100, 1)
     sign = "+" if name == "gain" else ""
     text = f"{scale * entry['mean'][name]:{sign}.{digits}f}"
-    spread = entry["std"][name]
-    return text if spread is None else f"{text} ± {scale * spread:.{digits}f}"
+    between, within = entry["std"][name], entry["within"][name]
+    text += "" if between is None else f" ± {scale * between:.{digits}f}"
+    return text if within is None else f"{text} ({scale * within:.{digits}f})"

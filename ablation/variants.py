@@ -19,6 +19,8 @@ from .rows import STAGE_ONE, Row, choose_rows, predefined_rows
 from .settings import AblateSettings
 
 Settings = TypeVar("Settings", BaselineSettings, MMMSettings)
+# Folder of the stage one from which all rows of a seed start that have none of their own.
+SHARED = "stage-one"
 # The file that a command writes when its training is done.
 LAST_FILE = {"baseline": "tracks.csv", "mmm": "model.safetensors"}
 
@@ -56,18 +58,20 @@ class Job:
 
 @dataclass(frozen=True)
 class Cell:
-    """A row on one seed (and one value of the second placeholder).
+    """One run of a row on one seed (and one value of the second placeholder).
 
     Attributes:
         row: the row.
         over: value of ``--over``, empty without.
         seed: the seed.
+        repeat: which of the runs that differ in rounding alone, from 0.
         job: its run; rows of equal settings share one.
     """
 
     row: Row
     over: str
     seed: int
+    repeat: int
     job: Job
 
 
@@ -79,12 +83,14 @@ class _Variant:
         folder: name of its run folder; rows of equal settings share one.
         command: ``baseline`` or ``mmm``.
         settings: resolved settings.
-        problem: why there are none.
+        before: folder and settings of the stage one that it starts from.
+        problem: why there are no settings.
     """
 
     folder: str
     command: str
     settings: BaselineSettings | MMMSettings | None
+    before: tuple[str, BaselineSettings]
     problem: str | None = None
 
 
@@ -108,26 +114,28 @@ def plan(config: AblateSettings) -> list[Cell]:
     known = predefined_rows(recipe)
     rows = choose_rows(config.row_names, known)
     variants: dict[str, _Variant] = {}
+    first = {SHARED: one}
     # All rows, so that the folder of a shared run does not depend on which are asked for today.
     for row in (*known.values(), *rows):
-        if row.name in variants or row.kind == "stage one":
+        if row.name in variants:
             continue
-        variant = _variant(config, row, one, recipe, given)
+        before = _before(config, row, first, given)
+        if row.kind == "stage one":
+            variants[row.name] = _Variant(before[0], "baseline", before[1], before)
+            continue
+        variant = _variant(config, row, before, recipe, given)
         if variant.problem is not None and row.name not in known:
             raise UserError(f"--rows: {row.title}: {variant.problem}")
         same = [other for other in variants.values() if _alike(other, variant)]
         variants[row.name] = same[0] if same else variant
+    repeats = range(config.repeat)
     cells = []
     for value in config.over_values[1]:
-        places = {seed: _Place(config, value, seed) for seed in config.seed_list}
-        first = {seed: place.stage_one(one) for seed, place in places.items()}
         for row in rows:
-            for seed, place in places.items():
-                if row.kind == "stage one":
-                    job = first[seed]
-                else:
-                    job = place.job(row, variants[row.name], first[seed])
-                cells.append(Cell(row, value, seed, job))
+            for seed in config.seed_list:
+                for repeat in repeats:
+                    job = _Place(config, value, seed, repeat).job(row, variants[row.name])
+                    cells.append(Cell(row, value, seed, repeat, job))
     for job in {one for cell in cells for one in (cell.job, cell.job.before) if one is not None}:
         if job.finished:
             check_same_settings(job.folder / "config.yaml", job.settings)
@@ -135,9 +143,9 @@ def plan(config: AblateSettings) -> list[Cell]:
 
 
 class _Place:
-    """The folder of one seed (and value), and what its runs have in common."""
+    """The folder of one repetition of a seed (and value), and what its runs have in common."""
 
-    def __init__(self, config: AblateSettings, value: str, seed: int) -> None:
+    def __init__(self, config: AblateSettings, value: str, seed: int, repeat: int) -> None:
         name = config.over_values[0]
         data_dir = config.data_dir.replace("{seed}", str(seed))
         data_dir = data_dir.replace(f"{{{name}}}", value) if name else data_dir
@@ -148,42 +156,70 @@ class _Place:
         folder = folder / f"{name}-{value}" if name else folder
         self.folder = folder / f"seed-{seed}"
         self.common: dict[str, Any] = {"data_dir": Path(data_dir).absolute(), "seed": seed}
+        if repeat:
+            self.label += f", repeat {repeat}"
+            self.folder = folder / f"seed-{seed}-repeat-{repeat}"
+            self.common["rounding"] = repeat
 
-    def stage_one(self, settings: BaselineSettings) -> Job:
-        folder = self.folder / "stage-one"
-        filled = dataclasses.replace(settings, output=folder, **self.common)
-        return Job(f"{self.label}: stage one", "baseline", folder, to_yaml(filled))
-
-    def job(self, row: Row, variant: _Variant, stage_one: Job) -> Job:
+    def job(self, row: Row, variant: _Variant) -> Job:
+        first = self._stage_one(*variant.before)
+        if row.kind == "stage one":
+            return first
         label, folder = f"{self.label}: {row.title}", self.folder / variant.folder
         changes: dict[str, Any] = {**self.common, "output": folder}
-        before: Job | None = stage_one
+        before: Job | None = first
         if variant.settings is None:
             return Job(label, variant.command, folder, "", problem=variant.problem)
         if isinstance(variant.settings, BaselineSettings):
-            changes["weights"] = str(stage_one.folder / "encoder.safetensors")
+            changes["weights"] = str(first.folder / "encoder.safetensors")
         elif variant.settings.baseline is None:
             before = None
         else:
-            changes["baseline"] = stage_one.folder
+            changes["baseline"] = first.folder
             if variant.settings.weights == STAGE_ONE:
-                changes["weights"] = str(stage_one.folder / "encoder.safetensors")
+                changes["weights"] = str(first.folder / "encoder.safetensors")
         filled = dataclasses.replace(variant.settings, **changes)
         return Job(label, variant.command, folder, to_yaml(filled), before)
+
+    def _stage_one(self, name: str, settings: BaselineSettings) -> Job:
+        folder = self.folder / name
+        filled = dataclasses.replace(settings, output=folder, **self.common)
+        label = f"{self.label}: {name.replace('-', ' ', 1) if name == SHARED else name}"
+        return Job(label, "baseline", folder, to_yaml(filled))
+
+
+def _before(
+    config: AblateSettings,
+    row: Row,
+    known: dict[str, BaselineSettings],
+    given: Mapping[str, Any],
+) -> tuple[str, BaselineSettings]:
+    """Folder and settings of the stage one of a row; a new one is added to those ``known``."""
+    if not row.stage_one:
+        return SHARED, known[SHARED]
+    try:
+        settings = _resolve(BaselineSettings, config.baseline_config, {**row.stage_one, **given})
+    except UserError as error:
+        raise UserError(f"--rows: {row.title}: stage-one: {error}") from error
+    for name, other in known.items():
+        if other == settings:
+            return name, other
+    known[f"{row.name}-{SHARED}"] = settings
+    return f"{row.name}-{SHARED}", settings
 
 
 def _variant(
     config: AblateSettings,
     row: Row,
-    one: BaselineSettings,
+    before: tuple[str, BaselineSettings],
     recipe: MMMSettings,
     given: Mapping[str, Any],
 ) -> _Variant:
-    command = "baseline" if row.kind == "continued" else "mmm"
+    command, one = "baseline" if row.kind == "continued" else "mmm", before[1]
     try:
         settings: BaselineSettings | MMMSettings
         if row.kind == "continued":
-            changes = {**continued(one, recipe), **given}
+            changes = {**row.stage_one, **continued(one, recipe), **given}
             settings = _resolve(BaselineSettings, config.baseline_config, changes)
         elif row.kind == "supervised":
             file = config.supervised_config or config.mmm_config
@@ -194,12 +230,13 @@ def _variant(
             changes = {**row.changes, **given, "baseline": str(config.output.absolute())}
             settings = _resolve(MMMSettings, config.mmm_config, changes)
     except UserError as error:
-        return _Variant(row.name, command, None, str(error))
-    return _Variant(row.name, command, settings)
+        return _Variant(row.name, command, None, before, str(error))
+    return _Variant(row.name, command, settings, before)
 
 
 def _alike(one: _Variant, other: _Variant) -> bool:
-    return one.settings is not None and one.settings == other.settings
+    same = one.settings == other.settings and one.before[0] == other.before[0]
+    return one.settings is not None and same and one.command == other.command
 
 
 def stage_two_steps(recipe: MMMSettings) -> int:

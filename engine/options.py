@@ -102,6 +102,13 @@ class NetworkOptions(Options):
     )
     backbone: str = option("resnet50, resnet34, resnet18, or thin (for two CPU cores)", "resnet50")
     weights: str = option("start of the backbone: imagenet, none, or a file", "imagenet")
+    rounding: int = option(
+        "from 1: start from weights moved by one unit in the last place, another choice for each "
+        "number; runs that differ in nothing else show what rounding decides",
+        0,
+        at_least=0,
+        at_most=2**32 - 1,
+    )
     compile: bool = option("compile the network (torch.compile); pays on long runs on a GPU", False)
 
 

@@ -13,7 +13,9 @@ from ..distributed.batch_size import batch_record, batch_warnings
 from ..errors import SystemFault, UserError, as_user_error
 from ..evaluation.results import summary_table
 from ..models.network import Network
+from ..models.rounding import round_otherwise
 from ..options import to_yaml
+from ..random_streams import generator
 from ..reporting.run_record import read_run
 from .checkpoint import save_model
 from .fit_check import check_fit
@@ -64,6 +66,8 @@ class Training:
             DoesNotFit: see :func:`check_fit`.
         """
         check_fit(self.session, self.options, model, plan, stage)
+        if self.options.rounding:
+            round_otherwise(model, generator(self.options.seed, self.options.rounding))
         step = run_stages(
             self.session,
             self.run,

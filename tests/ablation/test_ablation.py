@@ -3,12 +3,13 @@
 import json
 import shutil
 from pathlib import Path
+from statistics import stdev
 
 import pytest
 import yaml
 from tiny_settings import SHORTEST, SHORTEST_STAGE_ONE
 from vireid.ablation import execute as execution
-from vireid.ablation.measures import mean_and_spread
+from vireid.ablation.measures import Spread, spread
 from vireid.ablation.rows import SETS, choose_rows, predefined_rows
 from vireid.ablation.run import run_ablation
 from vireid.ablation.settings import AblateSettings
@@ -247,9 +248,67 @@ def test_published_forms_start_from_the_network_of_their_seed(settings):
             assert f"seed-{cell.seed}" in values["weights"]
 
 
-def test_mean_and_spread():
-    assert mean_and_spread([0.5]) == (0.5, None)
-    assert mean_and_spread([0.2, 0.4]) == pytest.approx((0.3, 0.02**0.5))
+def test_the_spread_between_draws_is_that_of_their_means_and_the_one_within_is_pooled():
+    assert spread({3: [0.5]}) == Spread(0.5, None, None)
+    one_run_each = spread({0: [0.2], 1: [0.4]})
+    assert one_run_each.within is None
+    assert (one_run_each.mean, one_run_each.between) == pytest.approx((0.3, 0.02**0.5))
+    several = spread({0: [0.1, 0.3], 1: [0.6, 0.7, 0.8], 2: [0.4]})
+    means = [0.2, 0.7, 0.4]
+    assert several.mean == pytest.approx(sum(means) / 3)
+    assert several.between == pytest.approx(stdev(means))
+    # Three degrees of freedom: one of the first draw, two of the second, none of the third.
+    assert several.within == pytest.approx(((0.01 + 0.01 + 0.01 + 0.01) / 3) ** 0.5)
+
+
+def test_runs_repeat_with_another_rounding_and_nothing_else(settings):
+    cells = plan(settings(rows="stage-one,continued,matching", seeds="0,1", repeat=3))
+    assert len(cells) == 3 * 2 * 3
+    for cell in cells:
+        found = yaml.safe_load(cell.job.settings)
+        assert found["rounding"] == cell.repeat
+        assert found["seed"] == cell.seed
+        place = f"seed-{cell.seed}-repeat-{cell.repeat}" if cell.repeat else f"seed-{cell.seed}"
+        assert cell.job.folder.parent.name == place
+        if cell.job.before:
+            assert cell.job.before.folder.parent.name == place
+    first = [cell.job for cell in cells if cell.repeat == 0]
+    assert first == [
+        c.job for c in plan(settings(rows="stage-one,continued,matching", seeds="0,1"))
+    ]
+
+
+def test_the_table_shows_both_spreads(settings, in_process):
+    (entry,) = run_ablation(settings(rows="stage-one", repeat=2))
+    assert [run["repeat"] for run in entry["runs"]] == [0, 1]
+    one, other = (run["mAP"] for run in entry["runs"])
+    files = [Path(run["folder"]) / "encoder.safetensors" for run in entry["runs"]]
+    assert files[0].read_bytes() != files[1].read_bytes()  # another rounding was taken
+    assert entry["mean"]["mAP"] == pytest.approx((one + other) / 2)
+    assert entry["std"]["mAP"] is None
+    assert entry["within"]["mAP"] == pytest.approx(abs(one - other) / 2**0.5)
+    text = (settings().output / "ablation.md").read_text(encoding="utf-8")
+    assert "| 1 x 2 |" in text
+    assert f"{100 * entry['mean']['mAP']:.1f} ({100 * entry['within']['mAP']:.1f})" in text
+
+
+def test_a_row_may_have_a_stage_one_of_its_own(settings, tmp_path):
+    own = tmp_path / "own.yaml"
+    rows = {
+        "longer": {"stage-one": {"pretrain-epochs": 2}, "matcher": "nearest"},
+        "longer alone": {"kind": "stage one", "stage-one": {"pretrain_epochs": 2}},
+        "longer control": {"kind": "continued", "stage-one": {"pretrain_epochs": 2}},
+    }
+    own.write_text(yaml.safe_dump(rows), encoding="utf-8")
+    jobs = {cell.row.name: cell.job for cell in plan(settings(rows=f"nearest,{own}"))}
+    assert jobs["longer"].before == jobs["longer control"].before == jobs["longer alone"]
+    assert yaml.safe_load(jobs["longer alone"].settings)["pretrain_epochs"] == 2
+    assert jobs["nearest"].before.folder.name == "stage-one"
+    assert jobs["longer alone"].folder.name == "longer-stage-one"
+    found = yaml.safe_load(jobs["longer control"].settings)
+    assert found["weights"] == str(jobs["longer alone"].folder / "encoder.safetensors")
+    # Equal but for where they start, so not one run.
+    assert len({job.folder for job in jobs.values()}) == 4
 
 
 @pytest.mark.parametrize(
@@ -262,6 +321,10 @@ def test_mean_and_spread():
         ("{a: [", "is no YAML"),
         ("{matching: {lr: 0.1}}", "the name 'matching' is taken"),
         ("{a/b: {lr: 0.1}}", "without slashes"),
+        ("{a: {stage-one: 3}}", "expected settings of `vireid baseline`"),
+        ("{a: {stage-one: {nonsense: 1}}}", "a: stage-one: unknown settings: nonsense"),
+        ("{a: {kind: nonsense}}", "kind is stage one, continued, stage two, supervised"),
+        ("{a: {kind: continued, lr: 0.1}}", "put lr below stage-one"),
     ],
 )
 def test_bad_rows_stop_before_anything_is_trained(settings, tmp_path, content, message):
