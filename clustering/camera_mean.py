@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import numpy as np
 import torch
+from numpy.typing import ArrayLike
 from torch import Tensor
+
+from .. import transfers
 
 # A rest this small beside the feature is the rounding of the mean and has no direction.
 NOTHING_LEFT = 1e-6
 
 
-def centre_by_camera(features: Tensor, cameras: Tensor) -> Tensor:
+def centre_by_camera(features: Tensor, cameras: Tensor | ArrayLike) -> Tensor:
     """Subtracts each camera's mean feature and scales the rows to length 1 again.
 
     Background, light and colour cast of a camera otherwise draw its sightings together, and
@@ -26,17 +30,18 @@ def centre_by_camera(features: Tensor, cameras: Tensor) -> Tensor:
     Raises:
         ValueError: cameras of another length than the features.
     """
-    if features.ndim != 2 or cameras.shape != features.shape[:1]:
+    known = transfers.host_array(cameras)
+    if features.ndim != 2 or known.shape != tuple(features.shape[:1]):
         raise ValueError(
             f"expected features [N, D] and cameras [N], found {tuple(features.shape)} and "
-            f"{tuple(cameras.shape)}"
+            f"{known.shape}"
         )
     if features.dtype not in (torch.float32, torch.float64):
         features = features.float()
-    names, group = torch.unique(cameras.to(features.device), return_inverse=True)
-    sums = features.new_zeros(len(names), features.shape[1]).index_add_(0, group, features)
-    counts = torch.bincount(group, minlength=len(names)).to(features.dtype)
-    centred = features - (sums / counts[:, None])[group]
+    _, group, sizes = np.unique(known, return_inverse=True, return_counts=True)
+    sums = transfers.group_sums(features, group, len(sizes))
+    counts = transfers.to_device(sizes, features.device).to(features.dtype)
+    centred = features - transfers.rows_at(sums / counts[:, None], group)
     length = torch.linalg.vector_norm(centred, dim=1, keepdim=True)
     nothing = length <= NOTHING_LEFT * torch.linalg.vector_norm(features, dim=1, keepdim=True)
     return torch.where(nothing, torch.zeros_like(centred), centred / length)

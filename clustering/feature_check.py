@@ -10,11 +10,12 @@ import torch
 from numpy.typing import ArrayLike
 from torch import Tensor
 
+from .. import transfers
+
 # Rows of this squared length (within the tolerance) are used as they lie, without a copy.
 UNIT_TOLERANCE = 2e-6
 # A mean of unit rows is no longer than 1; half precision (bfloat16) rounds it up by as much.
 LONGEST_MEAN = 1 + 2**-8
-BLOCK_ELEMENTS = 1 << 22
 
 
 def as_matrix(features: Tensor | ArrayLike, name: str = "features") -> Tensor:
@@ -32,6 +33,16 @@ def as_matrix(features: Tensor | ArrayLike, name: str = "features") -> Tensor:
         ValueError: not two-dimensional, no column, or a value that is NaN or infinite.
         TypeError: not floating point.
     """
+    matrix = _matrix(features, name)
+    # A NaN or an infinity survives a sum, so the costly look happens only where one may be.
+    doubtful = ~torch.isfinite(matrix.sum(1))
+    if transfers.told(doubtful.any())[0]:
+        _refuse_broken(matrix, doubtful, name)
+    return matrix
+
+
+def _matrix(features: Tensor | ArrayLike, name: str) -> Tensor:
+    """:func:`as_matrix` without a look at the values."""
     if not isinstance(features, Tensor):
         # torch shares the array's memory and wants it writable, hence a copy of a read-only one.
         features = torch.from_numpy(np.require(features, requirements=["C", "W"]))
@@ -44,20 +55,19 @@ def as_matrix(features: Tensor | ArrayLike, name: str = "features") -> Tensor:
         raise TypeError(f"{name}: expected floating point values, found {features.dtype}")
     if features.dtype not in (torch.float32, torch.float64):
         features = features.float()
-    features = features.contiguous()
-    step = max(1, BLOCK_ELEMENTS // features.shape[1])
-    for start in range(0, len(features), step):
-        block = features[start : start + step]
-        # A NaN or an infinity survives a sum, so the costly look happens only where one may be.
-        if not torch.isfinite(block.sum()):
-            bad = (~torch.isfinite(block)).any(1).nonzero().flatten()
-            if len(bad):
-                row = start + int(bad[0])
-                raise ValueError(
-                    f"{name}: row {row} of {len(features)} holds a NaN or an infinite value; "
-                    "look at the loss of the last epoch and at the sample behind this row"
-                )
-    return features
+    return features.contiguous()
+
+
+def _refuse_broken(matrix: Tensor, doubtful: Tensor, name: str) -> None:
+    """Names the first row with a NaN or an infinite value among the doubtful ones, [N] bool."""
+    places = np.flatnonzero(transfers.to_host(doubtful))
+    broken = ~torch.isfinite(transfers.rows_at(matrix, places)).all(1)
+    found = places[transfers.to_host(broken).astype(bool)]
+    if len(found):
+        raise ValueError(
+            f"{name}: row {found[0]} of {len(matrix)} holds a NaN or an infinite value; "
+            "look at the loss of the last epoch and at the sample behind this row"
+        )
 
 
 def unit_rows(features: Tensor | ArrayLike, name: str = "features") -> Tensor:
@@ -78,7 +88,8 @@ def unit_rows(features: Tensor | ArrayLike, name: str = "features") -> Tensor:
         TypeError: see :func:`as_matrix`.
     """
     matrix, lengths = _measured(features, name)
-    return _scaled(matrix, lengths, lengths > 0)
+    chosen = (lengths > 0) & _off_unit(lengths)
+    return _scaled(matrix, lengths, chosen, transfers.told(chosen.any())[0])
 
 
 def bounded_rows(features: Tensor | ArrayLike, name: str = "features") -> Tensor:
@@ -102,8 +113,14 @@ def bounded_rows(features: Tensor | ArrayLike, name: str = "features") -> Tensor
         TypeError: see :func:`as_matrix`.
     """
     matrix, lengths = _measured(features, name)
-    means = bool((lengths <= LONGEST_MEAN).all())
-    return _scaled(matrix, lengths, lengths > (1 if means else 0))
+    off = _off_unit(lengths)
+    long, other = off & (lengths > 1), off & (lengths > 0)
+    no_means, any_long, any_other = transfers.told(
+        (lengths > LONGEST_MEAN).any(), long.any(), other.any()
+    )
+    if no_means:
+        return _scaled(matrix, lengths, other, any_other)
+    return _scaled(matrix, lengths, long, any_long)
 
 
 def missing_length(rows: Tensor) -> Tensor | None:
@@ -120,31 +137,37 @@ def missing_length(rows: Tensor) -> Tensor | None:
     """
     squared = torch.linalg.vector_norm(rows, dim=1).square()
     unit = ((squared - 1).abs() <= UNIT_TOLERANCE) | (squared == 0)
-    if unit.all():
+    if not transfers.told((~unit).any())[0]:
         return None
     return torch.where(unit, torch.zeros_like(squared), (1 - squared) / 2)
 
 
 def _measured(features: Tensor | ArrayLike, name: str) -> tuple[Tensor, Tensor]:
     """The checked matrix and the lengths of its rows, ``[N, 1]``, both finite."""
-    matrix = as_matrix(features, name)
+    matrix = _matrix(features, name)
     if len(matrix) == 0:
         raise ValueError(
             f"{name}: expected at least one row, found none; a modality without any sample cannot "
             "be clustered"
         )
     lengths = torch.linalg.vector_norm(matrix, dim=1, keepdim=True)
-    if not torch.isfinite(lengths).all():  # squares overflowed: values beyond 1e19
-        # What was large stays longer than any mean.
+    doubtful = ~torch.isfinite(lengths)
+    if transfers.told(doubtful.any())[0]:
+        _refuse_broken(matrix, doubtful[:, 0], name)
+        # Squares overflowed: values beyond 1e19. What was large stays longer than any mean.
         matrix = matrix / (matrix.abs().amax(1, keepdim=True) / 2).clamp_min(1.0)
         lengths = torch.linalg.vector_norm(matrix, dim=1, keepdim=True)
     return matrix, lengths
 
 
-def _scaled(matrix: Tensor, lengths: Tensor, chosen: Tensor) -> Tensor:
-    """Scales the chosen rows, unless they have length 1 already."""
-    chosen = chosen & ((lengths.square() - 1).abs() > UNIT_TOLERANCE)
-    if chosen.any():
+def _off_unit(lengths: Tensor) -> Tensor:
+    """Which rows have another length than 1."""
+    return (lengths.square() - 1).abs() > UNIT_TOLERANCE
+
+
+def _scaled(matrix: Tensor, lengths: Tensor, chosen: Tensor, some: bool) -> Tensor:
+    """Scales the chosen rows, where there are some."""
+    if some:
         matrix = matrix / torch.where(chosen, lengths, torch.ones_like(lengths))
     return matrix.float()
 

@@ -6,12 +6,17 @@ iteration then costs n² and not n·D, and all restarts of a set are columns of 
 
 from __future__ import annotations
 
+import numpy as np
 import torch
 from torch import Tensor
+
+from .. import transfers
 
 RESTARTS = 10
 CANDIDATES = 3  # of each greedy k-means++ step
 MAX_ITERATIONS = 300
+# On a device a look at what still moves costs more than steps that move nothing.
+STEPS_PER_LOOK = 8
 # An empty part takes the worst placed point only if that is farther off than rounding can tell.
 DISTINCT = 1e-10
 
@@ -35,15 +40,19 @@ def gram_kmeans(points: Tensor, mask: Tensor, k: int, seed: int) -> Tensor:
     parts = _start(gram, square, mask, k, seed)
     active = torch.arange(len(points), device=points.device)
     inertia = square.new_full((len(points), RESTARTS), torch.inf)
-    for _ in range(MAX_ITERATIONS):
+    steps_per_look = 1 if transfers.is_host(points) else STEPS_PER_LOOK
+    for step in range(1, MAX_ITERATIONS + 1):
         old = parts[active]
         new, inertia[active] = _step(gram, square[active], mask[active], old, k)
         parts[active] = new
-        moved = (new != old).flatten(1).any(1)
+        if step % steps_per_look:
+            continue
+        moved = transfers.to_host((new != old).flatten(1).any(1))
         if not moved.any():
             break
         if not moved.all():
-            active, gram = active[moved], gram[moved]
+            still = transfers.to_device(np.flatnonzero(moved), points.device)
+            active, gram = active[still], gram[still]
     best = inertia.argmin(1)
     return parts.gather(2, best[:, None, None].expand(-1, parts.shape[1], 1)).squeeze(2)
 
@@ -93,7 +102,8 @@ def _step(
     nearest, new = distance.min(3)
     nearest = nearest.clamp_min(0) * mask[..., None]
     empty = size == 0
-    if empty.any():
+    # Without an empty part what follows changes nothing; only on the host is it free to ask.
+    if not transfers.is_host(empty) or bool(empty.any()):
         # One empty part a step takes over the point that lies worst.
         worst, place = nearest.max(1)
         wanted = empty.any(2) & (worst > DISTINCT * square.amax(1, keepdim=True))

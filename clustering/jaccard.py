@@ -7,6 +7,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import sparse
 from torch import Tensor
 
+from .. import transfers
 from .feature_check import bounded_rows, missing_length
 from .neighbours import nearest_neighbours
 
@@ -107,7 +108,7 @@ def _groups(modality: Tensor | ArrayLike | None, count: int) -> NDArray[np.int32
     """The modality of each row as 0, 1, …"""
     if modality is None:
         return None
-    codes = modality.cpu().numpy() if isinstance(modality, Tensor) else np.asarray(modality)
+    codes = transfers.host_array(modality)
     if codes.shape != (count,):
         raise ValueError(
             f"modality: expected one code for each of the {count} rows, found shape {codes.shape}"

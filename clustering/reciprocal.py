@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from .. import transfers
 from . import kernels
 from .feature_check import exact_matmul
 from .threads import run_rows
@@ -40,12 +40,12 @@ def reciprocal_weights(
     Returns:
         CSR form: pointer ``[N + 1]``, columns (in no order), weights; rows sum to 1.
     """
-    ranks = index.to(torch.int32).cpu().numpy()
+    ranks = transfers.to_host(index.int())
     count, length = ranks.shape
     k1, k2 = min(k1, length), min(k2, length)
     pointer, column, value = _reciprocal_sets(
         np.ascontiguousarray(ranks[:, :k1]),
-        np.ascontiguousarray(products[:, :k1].cpu().numpy()),
+        np.ascontiguousarray(transfers.to_host(products[:, :k1])),
         min(half, k1),
     )
     _fill_products(rows, pointer, column, value)
@@ -89,17 +89,33 @@ def _fill_products(
     missing = np.flatnonzero(np.isnan(value))
     left = (np.searchsorted(pointer, missing, side="right") - 1).astype(np.int32)
     right = column[missing]
-    found = np.empty(len(missing), np.float32)
-    if features.device.type == "cpu":
+    if transfers.is_host(features):
+        found = np.empty(len(missing), np.float32)
         run_rows(kernels.pair_product, len(missing), features.numpy(), left, right, found)
+        value[missing] = found
     else:
-        step = max(1, BLOCK_VALUES // features.shape[1])
-        rows, columns = (torch.from_numpy(a).to(features.device) for a in (left, right))
-        with exact_matmul(features.device):
-            for a in range(0, len(missing), step):
-                pairs = features[rows[a : a + step]] * features[columns[a : a + step]]
-                found[a : a + step] = pairs.sum(1).cpu().numpy()
-    value[missing] = found
+        value[missing] = transfers.to_host(pair_products(features, left, right))
+
+
+def pair_products(features: Tensor, left: NDArray[np.int32], right: NDArray[np.int32]) -> Tensor:
+    """Inner products of listed pairs of rows, block by block on the device of the features.
+
+    Args:
+        features: ``[N, D]`` float32.
+        left: ``[P]`` rows.
+        right: ``[P]`` rows.
+
+    Returns:
+        ``[P]`` float32.
+    """
+    rows, columns = (transfers.to_device(side, features.device) for side in (left, right))
+    found = features.new_empty(len(left))
+    step = max(1, BLOCK_VALUES // features.shape[1])
+    with exact_matmul(features.device):
+        for a in range(0, len(left), step):
+            pairs = features[rows[a : a + step]] * features[columns[a : a + step]]
+            found[a : a + step] = pairs.sum(1)
+    return found
 
 
 def _expand_queries(

@@ -5,10 +5,12 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterator
 
+import numpy as np
 import torch
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 
+from .. import transfers
 from .feature_check import as_matrix, exact_matmul
 from .gram_kmeans import RESTARTS, gram_kmeans
 
@@ -47,27 +49,25 @@ def subcluster_centres(
         TypeError: features that are not floating point.
     """
     matrix = as_matrix(features)
-    label = torch.as_tensor(labels, device=matrix.device)
-    if label.shape != matrix.shape[:1]:
+    label = transfers.host_array(labels)
+    if label.shape != (len(matrix),):
         raise ValueError(
-            f"labels: expected one for each of the {len(matrix)} rows, found shape "
-            f"{tuple(label.shape)}"
+            f"labels: expected one for each of the {len(matrix)} rows, found shape {label.shape}"
         )
     if k < 1:
         raise ValueError(f"k: expected at least 1, found {k}")
-    members = (label >= 0).nonzero().flatten()
-    names, cluster = torch.unique(label[members], return_inverse=True)
-    centres = matrix.new_zeros(len(names), k, matrix.shape[1])
-    sizes = torch.zeros(len(names), k, dtype=torch.int64, device=matrix.device)
-    members = members[cluster.argsort(stable=True)]
-    counts = torch.bincount(cluster, minlength=len(names))
+    members = np.flatnonzero(label >= 0)
+    _, cluster, counts = np.unique(label[members], return_inverse=True, return_counts=True)
+    members = members[cluster.argsort(kind="stable")]
+    centres = matrix.new_zeros(len(counts), k, matrix.shape[1])
+    sizes = torch.zeros(len(counts), k, dtype=torch.int64, device=matrix.device)
     with exact_matmul(matrix.device):
-        room = BUCKET_VALUES if matrix.device.type == "cpu" else DEVICE_BUCKET_VALUES
-        for bucket in _buckets(counts.cpu(), matrix.shape[1], k, room):
-            bucket = bucket.to(matrix.device)
-            rows, mask = _member_table(members, counts, bucket)
+        room = BUCKET_VALUES if transfers.is_host(matrix) else DEVICE_BUCKET_VALUES
+        for chosen in _buckets(counts, matrix.shape[1], k, room):
+            rows, real = _member_table(members, counts, chosen)
             # Padding holds rows of the same cluster; only weights of 0 keep it out.
-            points = matrix.index_select(0, rows.flatten()).view(*rows.shape, -1)
+            points = transfers.rows_at(matrix, rows.ravel()).view(*rows.shape, -1)
+            bucket, mask = (transfers.to_device(a, matrix.device) for a in (chosen, real))
             # Distances do not change when a cluster is moved to its mean; their rounding does.
             share = (mask / mask.sum(1, keepdim=True)).to(points.dtype)
             mean = share[:, None] @ points
@@ -95,15 +95,17 @@ def _split(points: Tensor, mask: Tensor, k: int, seed: int) -> Tensor:
         with warnings.catch_warnings():  # fewer than k different samples are dealt with here
             warnings.simplefilter("ignore", ConvergenceWarning)
             means = KMeans(k, n_init=RESTARTS, random_state=seed)
-            found = means.fit_predict(points[0].cpu().numpy())
+            found = means.fit_predict(transfers.to_host(points[0]))
         part = torch.as_tensor(found, device=points.device).long()[None]
     too_few = mask.sum(1) < k
     return torch.where(too_few[:, None], torch.zeros_like(part), part).view(count, largest)
 
 
-def _buckets(counts: Tensor, width: int, k: int, room: int) -> Iterator[Tensor]:
+def _buckets(
+    counts: NDArray[np.int64], width: int, k: int, room: int
+) -> Iterator[NDArray[np.int64]]:
     """Clusters of similar size together, within a bound on the memory that a bucket takes."""
-    order = counts.argsort(stable=True)
+    order = counts.argsort(kind="stable")
     sizes = counts[order].tolist()
     start = 0
     while start < len(sizes):
@@ -118,11 +120,13 @@ def _buckets(counts: Tensor, width: int, k: int, room: int) -> Iterator[Tensor]:
         start = stop
 
 
-def _member_table(members: Tensor, counts: Tensor, bucket: Tensor) -> tuple[Tensor, Tensor]:
+def _member_table(
+    members: NDArray[np.int64], counts: NDArray[np.int64], bucket: NDArray[np.int64]
+) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
     """Feature rows of the members of each cluster of a bucket, padded, and the mask of the real."""
     first = counts.cumsum(0) - counts
     size = counts[bucket]
-    column = torch.arange(int(size.max()), device=members.device)
+    column = np.arange(size.max())
     mask = column < size[:, None]
-    place = first[bucket][:, None] + torch.where(mask, column, 0)
+    place = first[bucket][:, None] + np.where(mask, column, 0)
     return members[place], mask

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-import torch
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 from torch.nn import functional
 
+from .. import transfers
 from .validation import memory_dtype
 
 
-def cluster_means(features: Tensor, labels: Tensor, num_clusters: int | None = None) -> Tensor:
+def cluster_means(
+    features: Tensor, labels: Tensor | ArrayLike, num_clusters: int | None = None
+) -> Tensor:
     """L2-normalised mean of the features of each cluster.
 
     Args:
@@ -23,12 +27,14 @@ def cluster_means(features: Tensor, labels: Tensor, num_clusters: int | None = N
     Raises:
         ValueError: shapes that do not fit, a cluster without a sample, a label beyond C − 1.
     """
-    means, counts = _plain_means(features, labels, num_clusters)
+    means, counts = _plain_means(features, transfers.host_array(labels), num_clusters)
     _require_samples(counts)
     return functional.normalize(means, dim=1)
 
 
-def joint_prototypes(features: Tensor, labels: Tensor, modality: Tensor) -> Tensor:
+def joint_prototypes(
+    features: Tensor, labels: Tensor | ArrayLike, modality: Tensor | ArrayLike
+) -> Tensor:
     """Prototypes of joint clusters: the mean of the modalities' means, or the one that there is.
 
     Both modalities weigh the same, however many samples each has in the cluster. Clusters of one
@@ -47,27 +53,28 @@ def joint_prototypes(features: Tensor, labels: Tensor, modality: Tensor) -> Tens
         ValueError: shapes that do not fit, more than two modalities, or a cluster without a
             sample.
     """
-    if modality.shape != labels.shape:
+    found, side = transfers.host_array(labels), transfers.host_array(modality)
+    if side.shape != found.shape:
         raise ValueError(
-            f"modality: expected one code for each of {len(labels)} samples, found shape "
-            f"{tuple(modality.shape)}"
+            f"modality: expected one code for each of {len(found)} samples, found shape "
+            f"{side.shape}"
         )
-    labels, modality = labels.to(features.device), modality.to(features.device)
-    codes = torch.unique(modality)
+    codes = np.unique(side)
     if len(codes) > 2:
         raise ValueError(f"modality: expected two codes, found {codes.tolist()}")
-    total = max(int(labels.max()) + 1, 0) if len(labels) else 0
-    first, first_count = _plain_means(features, labels.where(modality == codes[:1], -1), total)
-    second, second_count = _plain_means(features, labels.where(modality != codes[:1], -1), total)
+    total = int(found.max(initial=-1)) + 1
+    mine = side == codes[:1]
+    first, first_count = _plain_means(features, np.where(mine, found, -1), total)
+    second, second_count = _plain_means(features, np.where(mine, -1, found), total)
     _require_samples(first_count + second_count)
     # A side without a sample adds zeros, and the length is set to 1 whatever the divisor.
     return functional.normalize(first + second, dim=1)
 
 
-def _require_samples(counts: Tensor) -> None:
+def _require_samples(counts: NDArray[np.int64]) -> None:
     """Refuses clusters [C] of no sample."""
     if (counts == 0).any():
-        empty = (counts == 0).nonzero().flatten().tolist()
+        empty = np.flatnonzero(counts == 0).tolist()
         raise ValueError(
             f"labels: clusters {empty[:10]} of {len(counts)} have no sample; number the clusters "
             "0 … C-1 without gaps"
@@ -75,23 +82,20 @@ def _require_samples(counts: Tensor) -> None:
 
 
 def _plain_means(
-    features: Tensor, labels: Tensor, num_clusters: int | None
-) -> tuple[Tensor, Tensor]:
+    features: Tensor, labels: NDArray[np.integer], num_clusters: int | None
+) -> tuple[Tensor, NDArray[np.int64]]:
     """Means ``[C, D]`` (zero for an empty cluster) and counts ``[C]``."""
-    if features.ndim != 2 or labels.shape != features.shape[:1]:
+    if features.ndim != 2 or labels.shape != tuple(features.shape[:1]):
         raise ValueError(
             f"expected features [N, D] and labels [N], found {tuple(features.shape)} and "
-            f"{tuple(labels.shape)}"
+            f"{labels.shape}"
         )
     features = features.detach().to(memory_dtype(features.dtype))
-    labels = labels.to(features.device)
-    highest = int(labels.max()) if len(labels) else -1
+    highest = int(labels.max(initial=-1))
     count = highest + 1 if num_clusters is None else num_clusters
-    count = max(count, 0)
     if highest >= count:
         raise ValueError(f"labels: found {highest}, expected at most {count - 1}")
-    kept = labels >= 0
-    counts = torch.bincount(labels[kept], minlength=count)
-    sums = features.new_zeros(count, features.shape[1])
-    sums.index_add_(0, labels[kept], features[kept])
-    return sums / counts.clamp_min(1)[:, None], counts
+    kept = np.flatnonzero(labels >= 0)
+    counts = np.bincount(labels[kept], minlength=count)
+    sums = transfers.group_sums(transfers.rows_at(features, kept), labels[kept], count)
+    return sums / transfers.to_device(np.maximum(counts, 1), sums.device)[:, None], counts

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+
+from .. import transfers
 
 # Keeps a class without any confident member at its plain mean.
 LEAST_WEIGHT = 1e-4
@@ -22,12 +25,13 @@ def confident_means(features: Tensor, labels: Tensor, weights: Tensor, count: in
         count: number of classes C.
 
     Returns:
-        [C, D] unit rows; zeros for a class without a member.
+        [C, D] unit rows on the device of the features; zeros for a class without a member.
     """
-    kept = labels >= 0
-    sums = features.new_zeros(count, features.shape[1])
-    sums.index_add_(0, labels[kept], features[kept] * (weights[kept, None] + LEAST_WEIGHT))
-    return F.normalize(sums, dim=1)
+    classes = transfers.host_array(labels)
+    kept = np.flatnonzero(classes >= 0)
+    share = transfers.rows_at(weights.to(features.device, non_blocking=True), kept) + LEAST_WEIGHT
+    rows = transfers.rows_at(features, kept) * share[:, None]
+    return F.normalize(transfers.group_sums(rows, classes[kept], count), dim=1)
 
 
 def squared_mimic(embeddings: Tensor, targets: Tensor) -> Tensor:

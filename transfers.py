@@ -1,0 +1,75 @@
+"""What crosses between the host and a device, and rows chosen by what the host knows.
+
+Labels, modalities and cameras are known on the host; features lie on the device that computed them.
+A copy to the host waits for all that the device was given before, a copy to the device does not.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from numpy.typing import ArrayLike, NDArray
+from torch import Tensor
+
+
+def is_host(tensor: Tensor) -> bool:
+    """Whether a tensor lies in host memory, where reading a value waits for nothing."""
+    return tensor.device.type == "cpu"
+
+
+def to_host(tensor: Tensor) -> NDArray[np.generic]:
+    """A tensor's values as an array of the host; a tensor on a device is waited for."""
+    values: NDArray[np.generic] = tensor.detach().cpu().numpy()
+    return values
+
+
+def host_array(values: Tensor | ArrayLike) -> NDArray[np.generic]:
+    """Values of any kind as an array of the host; those on a device are waited for."""
+    return to_host(values) if isinstance(values, Tensor) else np.asarray(values)
+
+
+def told(*facts: Tensor) -> list[bool]:
+    """Answers to yes-or-no questions, scalar bool tensors of one device, for one wait."""
+    answers: list[bool] = to_host(torch.stack(facts)).tolist()
+    return answers
+
+
+def to_device(values: ArrayLike, device: torch.device) -> Tensor:
+    """Values of the host on a device, without waiting for it; on the CPU they are shared."""
+    array = np.require(values, requirements=["C", "W"])
+    return torch.from_numpy(array).to(device, non_blocking=True)
+
+
+def rows_at(rows: Tensor, places: ArrayLike) -> Tensor:
+    """Rows by places that the host knows, so that nothing waits to learn how many there are.
+
+    Args:
+        rows: ``[N, …]`` on any device.
+        places: ``[R]`` integers, or ``[N]`` bool that is true for R rows.
+
+    Returns:
+        ``[R, …]``, a copy.
+    """
+    chosen = np.asarray(places)
+    if chosen.dtype == np.bool_:
+        chosen = np.flatnonzero(chosen)
+    return rows.index_select(0, to_device(chosen.astype(np.int64), rows.device))
+
+
+def group_sums(rows: Tensor, groups: NDArray[np.integer], count: int) -> Tensor:
+    """Sums of the rows of each group, in the order of the rows on every device.
+
+    Args:
+        rows: ``[N, D]`` floating point.
+        groups: ``[N]``, 0 … count − 1, known on the host.
+        count: number of groups.
+
+    Returns:
+        ``[count, D]``; zeros for a group without a row.
+    """
+    sums = rows.new_zeros(count, rows.shape[1])
+    place = to_device(groups.astype(np.int64), rows.device)
+    if is_host(rows):
+        return sums.index_add_(0, place, rows)
+    # On a device index_add_ adds in whatever order its threads arrive; this sorts the places first.
+    return sums.index_put_((place,), rows, accumulate=True)
