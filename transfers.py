@@ -6,6 +6,8 @@ A copy to the host waits for all that the device was given before, a copy to the
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import torch
 from numpy.typing import ArrayLike, NDArray
@@ -17,13 +19,13 @@ def is_host(tensor: Tensor) -> bool:
     return tensor.device.type == "cpu"
 
 
-def to_host(tensor: Tensor) -> NDArray[np.generic]:
+def to_host(tensor: Tensor) -> NDArray[Any]:
     """A tensor's values as an array of the host; a tensor on a device is waited for."""
-    values: NDArray[np.generic] = tensor.detach().cpu().numpy()
+    values: NDArray[Any] = tensor.detach().cpu().numpy()
     return values
 
 
-def host_array(values: Tensor | ArrayLike) -> NDArray[np.generic]:
+def host_array(values: Tensor | ArrayLike) -> NDArray[Any]:
     """Values of any kind as an array of the host; those on a device are waited for."""
     return to_host(values) if isinstance(values, Tensor) else np.asarray(values)
 

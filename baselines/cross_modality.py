@@ -59,8 +59,8 @@ class CrossModality(IntraModality):
         self.joint = joint
         self.joint_memory = None
         if joint.max(initial=-1) > 0 and in_both_modalities(joint, self.session.modalities).any():
-            labels, modalities = map(torch.from_numpy, (joint, self.session.modalities))
-            self.joint_memory = self._memory(joint_prototypes(features, labels, modalities))
+            rows = joint_prototypes(features, joint, self.session.modalities)
+            self.joint_memory = self._memory(rows)
 
     def _unified_labels(self) -> np.ndarray | None:
         return self.joint

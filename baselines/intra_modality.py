@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from .. import transfers
 from ..datasets.samplers import ClusterBatchSampler
 from ..datasets.track import Modality
 from ..engine.augment import Augmenter
@@ -66,9 +67,9 @@ class IntraModality(Stage):
         )
         for modality in Modality:
             self.evaluator.labels(self.labels, self.name, epoch + 1, step, modality, features)
-            chosen = torch.from_numpy(self.session.modalities == modality)
+            chosen = self.session.modalities == modality
             self.memories[modality] = self._memory(
-                cluster_means(features[chosen], torch.from_numpy(self.labels)[chosen])
+                cluster_means(transfers.rows_at(features, chosen), self.labels[chosen])
             )
 
     def _unified_labels(self) -> np.ndarray | None:

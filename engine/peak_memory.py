@@ -10,6 +10,8 @@ from .resources import size_in
 
 STATUS = Path("/proc/self/status")
 MIB = 2**20
+# The most on a card before the last extraction began: torch's own figure starts anew with it.
+_earlier: dict[torch.device, int] = {}
 
 
 def peak_memory_mib(device: torch.device) -> float | None:
@@ -23,7 +25,7 @@ def peak_memory_mib(device: torch.device) -> float | None:
         Mebibytes, or None where the system does not tell.
     """
     if device.type == "cuda":
-        return torch.cuda.max_memory_allocated(device) / MIB
+        return max(torch.cuda.max_memory_allocated(device), _earlier.get(device, 0)) / MIB
     size = size_in(STATUS, "VmHWM")
     return None if size is None else size / MIB
 
@@ -34,6 +36,21 @@ def memory_held(device: torch.device) -> float | None:
         return torch.cuda.memory_allocated(device) / MIB
     size = size_in(STATUS, "VmRSS")
     return None if size is None else size / MIB
+
+
+def start_extraction(device: torch.device) -> None:
+    """Begins to measure what an extraction takes on a card; nothing on a CPU."""
+    if device.type == "cuda":
+        most = torch.cuda.max_memory_allocated(device)
+        _earlier[device] = max(_earlier.get(device, 0), most)
+        torch.cuda.reset_peak_memory_stats(device)
+
+
+def extraction_peak(device: torch.device) -> int:
+    """Bytes that were in use since :func:`start_extraction` and are not now; 0 on a CPU."""
+    if device.type != "cuda":
+        return 0
+    return torch.cuda.max_memory_allocated(device) - torch.cuda.memory_allocated(device)
 
 
 def memory_text(mebibytes: float | None) -> str:

@@ -38,6 +38,7 @@ from ..pseudo_labels.evaluator import PseudoLabelEvaluator
 from ..random_streams import Draw, numpy_generator
 from ..reporting.tensorboard_pictures import show_embedding, show_matching, show_ranked_lists
 from .encoder import Encoder
+from .feature_room import FeatureRoom
 from .frame_source import FrameSource
 from .options import SessionOptions
 from .run_folder import RunFolder
@@ -71,6 +72,7 @@ class Session:
 
     Attributes:
         tracks: the N training tracks, in an order drawn by seed.
+        feature_room: where features are kept.
 
     Raises:
         DatasetError: the data set fails its verification, or its frames cannot be read.
@@ -120,6 +122,7 @@ class Session:
             if not verification.ok:
                 run.log("going on all the same: --allow-incomplete")
             run.log(f"device: {self.runtime.device_summary()}")
+        self.feature_room = FeatureRoom(self.runtime.device, self.say)
         self._frames = FrameSource(options, options.skip_corrupt, self.say)
         self.protocols = self._protocols(dataset)
         self.test_tracks = tracks_of(self.protocols)
@@ -270,10 +273,12 @@ class Session:
         )
         row = torch.full((len(tracks),), -1)
         row[own] = torch.arange(len(own))
+        self.feature_room.before_extraction()
         features = collect_features(
             lambda clips, rows: encoder(clips, modalities[own[rows]]),
             ((clips, row[index]) for clips, index in bar),
             len(own),
+            lambda rows: self.feature_room.home(rows, len(tracks)),
         )
         if len(own) < len(tracks):
             order = [torch.tensor([t for batch in part for t in batch]) for part in owners]
@@ -287,7 +292,7 @@ class Session:
     def training_features(self, model: Network) -> Tensor:
         """Features [N, D] of all training tracks, in evaluation mode and without augmentation.
 
-        Unit rows; with ``--flip`` a row is the mean of two of them.
+        Unit rows, on the device where it has room; with ``--flip`` a row is the mean of two.
         """
         return self._features(model, "train", self.tracks)
 
@@ -326,7 +331,7 @@ class Session:
 
     def _keep_test_features(self, run: RunFolder, features: Tensor) -> None:
         file = run.path / "test_features.safetensors"
-        write_whole(file, save({"features": features}))
+        write_whole(file, save({"features": features.cpu()}))
         splits = ["query" if t.key in self._query_keys else "gallery" for t in self.test_tracks]
         table = track_table(self.test_tracks, splits, self.options.data_dir)
         write_whole(run.path / "test_tracks.csv", table)

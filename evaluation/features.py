@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
+import numpy as np
 import torch
 from torch import Tensor
 
+from .. import transfers
 from ..datasets.clip_loader import ClipLoader
 from ..datasets.clip_reader import ClipReader
 from ..datasets.transforms import normalise
@@ -40,7 +42,7 @@ def extract_features(
         workers: processes that read; 0 reads in this one.
 
     Returns:
-        [N, D] float32 on the CPU, in the order of ``reader.tracks``.
+        [N, D] float32 on ``device``, in the order of ``reader.tracks``.
 
     Raises:
         FeaturesNotFinite: a feature is infinite or NaN; a ``ValueError``.
@@ -50,14 +52,20 @@ def extract_features(
     batches = [batch.tolist() for batch in torch.arange(len(reader)).split(batch_size)]
     loader = ClipLoader(reader, batches, mode="test", workers=workers, num_frames=num_frames)
     return collect_features(
-        lambda clips, index: embed(normalise(clips.to(device)), modalities[index].to(device)),
+        lambda clips, index: embed(
+            normalise(clips.to(device, non_blocking=True)),
+            modalities[index].to(device, non_blocking=True),
+        ),
         loader,
         len(reader),
     )
 
 
 def collect_features(
-    encode: Callable[[Tensor, Tensor], Tensor], batches: Iterable[tuple[Tensor, Tensor]], count: int
+    encode: Callable[[Tensor, Tensor], Tensor],
+    batches: Iterable[tuple[Tensor, Tensor]],
+    count: int,
+    home: Callable[[Tensor], torch.device] | None = None,
 ) -> Tensor:
     """Runs ``encode`` over clips and puts the rows into the order of the tracks.
 
@@ -65,25 +73,29 @@ def collect_features(
         encode: uint8 clips [B, T, 3, H, W] and their track numbers [B] to features [B, D].
         batches: pairs of clips and their track numbers [B], every track once.
         count: number of tracks, N.
+        home: chooses by the features of the first batch [B, D] where all are kept; None keeps
+            them where ``encode`` computes them.
 
     Returns:
-        [N, D] float32 on the CPU.
+        [N, D] float32.
 
     Raises:
         ValueError: a track got no feature.
         FeaturesNotFinite: a feature is infinite or NaN.
     """
     features: Tensor | None = None
-    seen = torch.zeros(count, dtype=torch.bool)
+    seen = np.zeros(count, bool)
     for clips, index in batches:
-        rows = encode(clips, index).float().cpu()
+        rows = encode(clips, index).float()
         if features is None:
-            features = rows.new_zeros(count, rows.shape[1])
-        features[index] = rows
-        seen[index] = True
-    if features is None or not bool(seen.all()):
+            device = rows.device if home is None else home(rows)
+            features = rows.new_zeros(count, rows.shape[1], device=device)
+        places = transfers.host_array(index)
+        features[transfers.to_device(places, features.device)] = rows.to(features.device)
+        seen[places] = True
+    if features is None or not seen.all():
         raise ValueError(f"{int((~seen).sum())} of {count} tracks got no feature")
-    broken = (~torch.isfinite(features).all(dim=1)).nonzero().flatten()
+    broken = np.flatnonzero(transfers.to_host(~torch.isfinite(features).all(dim=1)))
     if len(broken):
         raise FeaturesNotFinite(
             f"the network's features of {len(broken)} of {count} tracks are not finite (first: "

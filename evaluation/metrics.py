@@ -9,13 +9,16 @@ that have a match left; all other queries are skipped.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, fields
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, fields, replace
 from typing import get_args
 
+import numpy as np
 import torch
+from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 
+from .. import transfers
 from ..datasets.spec import Rule
 from .ranking import UNIT, GalleryIndex, PerQueryMetrics, score_block
 from .similarity import Similarity, WholeSimilarity
@@ -23,6 +26,7 @@ from .similarity import Similarity, WholeSimilarity
 RULES: tuple[str, ...] = get_args(Rule)
 """Names of the camera rules; see ``rank_metrics``."""
 
+Integers = NDArray[np.int64]
 # Entries of the similarity that one block may hold (about 32 bytes each while it is sorted).
 BLOCK_ENTRIES = 1 << 22
 
@@ -64,7 +68,7 @@ class RankMetrics:
     """Means over the valid queries, as fractions of 1.
 
     Attributes:
-        cmc: [max_rank] float64 on the device of the input, ``cmc[r - 1]`` is Rank-r.
+        cmc: [max_rank] float64 on the device of the similarity, ``cmc[r - 1]`` is Rank-r.
         mAP: mean average precision.
         mINP: mean inverse negative penalty.
         valid_queries: queries that have a match left. With 0 of them all other values are NaN.
@@ -117,10 +121,11 @@ def rank_metrics(
         ValueError: shapes disagree, cameras are missing, ``similarity`` holds NaN, or the protocol
             is unknown.
     """
-    scores = per_query_metrics(
+    scores, broken = score_queries(
         similarity, query_ids, gallery_ids, query_cameras, gallery_cameras, protocol=protocol
     )
-    return mean_metrics(scores, max_rank)
+    mean = mean_metrics([(scores, broken)], max_rank)[0]
+    return replace(mean, cmc=mean.cmc.to(scores.ap.device, non_blocking=True))
 
 
 def per_query_metrics(
@@ -138,47 +143,79 @@ def per_query_metrics(
         similarity, query_ids, gallery_ids, query_cameras, gallery_cameras, protocol: as there, and
             the errors too.
     """
+    scores, broken = score_queries(
+        similarity, query_ids, gallery_ids, query_cameras, gallery_cameras, protocol=protocol
+    )
+    _refuse_broken(int(transfers.to_host(broken)), len(scores.valid))
+    return scores
+
+
+def score_queries(
+    similarity: Tensor | Similarity,
+    query_ids: Tensor | ArrayLike,
+    gallery_ids: Tensor | ArrayLike,
+    query_cameras: Tensor | ArrayLike | None = None,
+    gallery_cameras: Tensor | ArrayLike | None = None,
+    *,
+    protocol: Rule = "standard",
+) -> tuple[PerQueryMetrics, Tensor]:
+    """``per_query_metrics`` that leaves NaN to the caller, and so waits for no device.
+
+    Only identities and cameras that lie on a device are waited for; those of the host are not.
+
+    Args:
+        similarity, query_ids, gallery_ids, query_cameras, gallery_cameras, protocol: as for
+            ``rank_metrics``.
+
+    Returns:
+        The figures of each query, and how many rows of the similarity hold NaN, a scalar int64 on
+        its device; with any, the figures mean nothing. :func:`mean_metrics` looks at both.
+
+    Raises:
+        ValueError: shapes disagree, cameras are missing, or the protocol is unknown.
+    """
     if not isinstance(similarity, Similarity):
         similarity = WholeSimilarity(similarity)
     if protocol not in RULES:
         raise ValueError(f"`protocol` is one of {', '.join(RULES)}; got {protocol!r}")
-    shape, device = similarity.shape, similarity.device
-    query_ids = _integers("query_ids", query_ids, shape[0], shape, device)
-    gallery_ids = _integers("gallery_ids", gallery_ids, shape[1], shape, device)
-    cameras: list[Tensor] = []
+    shape = similarity.shape
+    asked = _integers("query_ids", query_ids, shape[0], shape)
+    ranked = _integers("gallery_ids", gallery_ids, shape[1], shape)
+    cameras: list[Integers] = []
     sides = (("query_cameras", query_cameras), ("gallery_cameras", gallery_cameras))
     for length, (name, value) in zip(shape, sides):
         if value is not None:
-            cameras.append(_integers(name, value, length, shape, device))
+            cameras.append(_integers(name, value, length, shape))
         elif protocol != "all":
             raise ValueError(
                 f"protocol {protocol!r} leaves out gallery items by camera and needs `{name}`; "
                 "pass it, or protocol='all' to leave nothing out"
             )
-    return _score(similarity, query_ids, gallery_ids, cameras, _CAMERA_RULES[protocol])
+    return _score(similarity, asked, ranked, cameras, _CAMERA_RULES[protocol])
 
 
 def _integers(
-    name: str, value: Tensor, length: int, shape: tuple[int, int], device: torch.device
-) -> Tensor:
-    tensor = torch.as_tensor(value, device=device)
-    if tensor.shape != (length,) or tensor.is_floating_point():
+    name: str, value: Tensor | ArrayLike, length: int, shape: tuple[int, int]
+) -> Integers:
+    """Identities or cameras as the host knows them: who is ranked with whom is settled there."""
+    found = transfers.host_array(value)
+    if found.shape != (length,) or found.dtype.kind not in "iub":
         raise ValueError(
             f"`{name}` must hold {length} integers, as {shape[0]} queries x {shape[1]} items "
-            f"are ranked; got shape {tuple(tensor.shape)}, {tensor.dtype}"
+            f"are ranked; got shape {found.shape}, {found.dtype}"
         )
-    return tensor.long()
+    return found.astype(np.int64)
 
 
 def _score(
     similarity: Similarity,
-    query_ids: Tensor,
-    gallery_ids: Tensor,
-    cameras: list[Tensor],
+    query_ids: Integers,
+    gallery_ids: Integers,
+    cameras: list[Integers],
     rule: _CameraRule,
-) -> PerQueryMetrics:
+) -> tuple[PerQueryMetrics, Tensor]:
     """Runs all blocks; cameras of queries and gallery where the rule needs them."""
-    device, queries = query_ids.device, len(query_ids)
+    device, queries = similarity.device, len(query_ids)
     result = PerQueryMetrics(
         valid=torch.zeros(queries, dtype=torch.bool, device=device),
         ap=torch.full((queries,), torch.nan, dtype=torch.float64, device=device),
@@ -188,23 +225,26 @@ def _score(
     )
     bad_rows = torch.zeros((), dtype=torch.int64, device=device)
     block = max(1, BLOCK_ENTRIES // max(1, len(gallery_ids)))
-    own_cameras, other_cameras = cameras if rule.own_camera else (None, None)
+    asked = transfers.to_device(query_ids, device)
+    own_cameras = transfers.to_device(cameras[0], device) if rule.own_camera else None
     for group, items in _groups(cameras, rule):
         seen = gallery_ids if items is None else gallery_ids[items]
         if len(seen) == 0:
             continue
-        index = GalleryIndex(seen, other_cameras)
+        index = GalleryIndex(seen, cameras[1] if rule.own_camera else None, device)
+        columns = None if items is None else transfers.to_device(items, device)
+        places = None if group is None else transfers.to_device(group, device)
         for start in range(0, queries if group is None else len(group), block):
             rows: Tensor | slice = slice(start, start + block)
-            if group is not None:
-                rows = group[rows]
+            if places is not None:
+                rows = places[rows]
             part = similarity.rows(rows)
-            if items is not None:
+            if columns is not None:
                 bad_rows += part.amax(1).isnan().sum()  # a maximum passes NaN on
-                part = part[:, items]
+                part = part[:, columns]
             scores, broken = score_block(
                 part,
-                query_ids[rows],
+                asked[rows],
                 None if own_cameras is None else own_cameras[rows],
                 index,
                 distinct=rule.distinct,
@@ -213,14 +253,17 @@ def _score(
                 bad_rows += broken.sum()
             for figure in fields(result):
                 getattr(result, figure.name)[rows] = getattr(scores, figure.name)
-    if count := int(bad_rows):
-        raise ValueError(f"`similarity` holds NaN in {count} of {queries} rows")
-    return result
+    return result, bad_rows
+
+
+def _refuse_broken(rows: int, queries: int) -> None:
+    if rows:
+        raise ValueError(f"`similarity` holds NaN in {rows} of {queries} rows")
 
 
 def _groups(
-    cameras: list[Tensor], rule: _CameraRule
-) -> Iterator[tuple[Tensor | None, Tensor | None]]:
+    cameras: list[Integers], rule: _CameraRule
+) -> Iterator[tuple[Integers | None, Integers | None]]:
     """Queries that see the same gallery, and that gallery; None stands for all.
 
     A rule that ignores whole cameras is a choice of sub-galleries.
@@ -229,31 +272,49 @@ def _groups(
         yield None, None
         return
     query_cameras, gallery_cameras = cameras
-    others = torch.ones_like(query_cameras, dtype=torch.bool)
+    others = np.ones(len(query_cameras), bool)
     for camera, ignored_camera in rule.ignored.items():
         mine = query_cameras == camera
         others &= ~mine
-        yield mine.nonzero().squeeze(1), (gallery_cameras != ignored_camera).nonzero().squeeze(1)
-    yield others.nonzero().squeeze(1), None
+        yield np.flatnonzero(mine), np.flatnonzero(gallery_cameras != ignored_camera)
+    yield np.flatnonzero(others), None
 
 
-def mean_metrics(scores: PerQueryMetrics, max_rank: int = 20) -> RankMetrics:
-    """Means of per-query figures over the valid queries.
+def mean_metrics(
+    trials: Sequence[tuple[PerQueryMetrics, Tensor]], max_rank: int = 20
+) -> list[RankMetrics]:
+    """Means of per-query figures over the valid queries, of several rankings for one wait.
 
     Args:
-        scores: of Q queries; if none is valid, the means are NaN.
+        trials: at least one ranking, as :func:`score_queries` gives it; all on one device. Where
+            no query is valid, the means are NaN.
         max_rank: length of the CMC curve; it keeps its last value beyond a short gallery.
 
+    Returns:
+        Means of each ranking, all on the CPU.
+
     Raises:
-        ValueError: ``max_rank`` is below 1.
+        ValueError: ``max_rank`` is below 1, or a similarity holds NaN.
     """
     if max_rank < 1:
         raise ValueError(f"`max_rank` must be at least 1; got {max_rank}")
+    figures = torch.stack([_figures(scores, broken, max_rank) for scores, broken in trials])
+    found = torch.from_numpy(transfers.to_host(figures))
+    means = []
+    for (scores, _), row in zip(trials, found):
+        broken, count, mean_ap, mean_inp = row[:4].tolist()
+        _refuse_broken(int(broken), len(scores.valid))
+        means.append(RankMetrics(row[4:], mean_ap, mean_inp, int(count)))
+    return means
+
+
+def _figures(scores: PerQueryMetrics, broken: Tensor, max_rank: int) -> Tensor:
+    """Rows with NaN, valid queries, mAP, mINP and the CMC curve: [4 + max_rank] float64."""
     count = scores.valid.sum()
     values = torch.stack((scores.ap, scores.inp)).nan_to_num(nan=0.0)
     sums = (values * UNIT).round().long().sum(1).double() / UNIT
     ranks = torch.arange(1, max_rank + 1, device=count.device)
     reached = (scores.first_rank[:, None] <= ranks) & scores.valid[:, None]
     cmc = reached.sum(0).double() / count.double()  # 0 / 0 is the documented NaN
-    mean_ap, mean_inp = (sums / count.double()).tolist()
-    return RankMetrics(cmc, mean_ap, mean_inp, int(count))
+    counts = torch.stack((broken, count)).double()
+    return torch.cat((counts, sums / count.double(), cmc))

@@ -8,9 +8,12 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
+from .. import transfers
 from ..datasets.registry import DATASETS, known_names
 from ..datasets.spec import ProtocolRecipe
 from ..datasets.track import Dataset, Modality, Track
@@ -251,7 +254,7 @@ def protocol_features(
                 f"{protocol.name}: {len(missing)} of {len(tracks)} tracks have no feature "
                 f"(first: {missing[0]})"
             )
-        sides.append(features[[row_of[track.key] for track in tracks]])
+        sides.append(transfers.rows_at(features, [row_of[track.key] for track in tracks]))
     return sides[0], sides[1]
 
 
@@ -261,15 +264,18 @@ def track_labels(tracks: Sequence[Track]) -> tuple[Tensor, Tensor]:
     Raises:
         ValueError: a track has no identity.
     """
+    identities, cameras = label_arrays(tracks)
+    return torch.from_numpy(identities), torch.from_numpy(cameras)
+
+
+def label_arrays(tracks: Sequence[Track]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """:func:`track_labels` as arrays of the host."""
     identities = [track.identity for track in tracks if track.identity is not None]
     if len(identities) != len(tracks):
         raise ValueError(
             f"{len(tracks) - len(identities)} of {len(tracks)} tracks have no identity"
         )
-    return (
-        torch.tensor(identities, dtype=torch.int64),
-        torch.tensor([track.camera for track in tracks], dtype=torch.int64),
-    )
+    return np.array(identities, np.int64), np.array([t.camera for t in tracks], np.int64)
 
 
 def check_protocol(protocol: Protocol) -> list[str]:

@@ -11,6 +11,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from .. import transfers
+
 LANE = 64  # compared at once; a fixed number, so that the compiler makes vectors of it
 
 # Average precisions are summed as integers in units of 2^-40: integer sums do not depend on the
@@ -43,21 +45,26 @@ class GalleryIndex:
     """Gallery positions grouped by identity, built once for all blocks.
 
     Args:
-        ids: identity of each gallery item, [G] int64, G >= 1.
+        ids: identity of each gallery item, [G] int64, G >= 1, known on the host.
         cameras: camera of each gallery item, [G] int64, or None.
+        device: where the gallery is ranked.
     """
 
-    def __init__(self, ids: Tensor, cameras: Tensor | None) -> None:
-        self.ids, self.cameras = ids, cameras
-        self.unique, self.group, counts = torch.unique(ids, return_inverse=True, return_counts=True)
-        order = torch.argsort(self.group, stable=True)
-        starts = counts.cumsum(0) - counts
-        slot = torch.arange(len(ids), device=ids.device) - starts[self.group[order]]
+    def __init__(
+        self, ids: NDArray[np.int64], cameras: NDArray[np.int64] | None, device: torch.device
+    ) -> None:
+        unique, group, counts = np.unique(ids, return_inverse=True, return_counts=True)
+        order = group.argsort(kind="stable")
+        starts = counts.cumsum() - counts
+        slot = np.arange(len(ids)) - starts[group[order]]
         # One row for each identity, -1 where it has fewer items than the largest; the last row
         # stays empty and serves queries whose identity is not in the gallery.
-        width = int(counts.max())
-        self.members = ids.new_full((len(self.unique) + 1, width), -1)
-        self.members[self.group[order], slot] = order
+        members = np.full((len(unique) + 1, counts.max()), -1, np.int64)
+        members[group[order], slot] = order
+        self.unique, self.group, self.members = (
+            transfers.to_device(values, device) for values in (unique, group, members)
+        )
+        self.cameras = None if cameras is None else transfers.to_device(cameras, device)
 
     def members_of(self, query_ids: Tensor) -> Tensor:
         """Gallery positions of each query's identity, [B] -> [B, M] int64, padded with -1."""
@@ -96,7 +103,7 @@ def score_block(
     members = index.members_of(query_ids)
     present = members >= 0
     # Own items in ranked order; the padding goes to the end.
-    if similarity.device.type == "cpu":
+    if transfers.is_host(similarity):
         position, by_rank, broken = counted_positions(similarity, members)
     else:
         places = sorted_positions(similarity, members).masked_fill_(~present, gallery_size)

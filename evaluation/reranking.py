@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from scipy import sparse
 from torch import Tensor
 
+from .. import transfers
 from ..clustering.feature_check import exact_matmul, unit_rows
 from ..clustering.neighbours import nearest_neighbours
 from ..clustering.reciprocal import reciprocal_weights
@@ -61,7 +62,7 @@ def rerank(
     farthest = _farthest(unit)
     similarity, index = nearest_neighbours(unit, max(k1 + 1, k2))
     half = round(k1 / 2) + 1  # Python rounds ties to even, as wanted
-    scale = farthest.cpu().numpy()
+    scale = transfers.to_host(farthest)
     weights = reciprocal_weights(unit, similarity, index, k1 + 1, half, k2, scale=scale)
     return RerankedSimilarity(unit, len(left), farthest, weights, weight)
 
@@ -89,13 +90,15 @@ class RerankedSimilarity(Similarity):
     def rows(self, chosen: Tensor | slice) -> Tensor:
         """Similarities of some queries, ``[B, G]`` float32 on the device of the features."""
         device = self.device
-        numbers = torch.arange(self.shape[0], device=device)[chosen]
-        jaccard = np.ones((len(numbers), self.shape[1]), np.float32)
+        everyone = np.arange(self.shape[0])
+        places = everyone[chosen if isinstance(chosen, slice) else transfers.to_host(chosen)]
+        numbers = transfers.to_device(places, device)
+        jaccard = np.ones((len(places), self.shape[1]), np.float32)
         inverse = self._by_column
         run_rows(
             _jaccard_rows,
-            len(numbers),
-            numbers.cpu().numpy(),
+            len(places),
+            places,
             *self._weights,
             *(inverse.indptr, inverse.indices, inverse.data),
             jaccard,
@@ -104,7 +107,7 @@ class RerankedSimilarity(Similarity):
             distance = (2 - 2 * self._query[numbers] @ self._gallery.T).clamp_min(0)
         distance /= self._farthest[numbers, None]
         distance.mul_(self._weight).add_(
-            torch.from_numpy(jaccard).to(device), alpha=1 - self._weight
+            transfers.to_device(jaccard, device), alpha=1 - self._weight
         )
         return distance.neg_()
 

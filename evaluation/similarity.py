@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 
+import numpy as np
 import torch
 from torch import Tensor
+
+from .. import transfers
 
 
 class Similarity(ABC):
@@ -63,8 +66,11 @@ class InnerProducts(Similarity):
                 "`query` and `gallery` must have the same feature length; "
                 f"got {tuple(query.shape)} and {tuple(gallery.shape)}"
             )
-        for name, features in (("query", query), ("gallery", gallery)):
-            if count := int(features.isnan().any(1).sum()):
+        sides = (("query", query), ("gallery", gallery))
+        broken = torch.cat([features.isnan().any(1) for _, features in sides])
+        starts = np.split(transfers.to_host(broken), [len(query)])
+        for (name, features), rows in zip(sides, starts):
+            if count := int(rows.sum()):
                 raise ValueError(f"`{name}` holds NaN in {count} of {len(features)} rows")
         dtype = torch.float64 if torch.float64 in (query.dtype, gallery.dtype) else torch.float32
         self._query, self._gallery = query.to(dtype), gallery.to(dtype)

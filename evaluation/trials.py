@@ -6,15 +6,21 @@ from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
+from .. import transfers
 from ..datasets.track import Track
-from .metrics import BLOCK_ENTRIES, RankMetrics, Rule, mean_metrics, per_query_metrics, rank_metrics
-from .protocols import GalleryKind, Protocol, protocol_features, track_labels
+from .metrics import BLOCK_ENTRIES, RankMetrics, Rule, mean_metrics, score_queries
+from .protocols import GalleryKind, Protocol, label_arrays, protocol_features
 from .ranking import PerQueryMetrics
 from .results import SCORES, mean_and_std, named_scores, result_line
 from .similarity import InnerProducts, Similarity
+
+Integers = NDArray[np.int64]
+Side = tuple[Tensor, Integers, Integers]  # features, identities, cameras
 
 
 @dataclass(frozen=True)
@@ -155,22 +161,23 @@ def _rank(
     trial takes its columns. Re-ranking looks at a whole gallery, so it is done trial by trial.
     """
     query, gallery = protocol_features(protocol, features, keys)
-    query_ids, query_cameras = track_labels(protocol.query)
-    gallery_ids, gallery_cameras = track_labels(protocol.gallery)
+    query_ids, query_cameras = label_arrays(protocol.query)
+    gallery_ids, gallery_cameras = label_arrays(protocol.gallery)
     if protocol.trials and not rerank and not protocol.draws_queries:
         return _rank_together(
             (query, query_ids, query_cameras), (gallery, gallery_ids, gallery_cameras), protocol
         )
-    means = []
-    everything = [torch.arange(len(query)), torch.arange(len(gallery))]
+    found = []
+    everything = [np.arange(len(query)), np.arange(len(gallery))]
     for trial in protocol.trials or [range(len(protocol.gallery))]:
-        drawn = torch.tensor(trial, dtype=torch.int64)
+        drawn = np.array(trial, np.int64)
         asking, ranked = (
             (drawn, everything[1]) if protocol.draws_queries else (everything[0], drawn)
         )
-        means.append(
-            rank_metrics(
-                _similarity(query[asking], gallery[ranked], rerank),
+        sides = transfers.rows_at(query, asking), transfers.rows_at(gallery, ranked)
+        found.append(
+            score_queries(
+                _similarity(*sides, rerank),
                 query_ids[asking],
                 gallery_ids[ranked],
                 query_cameras[asking],
@@ -178,7 +185,7 @@ def _rank(
                 protocol=protocol.rule,
             )
         )
-    return means
+    return mean_metrics(found)
 
 
 def _similarity(query: Tensor, gallery: Tensor, rerank: bool) -> Similarity:
@@ -189,22 +196,21 @@ def _similarity(query: Tensor, gallery: Tensor, rerank: bool) -> Similarity:
     return InnerProducts(query, gallery)
 
 
-def _rank_together(
-    query: tuple[Tensor, Tensor, Tensor], gallery: tuple[Tensor, Tensor, Tensor], protocol: Protocol
-) -> list[RankMetrics]:
+def _rank_together(query: Side, gallery: Side, protocol: Protocol) -> list[RankMetrics]:
     """Means of each trial; both sides as features, identities, cameras."""
-    trials = [torch.tensor(trial, dtype=torch.int64) for trial in protocol.trials]
-    used = torch.unique(torch.cat(trials))
-    columns = [torch.searchsorted(used, trial) for trial in trials]
-    ranked = gallery[0][used].float()
-    parts: list[list[PerQueryMetrics]] = [[] for _ in trials]
+    trials = [np.array(trial, np.int64) for trial in protocol.trials]
+    used = np.unique(np.concatenate(trials))
+    device = gallery[0].device
+    columns = [transfers.to_device(np.searchsorted(used, trial), device) for trial in trials]
+    ranked = transfers.rows_at(gallery[0], used).float()
+    parts: list[list[tuple[PerQueryMetrics, Tensor]]] = [[] for _ in trials]
     step = max(1, BLOCK_ENTRIES // max(1, len(used)))
     for start in range(0, len(query[1]), step):
         rows = slice(start, start + step)
         similarity = query[0][rows].float() @ ranked.T
         for trial, column, found in zip(trials, columns, parts):
             found.append(
-                per_query_metrics(
+                score_queries(
                     similarity[:, column],
                     query[1][rows],
                     gallery[1][trial],
@@ -214,5 +220,14 @@ def _rank_together(
                 )
             )
     names = [field.name for field in fields(PerQueryMetrics)]
-    joined = [[torch.cat([getattr(p, name) for p in found]) for name in names] for found in parts]
-    return [mean_metrics(PerQueryMetrics(*figures)) for figures in joined]
+    return mean_metrics(
+        [
+            (
+                PerQueryMetrics(
+                    *(torch.cat([getattr(block, name) for block, _ in found]) for name in names)
+                ),
+                torch.stack([broken for _, broken in found]).sum(),
+            )
+            for found in parts
+        ]
+    )

@@ -12,6 +12,8 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.mixture import GaussianMixture
 from torch import Tensor
 
+from .. import transfers
+
 MAX_ITERATIONS = 100
 STOP = 1e-2  # change of the mean log-likelihood; loose, as published: two or three steps
 LEAST_VARIANCE = 5e-4
@@ -115,7 +117,7 @@ def clean_probability(losses: Tensor | ArrayLike, *, seed: int = 0) -> Tensor:
         ValueError: not one-dimensional, or an infinite loss.
     """
     given = torch.as_tensor(losses).detach()
-    scaled = normalise_losses(given).cpu().numpy()
+    scaled = transfers.to_host(normalise_losses(given))
     visited = ~np.isnan(scaled)
     probability = np.zeros(len(scaled))
     if scaled[visited].any():

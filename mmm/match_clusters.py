@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from .. import transfers
 from ..clustering.subclusters import subcluster_centres
 from ..datasets.track import Modality
 from ..pseudo_labels.evaluator import PseudoLabelEvaluator
@@ -23,7 +25,7 @@ class ClusterMatching:
         labels: [N] int64, counted within each modality, -1 = noise.
         unified: [N] int64 labels over both modalities without gaps, -1 = noise.
         assignment: [V] int64 infrared cluster of each visible one, -1 = none.
-        cost: [V, I] float64.
+        cost: [V, I] float64 on the CPU.
     """
 
     labels: np.ndarray
@@ -75,18 +77,37 @@ def match_clusters(
         options: number of centres, cost and matcher.
         seed: of the K-means.
     """
-    sides = [torch.from_numpy(modalities == modality) for modality in Modality]
-    own = [torch.from_numpy(labels)[side] for side in sides]
-    centres = [
-        subcluster_centres(features[side], mine, options.memories, seed=seed)[0]
-        for side, mine in zip(sides, own)
-    ]
-    cost = matching_cost(*centres, variant=options.cost)
+    sides = [modalities == modality for modality in Modality]
+    own = [labels[side] for side in sides]
+    cost = cost_of_clusters(
+        [transfers.rows_at(features, side) for side in sides], own, options, seed
+    )
     assignment = match(cost, options.matcher)
     unified = np.full(len(labels), -1, np.int64)
     for side, values in zip(sides, unify_labels(own[0], own[1], assignment)):
-        unified[side.numpy()] = np.asarray(values)
+        unified[side] = np.asarray(values)
     return ClusterMatching(labels, unified, np.asarray(assignment), cost)
+
+
+def cost_of_clusters(
+    rows: Sequence[Tensor], clusters: Sequence[np.ndarray], options: MatchingOptions, seed: int
+) -> Tensor:
+    """What each match costs: K centres in every cluster, and the distances between them.
+
+    Args:
+        rows: visible and infrared unit features, [Nv, D] and [Ni, D].
+        clusters: clusters of either side, [Nv] and [Ni], -1 = noise.
+        options: number of centres and cost.
+        seed: of the K-means.
+
+    Returns:
+        [V, I] float64 on the CPU, where the assignment is solved.
+    """
+    centres = [
+        subcluster_centres(own, labels, options.memories, seed=seed)[0]
+        for own, labels in zip(rows, clusters)
+    ]
+    return torch.from_numpy(transfers.to_host(matching_cost(*centres, variant=options.cost)))
 
 
 def ambiguous_pairs(labels: Tensor, modalities: Tensor, count: int) -> Tensor:

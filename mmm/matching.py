@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike
 from scipy.optimize import linear_sum_assignment
 from torch import Tensor
 
+from .. import transfers
 from ..registry import Registry
 
 Variant = Literal["paper", "released", "symmetric"]
@@ -54,14 +55,15 @@ def matching_cost(
             raise ValueError(
                 f"{name}: expected centres [clusters, K, D], found shape {tuple(centres.shape)}"
             )
-        if not torch.isfinite(centres).all():
-            row = int((~torch.isfinite(centres)).flatten(1).any(1).nonzero()[0])
-            raise ValueError(f"{name}: cluster {row} has a NaN or infinite centre")
     if left.shape[2] != right.shape[2]:
         raise ValueError(
             f"expected centres of one length D, found {left.shape[2]} (visible) and "
             f"{right.shape[2]} (infrared)"
         )
+    for name, centres in (("visible", left), ("infrared", right)):
+        broken = transfers.to_host((~torch.isfinite(centres)).flatten(1).any(1))
+        if broken.any():
+            raise ValueError(f"{name}: cluster {broken.argmax()} has a NaN or infinite centre")
     cost = left.new_zeros(len(left), len(right))
     if cost.numel() == 0:
         return cost
@@ -116,7 +118,7 @@ def match(cost: Tensor | ArrayLike, method: str = "nearest") -> Tensor:
     cost = torch.as_tensor(cost).detach()
     if cost.ndim != 2:
         raise ValueError(f"cost: expected a matrix [V, I], found shape {tuple(cost.shape)}")
-    if not torch.isfinite(cost).all():
+    if transfers.told((~torch.isfinite(cost)).any())[0]:
         row, column = (~torch.isfinite(cost)).nonzero()[0].tolist()
         raise ValueError(f"cost: entry ({row}, {column}) is NaN or infinite")
     if cost.numel() == 0:
@@ -133,7 +135,7 @@ def nearest(cost: Tensor) -> Tensor:
 @register_matcher("one-to-one")
 def one_to_one(cost: Tensor) -> Tensor:
     """The assignment of least total cost (Hungarian); clusters left over are unmatched."""
-    rows, columns = linear_sum_assignment(cost.cpu().double().numpy())
+    rows, columns = linear_sum_assignment(transfers.to_host(cost.double()))
     found = torch.full((len(cost),), UNMATCHED)
     found[torch.from_numpy(rows)] = torch.from_numpy(columns)
     return found.to(cost.device)
@@ -176,7 +178,7 @@ def _checked(found: Tensor, cost: Tensor, name: str) -> Tensor:
     if not isinstance(found, Tensor) or found.dtype != torch.int64 or found.shape != shape:
         what = f"{found.dtype} {list(found.shape)}" if isinstance(found, Tensor) else type(found)
         raise ValueError(f"matcher {name!r}: expected an int64 tensor {list(shape)}, found {what}")
-    if not bool(((found >= UNMATCHED) & (found < cost.shape[1])).all()):
+    if transfers.told(((found < UNMATCHED) | (found >= cost.shape[1])).any())[0]:
         raise ValueError(
             f"matcher {name!r}: expected infrared clusters {UNMATCHED} to {cost.shape[1] - 1}, "
             f"found {int(found.min())} to {int(found.max())}"

@@ -10,6 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from .. import transfers
 from ..clustering.subclusters import subcluster_centres
 from ..datasets.track import Modality
 from ..memory import ClusterMemory, MultiMemory, cluster_means, joint_prototypes
@@ -45,7 +46,7 @@ def unified_prototypes(
     """First rows of :class:`UnifiedMemories`.
 
     Args:
-        features: [N, D] unit features of all tracks, on the CPU.
+        features: [N, D] unit features of all tracks, on any device.
         labels: [N] int64 unified labels, -1 = noise.
         modalities: [N].
         means: [C, D] unit means of the classes.
@@ -61,9 +62,10 @@ def unified_prototypes(
         )[0]
         found["unified"] = F.normalize(centres, dim=2)
     for modality in Modality:
-        chosen = torch.from_numpy(modalities == modality)
-        dense = _dense(labels[chosen], len(means))
-        found[modality.name.lower()] = cluster_means(features[chosen], dense[labels[chosen]])
+        chosen = modalities == modality
+        own = labels[torch.from_numpy(chosen)]
+        dense = _dense(own, len(means))[own]
+        found[modality.name.lower()] = cluster_means(transfers.rows_at(features, chosen), dense)
     return found
 
 
@@ -167,7 +169,7 @@ def three_prototypes(
     """First rows of :class:`ThreeMemories`.
 
     Args:
-        features: [N, D] unit features of all tracks, on the CPU.
+        features: [N, D] unit features of all tracks, on any device.
         labels: [N] int64, counted within each modality, -1 = noise.
         union: [N] int64 labels of the joint clustering, -1 = none.
         modalities: [N].
@@ -177,10 +179,11 @@ def three_prototypes(
     """
     found = {}
     for modality in Modality:
-        chosen = torch.from_numpy(modalities == modality)
-        found[modality.name.lower()] = cluster_means(features[chosen], labels[chosen])
+        chosen = modalities == modality
+        own = labels[torch.from_numpy(chosen)]
+        found[modality.name.lower()] = cluster_means(transfers.rows_at(features, chosen), own)
     if int(union.max()) > 0:
-        found["union"] = joint_prototypes(features, union, torch.from_numpy(modalities))
+        found["union"] = joint_prototypes(features, union, modalities)
     return found
 
 

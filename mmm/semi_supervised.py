@@ -8,11 +8,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from .. import transfers
 from ..clustering.subclusters import subcluster_centres
 from ..datasets.track import Modality, Track
 from ..distributed import ranks
 from .given_labels import Given
-from .match_clusters import ClusterMatching, match_clusters
+from .match_clusters import ClusterMatching, cost_of_clusters, match_clusters
 from .matching import UNMATCHED, match, matching_cost, unify_labels
 from .options import MatchingOptions
 
@@ -86,7 +87,7 @@ def _match_with_given(
         return match_clusters(features, labels, modalities, options, seed=seed)
     form = given.form
     masks = [modalities == modality for modality in Modality]
-    rows = [features[torch.from_numpy(mask)] for mask in masks]
+    rows = [transfers.rows_at(features, mask) for mask in masks]
     sides = [_own_clusters(labels[mask], classes[mask]) for mask in masks]
     if form == "visible":
         costs = _cost(rows, sides, options, seed)
@@ -130,21 +131,16 @@ def _join_nearest(features: Tensor, side: Side, options: MatchingOptions, seed: 
     free = names < 0
     if not free.any() or free.all():
         return side
-    centres = _centres(features, clusters, options, seed)
-    cost = matching_cost(centres[free], centres[~free], variant=options.cost)
+    centres = subcluster_centres(features, clusters, options.memories, seed=seed)[0]
+    chosen = (transfers.rows_at(centres, side) for side in (free, ~free))
+    found = match(matching_cost(*chosen, variant=options.cost), "nearest")
     joined = names.copy()
-    joined[free] = names[~free][np.asarray(match(cost, "nearest"))]
+    joined[free] = names[~free][transfers.to_host(found)]
     return _join(clusters, joined)
 
 
-def _centres(features: Tensor, clusters: np.ndarray, options: MatchingOptions, seed: int) -> Tensor:
-    labels = torch.from_numpy(clusters)
-    return subcluster_centres(features, labels, options.memories, seed=seed)[0]
-
-
 def _cost(rows: list[Tensor], sides: list[Side], options: MatchingOptions, seed: int) -> Tensor:
-    centres = [_centres(own, side[0], options, seed) for own, side in zip(rows, sides)]
-    return matching_cost(*centres, variant=options.cost)
+    return cost_of_clusters(rows, [clusters for clusters, _ in sides], options, seed)
 
 
 def _assignment(

@@ -50,10 +50,14 @@ class StageTwo(Stage):
         )
         place = align(artefact, session.tracks)
         features = torch.cat([artefact.visible, artefact.infrared])[torch.from_numpy(place)]
-        self._first_features = clustering_features(features, session.cameras, settings)
+        self._kept_features = clustering_features(features, session.cameras, settings)
         self._first_labels = artefact.labels[place]
         self.unified = np.full(len(place), -1, np.int64)
         self._prepare(artefact)
+
+    def _first_features(self) -> Tensor:
+        """Features [N, D] of stage one as they were clustered, where those of the run are kept."""
+        return self.session.feature_room.placed(self._kept_features)
 
     @abstractmethod
     def _prepare(self, artefact: Artefact) -> None:

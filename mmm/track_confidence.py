@@ -7,6 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from .. import transfers
 from ..datasets.track import Modality
 from .confidence import clean_probability, normalise_losses
 
@@ -17,16 +18,28 @@ def track_confidence(
     """Probability that a track's unified label is right, fitted for each modality.
 
     Args:
-        logits: [N, C] of all tracks.
+        logits: [N, C] of all tracks, on any device.
         labels: [N] int64, -1 = noise.
         modalities: [N].
         seed: of the fit.
 
     Returns:
-        [N] float32; 0 for noise.
+        [N] float32 on the CPU; 0 for noise.
     """
-    losses = F.cross_entropy(logits, labels, ignore_index=-1, reduction="none")
+    # The fit runs on the host.
+    losses = torch.from_numpy(transfers.to_host(track_losses(logits, labels)))
     return view_confidence(losses[None], labels, modalities, seed=seed)[0]
+
+
+def track_losses(logits: Tensor, labels: Tensor) -> Tensor:
+    """Cross entropy of each track, [N] on the device of the logits; 0 for noise.
+
+    Args:
+        logits: [N, C].
+        labels: [N] int64, -1 = noise.
+    """
+    targets = labels.to(logits.device, non_blocking=True)
+    return F.cross_entropy(logits, targets, ignore_index=-1, reduction="none")
 
 
 def view_confidence(

@@ -47,7 +47,7 @@ class ReleasedVariant(StageTwo):
 
     def _prepare(self, artefact: Artefact) -> None:
         session, settings = self.session, self.settings
-        self.found = self._match(self._first_features, self._first_labels)
+        self.found = self._match(self._first_features(), self._first_labels)
         self.unified = released_classes(self.found.unified, session.modalities)
         lost = int(((self.found.unified >= 0) & (self.unified < 0)).sum())
         if lost:
@@ -87,7 +87,7 @@ class ReleasedVariant(StageTwo):
         """In the main phase: the confidence of every track."""
         super().begin_epoch(epoch, step)
         if epoch == 0:
-            self.found.record(self.evaluator, self._first_features, self.name, 1, step)
+            self.found.record(self.evaluator, self._first_features(), self.name, 1, step)
         if self.in_main_phase:
             self.confidence = self._confidence(epoch)
             self.evaluator.confidence(self.confidence[0], self.unified, self.name, epoch + 1, step)
@@ -141,19 +141,18 @@ class ReleasedVariant(StageTwo):
     def _confidence(self, epoch: int) -> Tensor:
         """[2, N] confidence of every track in its plain and, if visible, its exchanged view."""
         views = 1 if self.augment.exchange is None else 2
-        losses = torch.full((views, len(self.unified)), float("nan"))
+        losses = torch.full(
+            (views, len(self.unified)), float("nan"), device=self.session.runtime.device
+        )
         lists = self._unpaired(epoch, self.confidence_stream)
         for batch, output in self._look(lists, self.confidence_stream, epoch):
             assert output.logits is not None
-            labels = self.labels[batch.tracks].to(output.logits.device)
-            each = (
-                F.cross_entropy(at_least_float32(output.logits), labels, reduction="none")
-                .float()
-                .cpu()
-            )
-            losses[batch.exchanged.long().cpu(), batch.tracks] = each
+            labels = self.labels[batch.tracks].to(output.logits.device, non_blocking=True)
+            each = F.cross_entropy(at_least_float32(output.logits), labels, reduction="none")
+            tracks = batch.tracks.to(losses.device, non_blocking=True)
+            losses[batch.exchanged.long(), tracks] = each.float()
         found = view_confidence(
-            losses, self.labels, self.session.modalities, seed=self.settings.seed
+            losses.cpu(), self.labels, self.session.modalities, seed=self.settings.seed
         )
         found[:, torch.from_numpy(known_classes(self.session.tracks)) >= 0] = 1.0
         return found

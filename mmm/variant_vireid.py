@@ -44,14 +44,15 @@ class VireidVariant(StageTwo):
         """Clusters and matches when it is time, then fills the memories."""
         super().begin_epoch(epoch, step)
         first = epoch == 0
-        features = self._first_features
-        if not (first and goes_on(self.settings)):
+        # The first labels are stage one's, and matched by the features that they came from.
+        clustered, labels = (self._first_features() if first else None), self._first_labels
+        if clustered is not None and goes_on(self.settings):
+            features = clustered
+        else:
             features = self.session.training_features(self.model)
             features = clustering_features(features, self.session.cameras, self.settings)
         if epoch % self.settings.rematch_interval == 0:
-            # The first labels are stage one's, and matched by the features that they came from.
-            clustered, labels = self._first_features, self._first_labels
-            if not first:
+            if clustered is None:
                 clustered = features
                 labels = intra_modality_labels(
                     features,

@@ -12,6 +12,7 @@ import torch
 from numpy.typing import ArrayLike
 from torch import Tensor
 
+from .. import transfers
 from ..datasets.track import Modality, Track
 from ..distributed import ranks
 from ..errors import as_user_error
@@ -131,8 +132,8 @@ class PseudoLabelEvaluator:
             values["stability"] = stability(history.before[name], picked)
         history.now[name] = picked.copy()
         if features is not None:
-            rows = features.detach().cpu().numpy()
-            values["silhouette"] = mean_silhouette(rows if chosen.all() else rows[chosen], picked)
+            rows = features if chosen.all() else transfers.rows_at(features, chosen)
+            values["silhouette"] = mean_silhouette(rows, picked)
         return {key: value for key, value in values.items() if not math.isnan(value)}
 
     def keep(

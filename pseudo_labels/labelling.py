@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterable
 from functools import partial
 
 import numpy as np
-import torch
 from torch import Tensor
 
+from .. import transfers
 from ..clustering.camera_mean import centre_by_camera
 from ..clustering.options import ClusteringOptions
 from ..clustering.pseudo_labels import (
@@ -39,7 +39,7 @@ def clustering_features(
     """
     if not options.camera_mean:
         return features
-    return centre_by_camera(features, torch.from_numpy(cameras))
+    return centre_by_camera(features, cameras)
 
 
 def _cluster(features: Tensor, options: ClusteringOptions, what: str, say: Say) -> np.ndarray:
@@ -88,7 +88,7 @@ def intra_modality_labels(
     labels = np.full(len(features), -1, np.int64)
     for modality in wanted:
         chosen = modalities == modality
-        own = features[torch.from_numpy(chosen)]
+        own = transfers.rows_at(features, chosen)
         # By one process, so that no two can disagree.
         labels[chosen] = ranks.from_main(
             partial(_cluster, own, options, modality.name.lower(), say)

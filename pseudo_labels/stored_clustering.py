@@ -103,7 +103,7 @@ def write_clustering(
     arrays = {name: getattr(clustering, name) for name in ("labels", *EXTRAS)}
     for when, labels in (("now", history.now), ("before", history.before)):
         arrays |= {f"{when}/{name}": value for name, value in labels.items()}
-    tensors = {"features": clustering.features.detach().cpu().half().contiguous()}
+    tensors = {"features": clustering.features.detach().half().cpu().contiguous()}
     for name, value in arrays.items():
         if value is not None:
             tensors[name] = torch.from_numpy(np.ascontiguousarray(value))

@@ -3,10 +3,17 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import ArrayLike, NDArray
 from sklearn.metrics import adjusted_rand_score
+from torch import Tensor
+from torch.nn import functional
+
+from .. import transfers
+from ..clustering.feature_check import exact_matmul
 
 Integers = NDArray[np.int64]
 BLOCK_ENTRIES = 1 << 22
@@ -34,7 +41,7 @@ def stability(before: ArrayLike, after: ArrayLike) -> float:
     return float(adjusted_rand_score(first[both], second[both])) if both.sum() > 1 else math.nan
 
 
-def silhouettes(features: ArrayLike, labels: ArrayLike) -> NDArray[np.float64]:
+def silhouettes(features: Tensor | ArrayLike, labels: ArrayLike) -> NDArray[np.float64]:
     """Simplified silhouette of each sample, against cluster means instead of all other samples.
 
     With d = 1 - cosine, a = d to the mean of the sample's own cluster without itself and b = d to
@@ -43,7 +50,7 @@ def silhouettes(features: ArrayLike, labels: ArrayLike) -> NDArray[np.float64]:
     sample scores 0, as in Rousseeuw, "Silhouettes", 1987.
 
     Args:
-        features: [N, D] floating, of about the same length.
+        features: [N, D] floating, of about the same length; a tensor on any device.
         labels: [N] integers, -1 = noise.
 
     Returns:
@@ -52,15 +59,24 @@ def silhouettes(features: ArrayLike, labels: ArrayLike) -> NDArray[np.float64]:
     Raises:
         ValueError: the lengths differ.
     """
-    rows, found = np.asarray(features), np.asarray(labels)
+    rows: Tensor | NDArray[Any]
+    if isinstance(features, Tensor) and not transfers.is_host(features):
+        rows = features
+    else:
+        rows = transfers.host_array(features)
+    found = np.asarray(labels)
     if rows.ndim != 2 or found.shape != (len(rows),):
         raise ValueError(
-            f"expected features [N, D] and labels [N]; got {rows.shape} and {found.shape}"
+            f"expected features [N, D] and labels [N]; got {tuple(rows.shape)} and {found.shape}"
         )
     result = np.full(len(rows), math.nan)
     kept = np.flatnonzero(found >= 0)
     clusters, own = np.unique(found[kept], return_inverse=True)
     if len(clusters) < 2:
+        return result
+    if isinstance(rows, Tensor):
+        scores = transfers.to_host(_scores(transfers.rows_at(rows, kept), own, len(clusters)))
+        result[kept] = np.where(np.bincount(own)[own] > 1, scores, 0.0)
         return result
     sums = np.zeros((len(clusters), rows.shape[1]), np.float32)
     for cluster in range(len(clusters)):
@@ -81,7 +97,25 @@ def silhouettes(features: ArrayLike, labels: ArrayLike) -> NDArray[np.float64]:
     return result
 
 
-def mean_silhouette(features: ArrayLike, labels: ArrayLike) -> float:
+def _scores(rows: Tensor, own: Integers, clusters: int) -> Tensor:
+    """:func:`silhouettes` of clustered rows on a device, [N]; a cluster of one is not looked at."""
+    rows = rows.detach().float()
+    sums = transfers.group_sums(rows, own, clusters)
+    means = functional.normalize(sums, dim=1)
+    mine = transfers.to_device(own, rows.device)
+    step = max(1, BLOCK_ENTRIES // max(rows.shape[1], clusters))
+    parts = []
+    with exact_matmul(rows.device):
+        for block, home in zip(rows.split(step), mine.split(step)):
+            unit = functional.normalize(block, dim=1)
+            away = (1 - unit @ means.T).scatter_(1, home[:, None], torch.inf)
+            nearest = away.amin(1)
+            inside = 1 - (unit * functional.normalize(sums[home] - block, dim=1)).sum(1)
+            parts.append((nearest - inside) / torch.maximum(inside, nearest).clamp_min(1e-12))
+    return torch.cat(parts)
+
+
+def mean_silhouette(features: Tensor | ArrayLike, labels: ArrayLike) -> float:
     """Mean of :func:`silhouettes` over the samples that have one; NaN where none has."""
     scores = silhouettes(features, labels)
     return float(scores[~np.isnan(scores)].mean()) if np.isfinite(scores).any() else math.nan

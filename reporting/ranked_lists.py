@@ -129,7 +129,7 @@ def ranked_lists(
 def _ranked_list(direction: DirectionScores, row: int, grade: str, length: int) -> RankedList:
     protocol, scores = direction.protocol, direction.scores
     query = protocol.query[row]
-    similarity = direction.query[row] @ direction.gallery.T
+    similarity = (direction.query[row] @ direction.gallery.T).cpu()
     order = similarity.sort(descending=True, stable=True).indices.tolist()
     items: list[RankedItem] = []
     rank = matches = 0

@@ -13,6 +13,7 @@ from vireid.commands.command_line import parse
 from vireid.commands.mmm import MMMSettings
 from vireid.datasets.track import Modality, Track
 from vireid.engine.augment import AugmentedBatch
+from vireid.engine.feature_room import FeatureRoom
 from vireid.engine.runtime import Runtime
 from vireid.engine.training import Position, make_optimiser, train_epoch
 from vireid.mmm.schedules import stage_two_schedule
@@ -119,6 +120,7 @@ def stage_of(case, batches, settings, model, folder):
         options=settings,
         evaluator=ignore,
         say=lambda text: None,
+        feature_room=FeatureRoom(torch.device("cpu"), print),
         # The pass for the prototypes sees the main step's batch again.
         training_clips=lambda lists, seed, **_: [(batches.images, batches.tracks(main=True))],
     )

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 from vireid.datasets.track import Modality, Track
+from vireid.engine.feature_room import FeatureRoom
 from vireid.engine.runtime import Runtime
 from vireid.errors import UserError
 from vireid.mmm.settings import StageTwoSettings
@@ -67,6 +68,7 @@ def make(tmp_path, *, labels=None, **given) -> ReleasedVariant:
         options=SimpleNamespace(seed=0),
         evaluator=Counter(seen=[]),
         say=lambda text: None,
+        feature_room=FeatureRoom(torch.device("cpu"), print),
         training_clips=training_clips,
     )
     torch.manual_seed(0)
