@@ -61,7 +61,7 @@ def _start(gram: Tensor, square: Tensor, mask: Tensor, k: int, seed: int) -> Ten
     """Parts ``[B, n, R]`` around greedy k-means++ points (Arthur and Vassilvitskii, 2007)."""
     generator = torch.Generator().manual_seed(seed)
     uniform = torch.rand(k, RESTARTS, CANDIDATES, generator=generator, dtype=torch.float64)
-    uniform = uniform.to(gram.device)
+    uniform = uniform.to(gram.device, non_blocking=True)
     sets = torch.arange(len(gram), device=gram.device)
     count = mask.sum(1)
     valid = mask[:, None].double()

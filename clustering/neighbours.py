@@ -6,6 +6,7 @@ import torch
 from numpy.typing import ArrayLike
 from torch import Tensor
 
+from .. import transfers
 from .feature_check import bounded_rows, exact_matmul, missing_length
 
 
@@ -65,7 +66,7 @@ def _search(
         from .ivf_search import ivf_neighbours
 
         return ivf_neighbours(rows, k, missing)
-    if rows.device.type == "cpu":
+    if transfers.is_host(rows):
         from .tiled_search import tiled_neighbours
 
         return tiled_neighbours(rows, k, missing)

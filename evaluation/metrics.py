@@ -299,12 +299,12 @@ def mean_metrics(
     if max_rank < 1:
         raise ValueError(f"`max_rank` must be at least 1; got {max_rank}")
     figures = torch.stack([_figures(scores, broken, max_rank) for scores, broken in trials])
-    found = torch.from_numpy(transfers.to_host(figures))
+    found = transfers.to_host(figures)
     means = []
     for (scores, _), row in zip(trials, found):
         broken, count, mean_ap, mean_inp = row[:4].tolist()
         _refuse_broken(int(broken), len(scores.valid))
-        means.append(RankMetrics(row[4:], mean_ap, mean_inp, int(count)))
+        means.append(RankMetrics(torch.from_numpy(row[4:]), mean_ap, mean_inp, int(count)))
     return means
 
 

@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable
 from typing import Literal, get_args
 
+import numpy as np
 import torch
 from numpy.typing import ArrayLike
 from scipy.optimize import linear_sum_assignment
@@ -136,9 +137,9 @@ def nearest(cost: Tensor) -> Tensor:
 def one_to_one(cost: Tensor) -> Tensor:
     """The assignment of least total cost (Hungarian); clusters left over are unmatched."""
     rows, columns = linear_sum_assignment(transfers.to_host(cost.double()))
-    found = torch.full((len(cost),), UNMATCHED)
-    found[torch.from_numpy(rows)] = torch.from_numpy(columns)
-    return found.to(cost.device)
+    found = np.full(len(cost), UNMATCHED, np.int64)
+    found[rows] = columns
+    return transfers.to_device(found, cost.device)
 
 
 @register_matcher("partial")

@@ -38,7 +38,7 @@ class Memories(Protocol):
 
 def unified_prototypes(
     features: Tensor,
-    labels: Tensor,
+    labels: Tensor | np.ndarray,
     modalities: np.ndarray,
     means: Tensor,
     settings: StageTwoSettings,
@@ -63,8 +63,9 @@ def unified_prototypes(
         found["unified"] = F.normalize(centres, dim=2)
     for modality in Modality:
         chosen = modalities == modality
-        own = labels[torch.from_numpy(chosen)]
-        dense = _dense(own, len(means))[own]
+        own = transfers.host_array(labels)[chosen]
+        # Places among the labels that the modality has.
+        dense = np.where(own >= 0, np.searchsorted(np.unique(own[own >= 0]), own), -1)
         found[modality.name.lower()] = cluster_means(transfers.rows_at(features, chosen), dense)
     return found
 
@@ -164,7 +165,10 @@ class UnifiedMemories:
 
 
 def three_prototypes(
-    features: Tensor, labels: Tensor, union: Tensor, modalities: np.ndarray
+    features: Tensor,
+    labels: Tensor | np.ndarray,
+    union: Tensor | np.ndarray,
+    modalities: np.ndarray,
 ) -> dict[str, Tensor]:
     """First rows of :class:`ThreeMemories`.
 
@@ -180,9 +184,9 @@ def three_prototypes(
     found = {}
     for modality in Modality:
         chosen = modalities == modality
-        own = labels[torch.from_numpy(chosen)]
+        own = transfers.host_array(labels)[chosen]
         found[modality.name.lower()] = cluster_means(transfers.rows_at(features, chosen), own)
-    if int(union.max()) > 0:
+    if transfers.host_array(union).max() > 0:
         found["union"] = joint_prototypes(features, union, modalities)
     return found
 
