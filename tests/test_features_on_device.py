@@ -334,6 +334,22 @@ def test_the_path_of_a_device_splits_clusters_alike(as_on_a_device: Switch, k: i
     assert torch.equal(there[1], sizes)
 
 
+@pytest.mark.parametrize("some", [True, False], ids=["empty parts", "full parts"])
+def test_a_step_of_a_device_fills_empty_parts_and_leaves_full_ones(
+    as_on_a_device: Switch, some: bool
+) -> None:
+    points = people()[None, :9].double()
+    mask = torch.ones(1, 9, dtype=torch.bool)
+    parts = (torch.arange(9) % (2 if some else 3))[None, :, None].expand(1, 9, gram_kmeans.RESTARTS)
+    gram = points @ points.mT
+    given = (gram, gram.diagonal(dim1=1, dim2=2), mask, parts, 3)
+    here = gram_kmeans._step(*given)
+    assert not some or (here[0] == 2).any(1).all()
+    as_on_a_device()
+    there = gram_kmeans._step(*given)
+    assert torch.equal(there[0], here[0]) and torch.equal(there[1], here[1])
+
+
 def test_steps_after_the_last_move_change_nothing(
     as_on_a_device: Switch, monkeypatch: pytest.MonkeyPatch
 ) -> None:
