@@ -6,20 +6,22 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from ..options import MOST_PROCESSES, Options, option
+from ..options import MOST_PROCESSES, option
+from ..synthetic.options import SyntheticOptions
 
 
 @dataclass(frozen=True, kw_only=True)
-class SynthSettings(Options):
+class SynthSettings(SyntheticOptions):
     """Which synthetic set to render."""
 
     output: Path = option("folder to write")
     layout: Literal["hitsz-vcm", "bupt-campus", "sysu-mm01", "regdb", "llcm"] = option(
         "on-disk layout; the last three are sets of single images", "hitsz-vcm"
     )
-    preset: Literal["tiny", "demo", "bench"] = option("size", "demo")
+    preset: Literal["tiny", "demo", "bench", "views-small", "views-large"] = option(
+        "size; the last two, of tracklet layouts, show people from several sides", "demo"
+    )
     seed: int = option("who the people and what the cameras are", 0)
-    unshared: float = option("share of training people seen in one modality only, 0 to 1", 0.0)
     workers: int | None = option(
         "rendering processes; unset: one for each core", None, at_most=MOST_PROCESSES
     )
@@ -34,7 +36,7 @@ def run_synth(config: SynthSettings) -> int:
         layout=config.layout,
         preset=config.preset,
         seed=config.seed,
-        unshared=config.unshared,
+        options=config,
         workers=config.workers,
     )
     done = "was rendered before, in" if rendered.reused else "rendered into"

@@ -11,6 +11,7 @@ from .track import Modality
 
 MARKER = "vireid-synthetic.json"
 """Name of that file, beside the data."""
+_CHOSEN = {"gap": "gap", "views": "views", "sightings": "tracklets"}  # in words, where stored
 
 
 def synthetic_counts(
@@ -31,6 +32,11 @@ def synthetic_counts(
         content = parse_json(read_bytes(mark))
         layout = content["layout"]
         source = f"synthetic set, preset {content['preset']}, seed {content['seed']}"
+        source += "".join(
+            f", {word} {content['sizes'][name]}"
+            for name, word in _CHOSEN.items()
+            if name in content.get("sizes", ())
+        )
         counts: dict[Part, Counts] = {
             (split, Modality[modality.upper()], stage == "before"): Counts(
                 numbers["identities"], numbers["tracks"], numbers["frames"]

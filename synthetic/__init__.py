@@ -3,6 +3,7 @@
 from ..datasets.synthetic_mark import MARKER
 from .contact_sheet import contact_sheet
 from .marker import SyntheticError
+from .options import SyntheticOptions
 from .presets import PRESETS, Preset
 from .render import LAYOUTS, SyntheticSummary, render_dataset
 
@@ -12,6 +13,7 @@ __all__ = [
     "PRESETS",
     "Preset",
     "SyntheticError",
+    "SyntheticOptions",
     "SyntheticSummary",
     "contact_sheet",
     "render_dataset",

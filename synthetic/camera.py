@@ -1,4 +1,4 @@
-"""What a camera is: where it looks from, what it sees behind people, how its sensor records."""
+"""What a camera is: where it looks from, what it sees behind people, and its sensor."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ from PIL import Image, ImageFilter
 
 from ..datasets.track import Modality
 from .canvas import NEUTRAL_SHADE
+from .infrared import infrared_scene, infrared_sensor
+from .sensor import Sensor, draw_sensor
 from .shapes import HEIGHT, WIDTH
 from .streams import Stream, stream
 
@@ -33,29 +35,17 @@ def packed(light: NDArray[np.uint8]) -> NDArray[np.uint8] | NDArray[np.uint32]:
     return pixels.view(np.uint32)[..., 0]
 
 
-@dataclass(frozen=True, slots=True)
-class Sensor:
-    """How light becomes a picture.
+def shades_seen(heat: float) -> NDArray[np.uint16]:
+    """How bright each shade value is to a sensor: half of the shading of light is left in heat.
 
-    Attributes:
-        modality: visible or infrared.
-        tone: (C, 256) uint8, recorded value of each light value; C = 3 visible, 1 infrared.
-        height: rows of a box at the sensor's own resolution; the width is half of it.
-        noise: strength of the noise, grey values.
-        blur: radius of the lens blur, pixels of the sensor.
-        glow: brightness at the edge of the box relative to its middle, in 1/256.
-        quality: JPEG quality.
-        light: where the light comes from, -1 left to 1 right.
+    Args:
+        heat: share of what is recorded that is emitted heat.
+
+    Returns:
+        (256,) shade values; without heat, each its own.
     """
-
-    modality: Modality
-    tone: NDArray[np.uint8]
-    height: int
-    noise: int
-    blur: float
-    glow: int
-    quality: int
-    light: float
+    away = np.arange(256) - NEUTRAL_SHADE
+    return (NEUTRAL_SHADE + (away * (256 - int(128 * heat)) >> 8)).astype(np.uint16)
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,36 +131,7 @@ def _draw_scene(rng: np.random.Generator, modality: Modality) -> NDArray[np.uint
     return np.asarray(blurred).reshape(HEIGHT, PANORAMA, channels)
 
 
-def _tone(gain: float, gamma: float, haze: float) -> NDArray[np.uint8]:
-    """Recorded value of every light value: gain and gamma, lifted by haze."""
-    light = np.minimum(np.arange(256) / 255 * gain, 1.0)
-    return np.floor((haze + (1 - haze) * light**gamma) * 255 + 0.37).clip(0, 255).astype(np.uint8)
-
-
-def _draw_sensor(rng: np.random.Generator, modality: Modality) -> Sensor:
-    gain, gamma = float(rng.uniform(0.72, 1.25)), float(rng.uniform(0.75, 1.35))
-    haze = float(rng.uniform(0.0, 0.09))
-    if modality is Modality.VISIBLE:
-        # a wrong white balance: warm or cold, and a little green or magenta
-        warm, green = float(rng.uniform(-0.16, 0.16)), float(rng.uniform(-0.05, 0.06))
-        tone = np.stack([_tone(gain * c, gamma, haze) for c in (1 + warm, 1 + green, 1 - warm)])
-        noise, glow = int(rng.integers(2, 6)), 256
-    else:
-        tone = _tone(float(rng.uniform(0.80, 1.25)), gamma, haze)[None]
-        noise, glow = int(rng.integers(3, 8)), int(rng.integers(160, 240))
-    return Sensor(
-        modality=modality,
-        tone=tone,
-        height=4 * int(rng.integers(22, 33)),
-        noise=noise,
-        blur=float(rng.integers(0, 6)) / 10,
-        glow=glow,
-        quality=int(rng.integers(62, 93)),
-        light=float(rng.uniform(-1.0, 1.0)) if modality is Modality.VISIBLE else 0.0,
-    )
-
-
-def draw_camera(seed: int, number: int, modality: Modality, place: int) -> Camera:
+def draw_camera(seed: int, number: int, modality: Modality, place: int, gap: float = 0.0) -> Camera:
     """Draw a camera of a data set.
 
     Args:
@@ -179,6 +140,7 @@ def draw_camera(seed: int, number: int, modality: Modality, place: int) -> Camer
             place.
         modality: spectrum of the sensor.
         place: which of the modality's cameras this is; front, side and back views take turns.
+        gap: what an infrared sensor loses, 0 (near infrared) to 1 (thermal).
 
     Returns:
         The camera; the same arguments give the same camera on every machine.
@@ -188,10 +150,12 @@ def draw_camera(seed: int, number: int, modality: Modality, place: int) -> Camer
     sign = 1.0 if view.random() < 0.5 else -1.0
     yaw = sign * float(view.uniform(low, high))
     pitch = float(view.uniform(0.02, 0.22))
-    sensor = stream(seed, Stream.SENSOR, number, int(modality))
+    sensor = draw_sensor(stream(seed, Stream.SENSOR, number, int(modality)), modality)
     scene = _draw_scene(stream(seed, Stream.CAMERA, number, 1), modality)
+    if modality is Modality.INFRARED:
+        scene = infrared_scene(scene, seed, number, gap)
+        sensor = infrared_sensor(sensor, seed, number, gap)
     scene = np.concatenate([scene, scene[:, :WIDTH]], axis=1)
-    shadowed = (scene.astype(np.uint16) * SHADOW // NEUTRAL_SHADE).astype(np.uint8)
-    return Camera(
-        number, yaw, pitch, packed(scene), packed(shadowed), _draw_sensor(sensor, modality)
-    )
+    shadow = shades_seen(sensor.heat)[SHADOW]
+    shadowed = (scene.astype(np.uint16) * shadow // NEUTRAL_SHADE).astype(np.uint8)
+    return Camera(number, yaw, pitch, packed(scene), packed(shadowed), sensor)

@@ -34,6 +34,8 @@ class Cloth:
         start: height on the garment at the top of the part, in body heights.
         split: half width in turns of a gap at the front that shows `inner`; 0 for none.
         inner: label behind the gap.
+        others: what the other sides than the front show, first the person's left: labels of both
+            colours, and the pattern or None.
     """
 
     material: int
@@ -44,6 +46,7 @@ class Cloth:
     start: float = 0.0
     split: float = 0.0
     inner: int = 0
+    others: tuple[tuple[int, int, Pattern | None], ...] = ()
 
 
 class Canvas:
@@ -89,15 +92,17 @@ class Canvas:
         shade = np.take(_shades(self.light, dark), step, mode="clip")
         np.copyto(self.shade[:, rows, columns], shade, where=mask)
         target = self.label[:, rows, columns]
-        if cloth.pattern is None and not cloth.split:
+        if cloth.pattern is None and not cloth.split and not cloth.others:
             np.copyto(target, np.uint8(cloth.material), where=mask)
             return
         angle = np.take(_ARCSIN, step, mode="clip") - np.float32(cloth.yaw)
         material = np.full(mask.shape, cloth.material, np.uint8)
-        if cloth.pattern is not None:
-            height = self._height(shape, x, axis, cloth)
+        height = None if cloth.pattern is None else self._height(shape, x, axis, cloth)
+        if cloth.pattern is not None and height is not None:
             second = cloth.pattern.second(angle, height)
             np.copyto(material, np.uint8(cloth.second), where=second)
+        if cloth.others:
+            _paint_sides(material, cloth.others, angle, height)
         if cloth.split:
             turn = angle - np.floor(angle + np.float32(0.5))
             np.copyto(material, np.uint8(cloth.inner), where=np.abs(turn) < np.float32(cloth.split))
@@ -126,6 +131,24 @@ class Canvas:
         columns = slice(*box)
         mask = _steps_across(shape, _COLUMNS[:, :, columns]).view(np.uint32) < 2 * _STEPS
         np.copyto(self.shade[:, rows, columns], np.uint8(share), where=mask)
+
+
+def _paint_sides(
+    material: NDArray[np.uint8],
+    others: tuple[tuple[int, int, Pattern | None], ...],
+    angle: Array,
+    height: Array | None,
+) -> None:
+    """Give the points of a garment that lie on another side than the front that side's colours."""
+    sides = len(others) + 1
+    sector = np.floor(angle * np.float32(sides) + np.float32(0.5)).astype(np.int32) % sides
+    for side, (first, second, pattern) in enumerate(others, start=1):
+        here = sector == side
+        if not here.any():
+            continue
+        np.copyto(material, np.uint8(first), where=here)
+        if pattern is not None and height is not None:
+            np.copyto(material, np.uint8(second), where=here & pattern.second(angle, height))
 
 
 def _steps_across(shape: Spans, x: Array) -> NDArray[np.int32]:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from ..datasets.track import Modality
 from .presets import PRESETS, Preset
-from .schedule import PlannedTrack, draw_cameras, draw_length, unshared_people
+from .schedule import PlannedTrack, draw_cameras, draw_length, sightings_by_camera, unshared_people
 from .streams import Stream, stream
 
 CAMERAS = ("LS3", "G25", "CQ1", "W4", "TSG1", "TSG2")
@@ -22,6 +22,7 @@ class BuptCampus:
     min_frames = 1  # its readers drop nothing
     sizes = PRESETS
     images = False
+    any_cameras = False
     folders: Sequence[str] = ()
 
     def plan(self, preset: Preset, seed: int) -> list[PlannedTrack]:
@@ -39,14 +40,16 @@ class BuptCampus:
             rng = stream(seed, Stream.SCHEDULE, 1, person)
             split = "train" if person <= train else "gallery" if person <= test else "auxiliary"
             low, high = preset.seen_by
-            places = draw_cameras(rng, len(CAMERAS), (low, high + 1))
+            most = high + 1 if preset.sightings is None else min(high + 1, preset.sightings)
+            places = draw_cameras(rng, len(CAMERAS), (low, most))
             query = (places[int(rng.integers(len(places)))], 1)
             query_modality = Modality(int(rng.integers(2)))
             if split == "auxiliary":
                 places = places[:1]
-            for place in places:
+            shares = sightings_by_camera(preset, len(places), person)
+            for place, share in zip(places, shares):
                 first = 1000 + int(rng.integers(8000))
-                count = int(rng.integers(preset.tracklets[0], preset.tracklets[1] + 1))
+                count = share or int(rng.integers(preset.tracklets[0], preset.tracklets[1] + 1))
                 for track in range(1, 2 if split == "auxiliary" else count + 1):
                     frames = draw_length(rng, preset, full=track == 1)
                     for modality in (Modality.INFRARED, Modality.VISIBLE):

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from ..datasets.track import Modality
 from .presets import PRESETS, Preset
-from .schedule import PlannedTrack, draw_cameras, draw_length, unshared_people
+from .schedule import PlannedTrack, draw_cameras, draw_length, sightings_by_camera, unshared_people
 from .streams import Stream, stream
 
 _FOLDER = {Modality.VISIBLE: "rgb", Modality.INFRARED: "ir"}
@@ -21,6 +21,7 @@ class HitszVcm:
     min_frames = 12
     sizes = PRESETS
     images = False
+    any_cameras = True
     folders: Sequence[str] = ()
 
     def plan(self, preset: Preset, seed: int) -> list[PlannedTrack]:
@@ -40,10 +41,13 @@ class HitszVcm:
                 rng = stream(seed, Stream.SCHEDULE, 0, person, int(modality))
                 split = "train" if train else "query" if modality else "gallery"
                 before = len(tracks)
-                for place in draw_cameras(rng, preset.cameras, preset.seen_by):
+                places = draw_cameras(rng, preset.cameras, preset.seen_by)
+                shares = sightings_by_camera(preset, len(places), person)
+                for place, share in zip(places, shares):
                     camera = 1 + place + preset.cameras * int(modality)
                     first = 1 + int(rng.integers(_GAP))
-                    for track in range(int(rng.integers(*_closed(preset.tracklets)))):
+                    count = share or int(rng.integers(*_closed(preset.tracklets)))
+                    for track in range(count):
                         # one full tracklet at least, so that no filter removes a person
                         frames = draw_length(rng, preset, full=len(tracks) == before)
                         tracks.append(

@@ -24,6 +24,7 @@ class Llcm:
     min_frames = 1
     sizes = LLCM_PRESETS
     images = True
+    any_cameras = False
     folders: Sequence[str] = tuple(
         f"test_{word}/cam{number}" for m, word in _WORDS.items() for number in _PLACES[m]
     )

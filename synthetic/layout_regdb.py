@@ -25,6 +25,7 @@ class RegDB:
     min_frames = 1
     sizes = REGDB_PRESETS
     images = True
+    any_cameras = False
     folders: Sequence[str] = tuple(_FOLDERS.values())
 
     def plan(self, preset: Preset, seed: int) -> list[PlannedTrack]:

@@ -26,6 +26,7 @@ class SysuMM01:
     min_frames = 1
     sizes = SYSU_PRESETS
     images = True
+    any_cameras = False
     folders: Sequence[str] = tuple(f"cam{number}" for number in range(1, 7))
 
     def plan(self, preset: Preset, seed: int) -> list[PlannedTrack]:

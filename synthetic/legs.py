@@ -21,8 +21,8 @@ def paint_leg(painter: Painter, side: int, dark: float) -> None:
     _shoe(painter, side, dark)
     if lower.skirt:
         return
-    pattern = lower.pattern.for_limb(0.55)
-    cloth = painter.cloth(Material.LOWER, Material.LOWER_SECOND, pattern)
+    patterns = [pattern.for_limb(0.55) for pattern in painter.person.lower_patterns]
+    cloth = painter.cloth(Material.LOWER, Material.LOWER_SECOND, patterns)
     wide = thick * lower.thigh
     upper_share = min(lower.length / 0.5, 1.0)
     lower_share = max(lower.length - 0.5, 0.0) / 0.5
@@ -55,7 +55,7 @@ def _shoe(painter: Painter, side: int, dark: float) -> None:
 def paint_seat(painter: Painter) -> None:
     """The part of the trousers above the legs."""
     pose, body, lower = painter.pose, painter.person.body, painter.person.lower
-    cloth = painter.cloth(Material.LOWER, Material.LOWER_SECOND, lower.pattern)
+    cloth = painter.cloth(Material.LOWER, Material.LOWER_SECOND, painter.person.lower_patterns)
     wide = painter.half_width(body.hip * 1.04 * min(lower.thigh, 1.12), body.depth * 1.1)
     shape = painter.rings(
         [pose.trunk(0.16), pose.trunk(0.0), pose.trunk(-0.12), pose.trunk(-0.2)],
@@ -69,5 +69,5 @@ def paint_skirt(painter: Painter) -> None:
     body, lower = painter.person.body, painter.person.lower
     wide = painter.half_width(body.hip, body.depth)
     rows, lefts, rights = painter.hanging(0.18, wide * 0.92, lower.length, lower.flare)
-    cloth = painter.cloth(Material.LOWER, Material.LOWER_SECOND, lower.pattern)
+    cloth = painter.cloth(Material.LOWER, Material.LOWER_SECOND, painter.person.lower_patterns)
     painter.put(outline(rows, lefts, rights), Material.LOWER, cloth)

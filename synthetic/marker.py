@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import asdict
+from dataclasses import MISSING, asdict, fields
 from pathlib import Path
 
 from ..datasets.errors import DatasetError
@@ -16,6 +16,8 @@ from .schedule import Layout, PlannedTrack, count_tracks
 from .tracklet import FRAME_HEIGHT, FRAME_WIDTH
 
 VERSION = 1  # raised whenever the same seed gives other files
+# What a set may be asked for, and what holds where it is not stored.
+_CHOSEN = {field.name: field.default for field in fields(Preset) if field.default is not MISSING}
 
 
 class SyntheticError(DatasetError, ValueError):
@@ -52,8 +54,9 @@ def describe(
 
 def _stored(sizes: Preset) -> dict[str, object]:
     stored: dict[str, object] = json.loads(json.dumps(asdict(sizes)))
-    if not sizes.unshared:
-        del stored["unshared"]  # as sets were described before there was a choice
+    for name, default in _CHOSEN.items():
+        if stored[name] == default:
+            del stored[name]  # as sets were described before there was a choice
     return stored
 
 
@@ -89,9 +92,10 @@ def holds(
             for key in keys
             if found.get(key) != description[key]
         ]
-        shares = [_unshared(content) for content in (found, description)]
-        if shares[0] != shares[1]:
-            differences.append(f"unshared {shares[0]!r} instead of {shares[1]!r}")
+        for name in (*_CHOSEN, "cameras"):
+            there, wanted = (_chosen(content, name) for content in (found, description))
+            if there != wanted:
+                differences.append(f"{name} {there!r} instead of {wanted!r}")
         raise SyntheticError(
             f"{out} holds another synthetic set ({'; '.join(differences) or 'other counts'}): "
             "give a new folder, or remove this one yourself"
@@ -105,9 +109,9 @@ def holds(
     return True
 
 
-def _unshared(description: dict[str, object]) -> object:
+def _chosen(description: dict[str, object], name: str) -> object:
     sizes = description.get("sizes")
-    return sizes.get("unshared", 0.0) if isinstance(sizes, dict) else None
+    return sizes.get(name, _CHOSEN.get(name)) if isinstance(sizes, dict) else None
 
 
 def _frames(layout: Layout, tracks: Sequence[PlannedTrack]) -> Iterator[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -9,7 +10,7 @@ from numpy.typing import NDArray
 
 from .canvas import Canvas, Cloth
 from .patterns import Pattern
-from .person import Material, Person
+from .person import Material, Person, side_label
 from .pose import Pose, View
 from .shapes import Spans, capsule, on_grid, outline
 
@@ -59,6 +60,7 @@ class Painter:
             material=cloth.material + self.offset,
             second=cloth.second + self.offset,
             inner=cloth.inner + self.offset,
+            others=tuple((a + self.offset, b + self.offset, p) for a, b, p in cloth.others),
         )
         self.canvas.paint(shape, shifted, axis, dark)
 
@@ -79,9 +81,20 @@ class Painter:
         shape = capsule(start, end, start_radius * self.unit, end_radius * self.unit)
         self.put(shape, material, cloth, (start, along), dark)
 
-    def cloth(self, first: Material, second: Material, pattern: Pattern | None) -> Cloth:
-        """Cloth as this camera sees it."""
-        return Cloth(int(first), int(second), pattern, self.yaw_turns, self.unit)
+    def cloth(self, first: Material, second: Material, patterns: Sequence[Pattern | None]) -> Cloth:
+        """A garment's cloth as this camera sees it.
+
+        Args:
+            first: its colour, of the upper or of the lower garment.
+            second: that of the pattern.
+            patterns: what each side shows, the front first.
+        """
+        others = tuple(
+            (side_label(first, side), side_label(second, side), pattern)
+            for side, pattern in enumerate(patterns[1:], start=1)
+        )
+        front = patterns[0]
+        return Cloth(int(first), int(second), front, self.yaw_turns, self.unit, others=others)
 
     def half_width(self, side: float, depth: float) -> float:
         """Half width in the picture of an upright tube with an elliptic section."""

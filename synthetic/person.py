@@ -33,7 +33,17 @@ class Material(IntEnum):
     FACE = 13
 
 
-MATERIALS = 16
+MOST_VIEWS = 4  # sides of a person: front, left, back and right
+_OTHER_SIDES = 16  # rows from here on: the garments' colours on other sides than the front
+_GARMENTS = 4  # colours of garments on a side, UPPER to LOWER_SECOND
+MATERIALS = _OTHER_SIDES + _GARMENTS * (MOST_VIEWS - 1)
+
+
+def side_label(material: int, side: int) -> int:
+    """Row of a garment's colour (UPPER to LOWER_SECOND) on a side; side 0 is the front."""
+    if side == 0:
+        return int(material)
+    return _OTHER_SIDES + _GARMENTS * (side - 1) + int(material) - Material.UPPER
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,6 +145,19 @@ class Lower:
 
 
 @dataclass(frozen=True, slots=True)
+class Side:
+    """What the garments show on another side than the front.
+
+    Attributes:
+        upper: pattern of the upper garment.
+        lower: pattern of the lower one.
+    """
+
+    upper: Pattern
+    lower: Pattern
+
+
+@dataclass(frozen=True, slots=True)
 class Person:
     """Everything that makes a person the same person in every camera.
 
@@ -146,8 +169,10 @@ class Person:
         bag_side: +1 where it is on the person's left, -1 on the right.
         bag_size: factor on its size.
         boots: share of the shank that the shoes cover.
-        visible: colours of the materials, (16, 3) uint8, RGB.
-        infrared: reflectances of the materials, (16,) uint8, 255 = everything.
+        visible: colours of the materials, (MATERIALS, 3) uint8, RGB.
+        infrared: what the materials give in infrared, (MATERIALS,) uint8, 255 = most.
+        sides: what the other sides than the front show, the person's left first; none where the
+            clothes look the same all around.
     """
 
     body: Body
@@ -162,3 +187,14 @@ class Person:
     boots: float
     visible: NDArray[np.uint8]
     infrared: NDArray[np.uint8]
+    sides: tuple[Side, ...] = ()
+
+    @property
+    def upper_patterns(self) -> tuple[Pattern, ...]:
+        """What the upper garment shows on each side, the front first."""
+        return (self.upper.pattern, *(side.upper for side in self.sides))
+
+    @property
+    def lower_patterns(self) -> tuple[Pattern, ...]:
+        """What the lower garment shows on each side, the front first."""
+        return (self.lower.pattern, *(side.lower for side in self.sides))

@@ -1,4 +1,4 @@
-"""How large a synthetic set is."""
+"""How large a synthetic set is, and what its people show."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from types import MappingProxyType
 
 @dataclass(frozen=True, slots=True)
 class Preset:
-    """Counts of a synthetic set; a pair is a range, both ends included.
+    """Counts and looks of a synthetic set; a pair is a range, both ends included.
 
     Attributes:
         train_identities: people to train on.
@@ -22,6 +22,10 @@ class Preset:
         frames: frames of a tracklet; 1 in an image set.
         short_share: share of tracklets that are shorter, 5 to 11 frames.
         unshared: share of the training people who are seen in one modality only.
+        gap: what infrared loses, 0 (near infrared) to 1 (thermal).
+        views: sides on which a person's clothes look different.
+        sightings: tracklets of a person in each modality, spread evenly over the cameras that see
+            them; where it is given, `tracklets` does not count.
     """
 
     train_identities: int
@@ -33,6 +37,9 @@ class Preset:
     frames: tuple[int, int]
     short_share: float
     unshared: float = 0.0
+    gap: float = 0.0
+    views: int = 1
+    sightings: int | None = None
 
 
 PRESETS: Mapping[str, Preset] = MappingProxyType(
@@ -40,6 +47,10 @@ PRESETS: Mapping[str, Preset] = MappingProxyType(
         "tiny": Preset(6, 6, 2, 3, (2, 2), (2, 2), (12, 16), 0.05),
         "demo": Preset(40, 60, 10, 3, (2, 3), (2, 3), (12, 24), 0.04),
         "bench": Preset(200, 200, 50, 4, (2, 4), (2, 4), (12, 40), 0.04),
+        "views-small": Preset(40, 60, 10, 3, (3, 3), (1, 2), (12, 16), 0.0, views=2, sightings=6),
+        "views-large": Preset(
+            40, 40, 10, 6, (6, 6), (10, 10), (12, 14), 0.0, views=4, sightings=60
+        ),
     }
 )
 """Sizes of the tracklet layouts by the name of the preset."""

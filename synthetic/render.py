@@ -26,6 +26,8 @@ from .layout_llcm import Llcm
 from .layout_regdb import RegDB
 from .layout_sysu_mm01 import SysuMM01
 from .marker import SyntheticError, describe, holds, identities_of
+from .options import SyntheticOptions, sizes_asked
+from .presets import PRESETS, Preset
 from .schedule import Layout, PlannedTrack, count_tracks
 from .streams import Stream, stream
 from .tracklet import Sighting, encode_frame, render_tracklet
@@ -75,7 +77,7 @@ def render_dataset(
     progress: bool = True,
     train_identities: int | None = None,
     test_identities: int | None = None,
-    unshared: float = 0.0,
+    options: SyntheticOptions | None = None,
 ) -> SyntheticSummary:
     """Render a synthetic set of walking people in the layout of a real data set.
 
@@ -92,19 +94,21 @@ def render_dataset(
         progress: show a progress bar, if there is a terminal.
         train_identities: people to train on, instead of the preset's number.
         test_identities: people to test on, instead of the preset's number.
-        unshared: share of the training people, 0 to 1, who have no partner in the other modality:
-            half of these are seen by visible cameras only, half by infrared ones. The test split
-            does not change.
+        options: what crosses the modalities, how often and from how many sides people are seen;
+            default: as the preset says. Of people without a partner, half are seen by visible
+            cameras only, half by infrared ones; the test split does not change.
 
     Returns:
         What the folder holds.
 
     Raises:
-        SyntheticError: unknown layout or preset, a number out of range, or `out` holds something
-            else or an incomplete copy of this set.
+        SyntheticError: unknown layout or preset, a number out of range, an option that the layout
+            has no room for, or `out` holds something else or an incomplete copy of this set.
     """
-    chosen = _check(layout, preset, seed, workers, train_identities, test_identities, unshared)
-    sizes = replace(chosen.sizes[preset], unshared=unshared)
+    options = options or SyntheticOptions()
+    chosen = _check(layout, preset, seed, workers, train_identities, test_identities)
+    _check_layout(chosen, options)
+    sizes = sizes_asked(chosen.sizes[preset], options)
     if train_identities is not None:
         sizes = replace(sizes, train_identities=train_identities)
     if test_identities is not None:
@@ -118,7 +122,7 @@ def render_dataset(
         (out / LOCK).unlink(missing_ok=True)  # of a process that was killed when it was done
     else:
         texts[MARKER] = json.dumps(description, indent=2) + "\n"
-        _render_beside(out, chosen, seed, tracks, texts, workers, progress)
+        _render_beside(out, chosen, sizes, seed, tracks, texts, workers, progress)
     return SyntheticSummary(
         root=out,
         layout=layout,
@@ -138,15 +142,14 @@ def _check(
     workers: int | None,
     train_identities: int | None,
     test_identities: int | None,
-    unshared: float,
 ) -> Layout:
     if layout not in LAYOUTS:
         raise SyntheticError(f"unknown layout {layout!r}: choose one of {', '.join(LAYOUTS)}")
     sizes = LAYOUTS[layout].sizes
     if preset not in sizes:
-        raise SyntheticError(f"unknown preset {preset!r}: choose one of {', '.join(sizes)}")
-    if not 0 <= unshared <= 1:
-        raise SyntheticError(f"unshared must lie between 0 and 1, but it is {unshared}")
+        known = "has no preset" if preset in PRESETS else "unknown preset"
+        where = f"layout {layout} {known}" if preset in PRESETS else known
+        raise SyntheticError(f"{where} {preset!r}: choose one of {', '.join(sizes)}")
     if seed < 0:
         raise SyntheticError(f"the seed must be 0 or more, but it is {seed}")
     numbers = {
@@ -160,9 +163,24 @@ def _check(
     return LAYOUTS[layout]
 
 
+def _check_layout(layout: Layout, options: SyntheticOptions) -> None:
+    """Complain about an option that the layout has no room for."""
+    if options.tracklets is not None and layout.images:
+        raise SyntheticError(
+            f"--tracklets counts tracklets, and {layout.name} holds single images: "
+            "leave it out, or choose the layout hitsz-vcm or bupt-campus"
+        )
+    if options.cameras is not None and not layout.any_cameras:
+        raise SyntheticError(
+            f"the cameras of {layout.name} are those of the original: "
+            "leave --cameras out, or choose the layout hitsz-vcm"
+        )
+
+
 def _render_beside(
     out: Path,
     layout: Layout,
+    sizes: Preset,
     seed: int,
     tracks: Sequence[PlannedTrack],
     texts: dict[str, str],
@@ -179,7 +197,7 @@ def _render_beside(
                 shutil.rmtree(left)
             elif left != lock.path:
                 left.unlink()
-        _render_people(beside, layout, seed, tracks, workers, progress)
+        _render_people(beside, layout, sizes, seed, tracks, workers, progress)
         for folder in layout.folders:
             (beside / folder).mkdir(parents=True, exist_ok=True)
         for relative, text in texts.items():
@@ -201,6 +219,7 @@ def _render_beside(
 def _render_people(
     root: Path,
     layout: Layout,
+    sizes: Preset,
     seed: int,
     tracks: Sequence[PlannedTrack],
     workers: int | None,
@@ -213,12 +232,13 @@ def _render_people(
     with tqdm(total=total, desc="rendering", unit="frame", disable=hidden) as bar:
         if workers == 1:
             for person in people:
-                bar.update(render_person(root, layout.name, seed, person))
+                bar.update(render_person(root, layout.name, sizes, seed, person))
             return
         context = multiprocessing.get_context("spawn")
         with ProcessPoolExecutor(workers, mp_context=context) as pool:
             jobs = [
-                pool.submit(render_person, root, layout.name, seed, person) for person in people
+                pool.submit(render_person, root, layout.name, sizes, seed, person)
+                for person in people
             ]
             try:
                 for job in as_completed(jobs):
@@ -229,18 +249,21 @@ def _render_people(
 
 
 @lru_cache(maxsize=32)
-def _camera(seed: int, number: int, modality: Modality, place: int) -> Camera:
-    return draw_camera(seed, number, modality, place)
+def _camera(seed: int, number: int, modality: Modality, place: int, gap: float) -> Camera:
+    return draw_camera(seed, number, modality, place, gap)
 
 
-def render_person(root: Path, layout: str, seed: int, tracks: Sequence[PlannedTrack]) -> int:
+def render_person(
+    root: Path, layout: str, sizes: Preset, seed: int, tracks: Sequence[PlannedTrack]
+) -> int:
     """Render the tracklets of one person into the set's folder; returns the number of frames."""
-    person = draw_person(seed, tracks[0].person)
+    gap, views = sizes.gap, sizes.views
+    person = draw_person(seed, tracks[0].person, gap, views)
     written = 0
     for track in tracks:
-        camera = _camera(seed, track.camera, track.modality, track.place)
+        camera = _camera(seed, track.camera, track.modality, track.place, gap)
         passer = stream(seed, Stream.PASSER_BY, track.person, track.camera, track.track)
-        other = draw_person(seed, _PASSERS_BY + int(passer.integers(1000)))
+        other = draw_person(seed, _PASSERS_BY + int(passer.integers(1000)), gap, views)
         stride = _IMAGE_STRIDE if LAYOUTS[layout].images else 1
         sighting = Sighting(seed, track.person, track.camera, track.track, track.frames, stride)
         frames = render_tracklet(sighting, person, camera, other)

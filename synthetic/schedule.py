@@ -13,6 +13,7 @@ from .presets import Preset
 from .streams import Stream, stream
 
 IMAGES_A_WALK = 4  # of an image set: one camera's images of a person come from a few walks
+MOST_CAMERAS = 6  # of a modality: twelve in all, as HITSZ-VCM has
 MIN_SHORT, MAX_SHORT = 5, 11  # lengths of the tracklets that a filter at 12 frames drops
 
 
@@ -48,6 +49,7 @@ class Layout(Protocol):
     min_frames: int
     sizes: Mapping[str, Preset]
     images: bool  # whether every frame is a track of its own
+    any_cameras: bool  # whether there may be another number of cameras than the original has
     folders: Sequence[str]  # that exist even where nobody was seen, relative to the root
 
     def plan(self, preset: Preset, seed: int) -> list[PlannedTrack]:
@@ -90,6 +92,23 @@ def unshared_people(
     number = int(preset.unshared * len(people) + 0.5)
     order = stream(seed, Stream.UNSHARED, trial).permutation(len(people))
     return {people[int(i)]: Modality(place % 2) for place, i in enumerate(order[:number])}
+
+
+def sightings_by_camera(preset: Preset, cameras: int, person: int) -> list[int | None]:
+    """Tracklets that each of the cameras gets of a person.
+
+    Args:
+        preset: its `sightings` are spread evenly.
+        cameras: number of cameras that see the person.
+        person: number of the person; what is left over goes to other cameras with the next one.
+
+    Returns:
+        A number for each camera; None where the preset leaves it to be drawn.
+    """
+    if preset.sightings is None:
+        return [None] * cameras
+    each, left = divmod(preset.sightings, cameras)
+    return [each + ((place + person) % cameras < left) for place in range(cameras)]
 
 
 def draw_length(rng: np.random.Generator, preset: Preset, *, full: bool) -> int:

@@ -19,6 +19,10 @@ class Stream(IntEnum):
     PASSER_BY = 7
     SPLIT = 8
     UNSHARED = 9
+    SIDES = 10
+    DYE = 11
+    HEAT = 12
+    THERMAL = 13
 
 
 def stream(seed: int, kind: Stream, *keys: int) -> np.random.Generator:

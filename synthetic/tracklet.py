@@ -10,11 +10,13 @@ from numpy.typing import NDArray
 from PIL import Image, ImageFilter
 
 from ..datasets.track import Modality
-from .camera import PANORAMA, SHADOW, Camera, Sensor, packed
+from .camera import PANORAMA, SHADOW, Camera, packed, shades_seen
 from .canvas import Canvas, Cloth
 from .figure import paint_person
+from .infrared import pole_in_infrared
 from .person import MATERIALS, Person
 from .pose import View
+from .sensor import Sensor
 from .shapes import HEIGHT, SUPERSAMPLING, WIDTH, ellipse, outline
 from .streams import Stream, stream
 
@@ -97,12 +99,13 @@ def _paint_passer_by(
 
 
 def _colour_table(
-    modality: Modality, person: Person, other: Person | None, prop: NDArray[np.int64]
+    sensor: Sensor, person: Person, other: Person | None, prop: NDArray[np.int64]
 ) -> NDArray[np.uint16]:
-    """(33, C) light values of all labels."""
-    if modality is Modality.VISIBLE:
+    """(labels, C) light values of all labels."""
+    if sensor.modality is Modality.VISIBLE:
         return np.concatenate([person.visible, (other or person).visible, [prop]]).astype(np.uint16)
-    grey = np.concatenate([person.infrared, (other or person).infrared, prop[:1]])
+    pole = pole_in_infrared(int(prop[0]), sensor.heat)
+    grey = np.concatenate([person.infrared, (other or person).infrared, [pole]])
     return grey[:, None].astype(np.uint16)
 
 
@@ -189,10 +192,12 @@ def render_tracklet(
     exposed = np.minimum(np.arange(256) * exposure >> 8, 255)
     tone = sensor.tone[:, exposed]
     noise = _noise(dust, (frames, sensor.height, sensor.height // 2, len(tone)), sensor.noise)
+    if sensor.stripes:
+        noise += _noise(dust, (1, 1, sensor.height // 2, 1), sensor.stripes)
     glow = _glow(
         sensor.height, sensor.glow, int(dust.integers(-12, 13)), int(dust.integers(-24, 25))
     )
-    colours = packed(_shaded(_colour_table(sensor.modality, person, other, prop)))
+    colours = packed(_shaded(_colour_table(sensor, person, other, prop), sensor.heat))
     out = np.empty((frames, FRAME_HEIGHT, FRAME_WIDTH, len(tone)), np.uint8)
     for t in range(frames):
         column = int(start + round(speed * t)) % PANORAMA
@@ -207,9 +212,9 @@ def render_tracklet(
     return out
 
 
-def _shaded(table: NDArray[np.uint16]) -> NDArray[np.uint8]:
+def _shaded(table: NDArray[np.uint16], heat: float) -> NDArray[np.uint8]:
     """Light of every label in every shade: (L, C) to (L * 256, C)."""
-    light = table[:, None, :] * np.arange(256, dtype=np.uint16)[None, :, None] >> 7
+    light = table[:, None, :] * shades_seen(heat)[None, :, None] >> 7
     return np.minimum(light, 255).astype(np.uint8).reshape(-1, table.shape[1])
 
 

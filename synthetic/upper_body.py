@@ -21,7 +21,7 @@ def paint_trunk(painter: Painter) -> None:
     pose, body, upper = painter.pose, painter.person.body, painter.person.upper
     fit = upper.fit
     cloth = replace(
-        painter.cloth(Material.UPPER, Material.UPPER_SECOND, upper.pattern),
+        painter.cloth(Material.UPPER, Material.UPPER_SECOND, painter.person.upper_patterns),
         split=upper.opening,
         inner=int(Material.INNER),
     )
@@ -89,8 +89,11 @@ def _sleeve(painter: Painter, shoulder: Array, elbow: Array, hand: Array, dark: 
     upper, thick = painter.person.upper, painter.person.body.limb
     loose = 1.0 + (upper.fit - 1.0) * 1.3
     first = Material.UPPER_SECOND if upper.sleeves_second else Material.UPPER
-    pattern = None if upper.sleeves_second else upper.pattern.for_limb(0.45)
-    cloth = replace(painter.cloth(first, Material.UPPER_SECOND, pattern), start=0.02)
+    patterns = [
+        None if upper.sleeves_second else pattern.for_limb(0.45)
+        for pattern in painter.person.upper_patterns
+    ]
+    cloth = replace(painter.cloth(first, Material.UPPER_SECOND, patterns), start=0.02)
     share = min(upper.sleeve / 0.5, 1.0)
     rest = max(upper.sleeve - 0.5, 0.0) / 0.5
     end = shoulder + (elbow - shoulder) * np.float32(share)

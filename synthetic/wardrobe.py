@@ -11,8 +11,19 @@ from itertools import accumulate
 import numpy as np
 from numpy.typing import NDArray
 
+from .infrared import infrared_table
 from .patterns import Pattern, PatternKind
-from .person import MATERIALS, Body, Gait, Lower, Material, Person, Upper
+from .person import (
+    MATERIALS,
+    Body,
+    Gait,
+    Lower,
+    Material,
+    Person,
+    Side,
+    Upper,
+    side_label,
+)
 from .streams import Stream, stream
 
 # Everyone dresses from these, so that several people wear the same colours.
@@ -33,6 +44,8 @@ PALETTE = np.array(
 )
 _SKIN = np.array([(232, 190, 160), (214, 168, 134), (186, 136, 100), (140, 96, 68), (92, 62, 46)])
 _HAIR = np.array([(26, 22, 22), (52, 36, 28), (98, 68, 42), (176, 142, 88), (150, 148, 146)])
+_APART = 30  # least difference in one channel between a garment's colours on two sides
+_REFLECTANCES = 3  # of which a side takes the one that differs most from the other sides'
 _CONTRAST = 62  # least difference of luma between the two colours of a patterned garment
 
 _UPPERS: dict[str, tuple[float, float, tuple[float, float], tuple[float, float], float]] = {
@@ -137,9 +150,7 @@ def _draw_lower(rng: np.random.Generator) -> Lower:
     _, length, thigh, ankle = _LOWERS[kind]
     pattern = _draw_pattern(rng, _LOWER_PATTERNS)
     covered = float(rng.uniform(*length))
-    if pattern.kind is PatternKind.TWO_TONE:  # the change lies inside the garment
-        place = covered * 0.5 * float(rng.uniform(0.3, 0.7))
-        pattern = Pattern(pattern.kind, place=place)
+    pattern = _inside(rng, pattern, covered)
     return Lower(
         kind=kind,
         length=covered,
@@ -149,6 +160,13 @@ def _draw_lower(rng: np.random.Generator) -> Lower:
         flare=float(rng.uniform(0.0, 0.05)),
         pattern=pattern,
     )
+
+
+def _inside(rng: np.random.Generator, pattern: Pattern, covered: float) -> Pattern:
+    """The pattern of a lower garment; a change of colour lies inside the garment."""
+    if pattern.kind is not PatternKind.TWO_TONE:
+        return pattern
+    return Pattern(pattern.kind, place=covered * 0.5 * float(rng.uniform(0.3, 0.7)))
 
 
 def _luma(colour: NDArray[np.int64]) -> int:
@@ -196,8 +214,47 @@ def _draw_tables(
     return visible.clip(4, 250).astype(np.uint8), infrared_table
 
 
-def draw_person(seed: int, number: int) -> Person:
-    """Draw the person of a number (not negative) and a data set's seed, alike on every machine."""
+def _draw_sides(
+    seed: int,
+    number: int,
+    views: int,
+    covered: float,
+    visible: NDArray[np.uint8],
+    infrared: NDArray[np.uint8],
+) -> tuple[Side, ...]:
+    """Draw what the other sides than the front show, and write their colours into the tables.
+
+    Every side has a first colour and a reflectance of its own; a smaller number of views has the
+    first sides of a larger one.
+    """
+    sides = []
+    for side in range(1, views):
+        rng = stream(seed, Stream.SIDES, number, side)
+        upper = _draw_pattern(rng, _UPPER_PATTERNS)
+        lower = _inside(rng, _draw_pattern(rng, _LOWER_PATTERNS), covered)
+        sides.append(Side(upper, lower))
+        for first in (Material.UPPER, Material.LOWER):
+            own, second = side_label(first, side), side_label(first + 1, side)
+            worn = [side_label(first, other) for other in range(side)]
+            colours = _two_colours(rng)
+            while min(np.abs(visible[worn].astype(np.int64) - colours[0]).max(axis=1)) < _APART:
+                colours = _two_colours(rng)
+            shades = [_two_reflectances(rng) for _ in range(_REFLECTANCES)]
+            far = max(shades, key=lambda pair: np.abs(infrared[worn] - pair[0] * 255).min())
+            visible[[own, second]] = np.clip(colours, 4, 250)
+            infrared[[own, second]] = np.floor(np.array(far) * 255)
+    return tuple(sides)
+
+
+def draw_person(seed: int, number: int, gap: float = 0.0, views: int = 1) -> Person:
+    """Draw a person, alike on every machine.
+
+    Args:
+        seed: seed of the data set.
+        number: number of the person, not negative.
+        gap: what infrared loses of the clothes, 0 (near infrared) to 1 (thermal).
+        views: sides on which the clothes look different, 1 to `MOST_VIEWS`.
+    """
     rng = stream(seed, Stream.PERSON, number, 0)
     visible, infrared = _draw_tables(
         stream(seed, Stream.PERSON, number, 1), stream(seed, Stream.PERSON, number, 2)
@@ -222,10 +279,12 @@ def draw_person(seed: int, number: int) -> Person:
         sway=float(rng.uniform(0.0, 0.012)),
     )
     lower = _draw_lower(rng)
+    upper = _draw_upper(rng)
+    sides = _draw_sides(seed, number, views, lower.length, visible, infrared)
     return Person(
         body=body,
         gait=gait,
-        upper=_draw_upper(rng),
+        upper=upper,
         lower=lower,
         hair=_pick(rng, _HAIR_STYLES),
         hat=_pick(rng, _HATS),
@@ -234,5 +293,6 @@ def draw_person(seed: int, number: int) -> Person:
         bag_size=float(rng.uniform(0.85, 1.25)),
         boots=float(rng.uniform(0.25, 0.75)) if rng.random() < 0.2 else 0.0,
         visible=visible,
-        infrared=infrared,
+        infrared=infrared_table(infrared, (upper, lower), seed, number, gap),
+        sides=sides,
     )

@@ -7,7 +7,13 @@ import pytest
 from PIL import Image
 from vireid.datasets import Modality, load_dataset
 from vireid.datasets.verify import verify_dataset
-from vireid.synthetic import MARKER, SyntheticError, contact_sheet, render_dataset
+from vireid.synthetic import (
+    MARKER,
+    SyntheticError,
+    SyntheticOptions,
+    contact_sheet,
+    render_dataset,
+)
 
 IMAGE_LAYOUTS = ("sysu-mm01", "regdb", "llcm")
 SMALL = {"train_identities": 4, "test_identities": 2, "workers": 1, "progress": False}
@@ -91,7 +97,7 @@ def test_both_sensors_of_regdb_see_the_same_poses(sets):
 def test_people_without_a_partner(layout, tmp_path):
     root = tmp_path / "set"
     sizes = {**SMALL, "train_identities": 2, "test_identities": 1}
-    render_dataset(root, layout=layout, unshared=1.0, **sizes)
+    render_dataset(root, layout=layout, options=SyntheticOptions(unshared=1.0), **sizes)
     for options in [{}] if layout != "regdb" else [{}, {"trial": 7}]:
         verification = verify_dataset(layout, root, **options)
         assert verification.ok, verification.text()
@@ -101,7 +107,9 @@ def test_people_without_a_partner(layout, tmp_path):
         dataset = load_dataset(layout, root, **options)
         assert {t.modality for t in dataset.train} == set(Modality)
         assert {t.modality for t in (*dataset.query, *dataset.gallery)} == set(Modality)
-    assert render_dataset(root, layout=layout, unshared=1.0, **sizes).reused
+    assert render_dataset(
+        root, layout=layout, options=SyntheticOptions(unshared=1.0), **sizes
+    ).reused
     with pytest.raises(SyntheticError, match=r"unshared 1\.0 instead of 0\.0"):
         render_dataset(root, layout=layout, **sizes)
 

@@ -8,7 +8,7 @@ from vireid.datasets.track import Modality
 from vireid.synthetic import LAYOUTS, PRESETS
 from vireid.synthetic.schedule import count_tracks
 
-EVERY = [(layout, preset) for layout in LAYOUTS for preset in PRESETS]
+EVERY = [(layout, preset) for layout in LAYOUTS for preset in LAYOUTS[layout].sizes]
 VIDEO = [(layout, preset) for layout, preset in EVERY if not LAYOUTS[layout].images]
 IMAGE = [(layout, preset) for layout, preset in EVERY if LAYOUTS[layout].images]
 
