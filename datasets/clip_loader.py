@@ -90,7 +90,8 @@ class ClipLoader:
 
         Raises:
             CorruptFrames: if a frame is unreadable and the reader does not skip it.
-            RuntimeError: see `ClipWorkers.read`.
+            LostWorker: if a worker process was killed.
+            RuntimeError: if the workers were asked for other clips before these were through.
         """
         for answer in self._workers.read(self._requests()):
             if isinstance(answer, Exception):

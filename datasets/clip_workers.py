@@ -7,20 +7,23 @@ import multiprocessing
 import os
 import signal
 import weakref
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
+from multiprocessing.connection import wait
 from multiprocessing.process import BaseProcess
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler, get_worker_info
 
 from .clip_reader import ClipReader
-from .errors import CorruptFrames
+from .errors import CorruptFrames, LostWorker
 
 MOST_THREADS = 8
+ENDING_S = 5.0  # a process that was killed is gone long before
+Result = TypeVar("Result")
 # Clips, track indices and newly met unreadable frames; or an error, which a data loader would
 # otherwise rebuild from its text.
 Answer = tuple[Tensor, Tensor, list[Path]] | CorruptFrames | OSError
@@ -96,19 +99,43 @@ class ClipWorkers:
             requests: read as far as the answers are taken, and by the workers ahead of that.
 
         Raises:
-            RuntimeError: other requests were made before these were through, and there are workers;
-                or a worker is gone, see :func:`lost_worker`.
+            LostWorker: one of the processes is gone; the others are ended.
+            RuntimeError: other requests were made before these were through, and there are workers.
         """
         self._uses += 1
         use = self._uses
         self._requests.now = requests
-        for answer in self._started():
+        answers = self._watched(self._started)
+        while (answer := self._watched(lambda: next(answers, None))) is not None:
             yield answer
             if use != self._uses and self.count:
                 raise RuntimeError(
                     "the workers were asked for other clips before these were through; finish one "
                     "reading first, or give each workers of its own"
                 )
+
+    def _watched(self, step: Callable[[], Result]) -> Result:
+        """A step in which a worker may turn out to be gone."""
+        try:
+            return step()
+        except (RuntimeError, EOFError, OSError) as error:
+            lost = lost_worker(error) or self._lost()
+            self.close()
+            if lost is None:
+                raise
+            raise lost from error
+
+    def _lost(self) -> LostWorker | None:
+        """Whether a worker is gone, or going: its connections break before it is seen to end."""
+        try:
+            for number in wait([process.sentinel for process in self.processes], ENDING_S):
+                for process in self.processes:
+                    if process.sentinel == number:
+                        process.join(ENDING_S)
+                        return LostWorker(full=process.exitcode == -getattr(signal, "SIGBUS", 0))
+        except RuntimeError as error:  # torch's own word of it, which comes as a signal
+            return lost_worker(error)
+        return None
 
     def _started(self) -> Iterator[Answer]:
         """The answers to the present requests."""
@@ -143,8 +170,8 @@ class ClipWorkers:
         try:
             if iterator is not None:
                 iterator._shutdown_workers()
-        except RuntimeError as error:  # one of them was killed at this very moment
-            if lost_worker(error) is None:
+        except RuntimeError as error:
+            if lost_worker(error) is None:  # one was killed at this very moment
                 raise
         finally:
             for process in processes:  # what is stuck in a read hears no SIGTERM
@@ -185,8 +212,8 @@ def decoding_threads(processes: int) -> int:
     return max(1, min(MOST_THREADS, cores // max(1, processes)))
 
 
-def lost_worker(error: BaseException) -> str | None:
-    """What to say where torch tells, by a ``RuntimeError`` anywhere, that a worker is gone.
+def lost_worker(error: BaseException) -> LostWorker | None:
+    """What torch tells by a ``RuntimeError``, wherever the main thread is: a worker is gone.
 
     Args:
         error: any.
@@ -197,11 +224,7 @@ def lost_worker(error: BaseException) -> str | None:
     text = str(error)
     if not isinstance(error, RuntimeError) or "DataLoader worker" not in text:
         return None
-    memory = " (Bus error: the shared memory, /dev/shm, is full)" if "Bus error" in text else ""
-    return (
-        f"a process that reads frames was killed from outside{memory}, for want of memory for "
-        "instance. Lower --workers or --batch-size if it happens again."
-    )
+    return LostWorker(full="Bus error" in text)
 
 
 def _begin(threads: int, _: int) -> None:

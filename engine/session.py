@@ -22,7 +22,7 @@ from ..datasets.track import Dataset, Modality, Track
 from ..datasets.track_table import track_table
 from ..datasets.verify import require_complete, verify_dataset
 from ..distributed import ranks
-from ..errors import SystemFault, UserError, as_user_error
+from ..errors import UserError, as_user_error
 from ..evaluation.features import collect_features
 from ..evaluation.protocols import (
     Protocol,
@@ -162,7 +162,7 @@ class Session:
     def __exit__(self, kind: object, error: BaseException | None, where: object) -> None:
         self._frames.close()
         if error is not None and (lost := lost_worker(error)):
-            raise SystemFault(lost) from error
+            raise lost from error
 
     @property
     def evaluator(self) -> PseudoLabelEvaluator:
