@@ -166,7 +166,7 @@ def test_unreadable_frames_come_back_from_every_worker(tmp_path):
             list(ClipLoader(skipping, [[0], [1]], mode="test", workers=workers))
         assert sorted(skipping.corrupt) == broken
         strict = ClipLoader(workers.readers[1], [[0], [1]], mode="test", workers=workers)
-        with pytest.raises(CorruptFrames, match="no|cannot") as caught:
+        with pytest.raises(CorruptFrames, match="cannot be read") as caught:
             list(strict)
         assert caught.value.frames == (broken[0],)
         # The error is of the frame: the workers go on.

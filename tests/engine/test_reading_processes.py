@@ -74,9 +74,7 @@ def test_one_set_of_processes_reads_for_a_whole_run(tiny_set, alone, tmp_path, m
 
 
 @pytest.mark.parametrize("when", [("Augmenter", 4), ("Augmenter", 6), ("Encoder", 2)])
-def test_a_stopped_run_leaves_none_and_goes_on(
-    tiny_set, alone, tmp_path, monkeypatch, capsys, when
-):
+def test_a_stopped_run_leaves_none_and_goes_on(tiny_set, alone, tmp_path, monkeypatch, when):
     with monkeypatch.context() as patch:
         Steps(patch, when, lambda pids: os.kill(os.getpid(), signal.SIGTERM))
         assert train(tiny_set, tmp_path / "run", 2) == 75
