@@ -233,7 +233,7 @@ def _begin(threads: int, _: int) -> None:
         if hasattr(signal, name):
             signal.signal(getattr(signal, name), signal.SIG_IGN)
     info = get_worker_info()
-    assert info is not None
+    assert info is not None and isinstance(info.dataset, _Answers)
     for reader in info.dataset.readers:
         reader.workers = threads
 
