@@ -112,8 +112,8 @@ def alive(pid):
 @pytest.mark.parametrize(("count", "start"), [(1, "spawn"), (2, None)])
 def test_every_use_gets_the_clips_that_it_gets_without_workers(readers, count, start):
     expected = a_run(readers, ClipWorkers(readers))
-    direct = readers[0].train_clips(BATCHES[2], (7, 1, 1, 2))
-    assert torch.equal(expected[len(BATCHES) + 2][0], direct)
+    direct = readers[0].train_clips(BATCHES[1], (7, 1, 1, 1))
+    assert torch.equal(expected[len(BATCHES) + 1][0], direct)
     assert same(expected[8:11], list(ClipLoader(readers[0], BATCHES, 8, num_frames=2))[1:])
     state = torch.get_rng_state()
     with ClipWorkers(readers, count, start_method=start) as workers:
