@@ -75,11 +75,11 @@ def run_evaluation(settings: EvaluateSettings) -> list[dict[str, Any]]:
     if settings.output is not None:
         run = RunFolder(settings.output, to_yaml(settings), resume=None)
     try:
-        session = Session(data, "evaluate", run, labelled=True)
-        model = place(model, session.runtime)
-        records = session.evaluate(model, meta["stage"], 0, meta["step"], keep=True)
-        session.say(summary_table(records))
-        return records
+        with Session(data, "evaluate", run, labelled=True) as session:
+            model = place(model, session.runtime)
+            records = session.evaluate(model, meta["stage"], 0, meta["step"], keep=True)
+            session.say(summary_table(records))
+            return records
     finally:
         if run is not None:
             run.close()

@@ -17,10 +17,12 @@ from .verify import verify_dataset
 if TYPE_CHECKING:
     from .clip_loader import ClipLoader
     from .clip_reader import ClipReader
+    from .clip_workers import ClipWorkers
 
 __all__ = [
     "ClipLoader",
     "ClipReader",
+    "ClipWorkers",
     "CorruptFrames",
     "Dataset",
     "DatasetError",
@@ -36,4 +38,4 @@ __all__ = [
     "verify_dataset",
 ]
 # Clips need torch, which takes longer to import than a small set to read.
-__getattr__ = lazy_names(__name__, "clip_reader", "clip_loader")
+__getattr__ = lazy_names(__name__, "clip_reader", "clip_loader", "clip_workers")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from ..errors import UserError
+from ..errors import SystemFault, UserError
 
 
 class DatasetError(UserError):
@@ -40,3 +40,19 @@ def _rebuild_corrupt_frames(frames: tuple[Path, ...], message: str) -> CorruptFr
     error.frames = frames
     error.args = (message,)
     return error
+
+
+class LostWorker(SystemFault):
+    """A process that reads frames was killed from outside.
+
+    Args:
+        full: it died of a bus error, as writing to a full /dev/shm gives.
+    """
+
+    def __init__(self, *, full: bool = False) -> None:
+        self.full = full
+        memory = " (Bus error: the shared memory, /dev/shm, is full)" if full else ""
+        super().__init__(
+            f"a process that reads frames was killed from outside{memory}, for want of memory for "
+            "instance. Lower --workers or --batch-size if it happens again."
+        )

@@ -1,4 +1,4 @@
-"""The clip readers of a session, and what they cannot read."""
+"""The clip readers of a session, the processes that serve them, and what they cannot read."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import cast
 from tqdm import tqdm
 
 from ..datasets.clip_reader import ClipReader
+from ..datasets.clip_workers import ClipWorkers, decoding_threads
 from ..datasets.errors import DatasetError
 from ..datasets.options import FrameOptions
 from ..datasets.resize import Filter
@@ -36,20 +37,29 @@ class FrameSource:
         options: image size, frames of a clip, cache.
         skip_corrupt: leave unreadable frames out instead of stopping.
         say: tells the person at the keyboard.
+        pin: clips are for a CUDA device; see :class:`ClipWorkers`.
     """
 
     def __init__(
-        self, options: FrameOptions, skip_corrupt: bool, say: Callable[[str], None]
+        self,
+        options: FrameOptions,
+        skip_corrupt: bool,
+        say: Callable[[str], None],
+        *,
+        pin: bool = False,
     ) -> None:
         self._options = options
         self._skip_corrupt = skip_corrupt
         self._say = say
+        self._pin = pin
         self._readers: dict[str, ClipReader] = {}
+        self._workers: ClipWorkers | None = None
         self._reported: dict[str, int] = {}
 
     def reader(self, name: str, tracks: Sequence[Track]) -> ClipReader:
         """The reader called ``name``, made of ``tracks`` where there is none yet."""
         if name not in self._readers:
+            self.close()  # workers know the readers that were there when they started
             options = self._options
             cached = options.cache != "none"
             with tqdm(
@@ -74,6 +84,25 @@ class FrameSource:
                 )
             self._say_disk(name, self._readers[name])
         return self._readers[name]
+
+    @property
+    def workers(self) -> ClipWorkers:
+        """What reads the clips of all readers made so far, for every stage and extraction."""
+        if self._workers is None:
+            count = self._options.workers
+            self._workers = ClipWorkers(
+                list(self._readers.values()),
+                count,
+                pin=self._pin,
+                threads=decoding_threads(count * processes.count_here()),
+            )
+        return self._workers
+
+    def close(self) -> None:
+        """Ends the processes that read; the readers stay."""
+        if self._workers is not None:
+            self._workers.close()
+            self._workers = None
 
     def _say_disk(self, name: str, reader: ClipReader) -> None:
         """Where the cache on disk lies, and how large it is."""

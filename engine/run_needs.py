@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 import torch
@@ -23,7 +23,9 @@ from .training import STATE_COPIES
 LIBRARIES = 200 * MIB
 # What CUDA's libraries take on a card for themselves, beside torch's tensors.
 GPU_LIBRARIES = 500 * MIB
-WORKER = 64 * MIB  # pages that a worker process has for itself
+WORKER = 64 * MIB  # pages that a worker process has for itself, beside the names of frames:
+# a fork shares these until it looks at them, and over a run it looks at all. Measured: 275 bytes.
+FRAME_NAME = 300
 LOADED_AHEAD = 2  # batches that each worker prepares
 GRAPH_ENTRIES = 700  # stored distances of a track, of 8 bytes, twice while they are built
 NEIGHBOUR = 12  # bytes of a neighbour: similarity and number
@@ -118,6 +120,31 @@ def clip_bytes(clips: int, frames: int, options: FrameOptions) -> int:
     return clips * frames * 3 * options.img_h * options.img_w
 
 
+def worker_bytes(workers: int, frames: int) -> int:
+    """Bytes that worker processes hold for themselves by the end of a run.
+
+    Args:
+        workers: how many.
+        frames: of all tracks that they know.
+    """
+    return workers * (WORKER + FRAME_NAME * frames)
+
+
+def pinned_bytes(batches: Iterable[int], workers: int) -> int:
+    """Bytes of page-locked memory in which clips wait for a CUDA device.
+
+    torch rounds a block up to a power of two and keeps it for the next batch of this size, so the
+    sizes of all stages add up. Beside the batches ahead and the one in use, one more is still being
+    copied.
+
+    Args:
+        batches: bytes of a batch of each kind.
+        workers: processes that read ahead.
+    """
+    blocks = {1 << max(0, size - 1).bit_length() for size in batches}
+    return sum(blocks) * (2 + LOADED_AHEAD * workers)
+
+
 def step_shape(
     session: Session, stage: PlannedStage, options: TrainingOptions, share: int
 ) -> StepShape:
@@ -188,11 +215,18 @@ def run_needs(
     clustering = {"clustering": clustered}
     loaded = {"libraries": LIBRARIES}
     if options.workers:
-        loaded["worker processes"] = options.workers * WORKER
+        tracks = (*session.tracks, *session.test_tracks)
+        frames = sum(len(track.frames) for track in tracks)
+        loaded["worker processes"] = worker_bytes(options.workers, frames)
     ahead = 1 + LOADED_AHEAD * options.workers
     batches = {"clips": read * ahead}, {"clips": read_again * ahead}
     device = _largest(kept | training, kept | extraction)
     if session.runtime.device.type == "cuda":
+        sizes = (
+            clip_bytes(math.ceil(len(stage.batch) / share), stage.frames(options), options)
+            for stage in plan
+        )
+        loaded["pinned clips"] = pinned_bytes((*sizes, read_again), options.workers)
         host = [batches[0] | held, batches[1] | held, clustering | held]
         memory, gpu = _largest(*(loaded | phase for phase in host)), device
         gpu = Need(gpu.parts | {"CUDA's libraries": GPU_LIBRARIES})

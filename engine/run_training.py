@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from ..datasets.clip_loader import lost_worker
 from ..datasets.track import Track
 from ..distributed import ranks
 from ..distributed.batch_size import batch_record, batch_warnings
@@ -113,14 +112,11 @@ def training(options: TrainingOptions, command: str, labelled: Labelled) -> Iter
             if run.resumed:
                 with as_user_error():
                     read_run(run.path)
-            session = Session(options, command, run, labelled=labelled, facts=batch_record(options))
-            for warning in batch_warnings(options):
-                session.say(warning)
-            yield Training(options, run, session, stop)
-        except RuntimeError as error:
-            if lost := lost_worker(error):
-                raise SystemFault(lost) from error
-            raise
+            facts = batch_record(options)
+            with Session(options, command, run, labelled=labelled, facts=facts) as session:
+                for warning in batch_warnings(options):
+                    session.say(warning)
+                yield Training(options, run, session, stop)
         except FileNotFoundError as error:
             if run.path.is_dir():
                 raise

@@ -16,6 +16,7 @@ from tqdm import tqdm
 
 from ..datasets import load_dataset
 from ..datasets.clip_loader import ClipLoader, shares
+from ..datasets.clip_workers import lost_worker
 from ..datasets.registry import dataset_spec
 from ..datasets.track import Dataset, Modality, Track
 from ..datasets.track_table import track_table
@@ -61,6 +62,9 @@ class Session:
 
     The true identities of the training tracks have one owner, :attr:`evaluator`, which measures
     pseudo-labels with them and hands out none. Everybody else sees what ``labelled`` leaves.
+
+    As a context manager it ends the processes that read frames, however its command ends, and says
+    in one message that one of them was killed.
 
     Args:
         options: data, frames, evaluation, machine.
@@ -123,12 +127,14 @@ class Session:
                 run.log("going on all the same: --allow-incomplete")
             run.log(f"device: {self.runtime.device_summary()}")
         self.feature_room = FeatureRoom(self.runtime.device, self.say)
-        self._frames = FrameSource(options, options.skip_corrupt, self.say)
+        pin = self.runtime.device.type == "cuda"
+        self._frames = FrameSource(options, options.skip_corrupt, self.say, pin=pin)
         self.protocols = self._protocols(dataset)
         self.test_tracks = tracks_of(self.protocols)
         trains = command != "evaluate"
-        if options.cache != "none" and trains:
-            # At once, so that damage stops the run before it has cost anything.
+        if trains:
+            # At once, so that damage stops the run before a cache has cost anything, and so that
+            # the processes that read know both.
             self._frames.reader("train", self.tracks)
             self._frames.reader("test", self.test_tracks)
         if options.skip_corrupt:
@@ -152,6 +158,14 @@ class Session:
         if run is not None:
             picture = partial(show_matching, run)
             self._evaluator = PseudoLabelEvaluator(identified, run, options.data_dir, picture)
+
+    def __enter__(self) -> Session:
+        return self
+
+    def __exit__(self, kind: object, error: BaseException | None, where: object) -> None:
+        self._frames.close()
+        if error is not None and (lost := lost_worker(error)):
+            raise lost from error
 
     @property
     def evaluator(self) -> PseudoLabelEvaluator:
@@ -222,7 +236,7 @@ class Session:
             batches,
             seed=seed,
             mode="train",
-            workers=self.options.workers,
+            workers=self._frames.workers,
             num_frames=num_frames,
             first=first,
             share=(ranks.rank(), ranks.count()),
@@ -236,7 +250,7 @@ class Session:
             return batch
         order = [torch.arange(len(index))[share] for share in shares(len(index), ranks.count())]
         # Pixels lie in memory as [B, T, H, W, 3].
-        pixels = clips.permute(0, 1, 3, 4, 2).to(self.runtime.device)
+        pixels = clips.permute(0, 1, 3, 4, 2).to(self.runtime.device, non_blocking=True)
         return ranks.gather_rows(pixels, order).permute(0, 1, 4, 2, 3), index
 
     def _features(
@@ -258,7 +272,7 @@ class Session:
             reader,
             owners[ranks.rank()],
             mode="test",
-            workers=self.options.workers,
+            workers=self._frames.workers,
             num_frames=self.options.test_frames,
         )
         encoder = Encoder(model, self.runtime, flip=self.options.flip, renormalise=renormalise)

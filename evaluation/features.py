@@ -11,6 +11,7 @@ from torch import Tensor
 from .. import transfers
 from ..datasets.clip_loader import ClipLoader
 from ..datasets.clip_reader import ClipReader
+from ..datasets.clip_workers import ClipWorkers
 from ..datasets.transforms import normalise
 from ..errors import UserError
 
@@ -50,15 +51,17 @@ def extract_features(
     """
     modalities = torch.tensor([int(track.modality) for track in reader.tracks])
     batches = [batch.tolist() for batch in torch.arange(len(reader)).split(batch_size)]
-    loader = ClipLoader(reader, batches, mode="test", workers=workers, num_frames=num_frames)
-    return collect_features(
-        lambda clips, index: embed(
-            normalise(clips.to(device, non_blocking=True)),
-            modalities[index].to(device, non_blocking=True),
-        ),
-        loader,
-        len(reader),
-    )
+    pin = torch.device(device).type == "cuda"
+    with ClipWorkers([reader], workers, pin=pin) as pool:
+        loader = ClipLoader(reader, batches, mode="test", workers=pool, num_frames=num_frames)
+        return collect_features(
+            lambda clips, index: embed(
+                normalise(clips.to(device, non_blocking=True)),
+                modalities[index].to(device, non_blocking=True),
+            ),
+            loader,
+            len(reader),
+        )
 
 
 def collect_features(

@@ -227,17 +227,6 @@ def test_epochs_differ_and_repeat(tracks):
     assert not torch.equal(first[0][0], second[0][0])
 
 
-def test_spawned_workers_change_nothing(tracks):
-    alone = ClipLoader(reader(tracks), BATCHES, seed=7)
-    helped = ClipLoader(reader(tracks), BATCHES, seed=7, workers=1, start_method="spawn")
-    for epoch in (0, 3):
-        alone.set_epoch(epoch)
-        helped.set_epoch(epoch)
-        for (clips, indices), (others, same) in zip(alone, helped, strict=True):
-            assert torch.equal(clips, others)
-            assert torch.equal(indices, same)
-
-
 def test_bad_loader_settings_are_refused(tracks):
     with pytest.raises(ValueError, match="mode"):
         ClipLoader(reader(tracks), BATCHES, mode="valid")

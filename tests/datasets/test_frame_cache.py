@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-from vireid.datasets import ClipLoader, ClipReader, frame_cache, frame_shard
+from vireid.datasets import ClipLoader, ClipReader, ClipWorkers, frame_cache, frame_shard
 from vireid.datasets.errors import CorruptFrames, DatasetError
 from vireid.datasets.frame_cache import FrameCache, default_cache_dir
 from vireid.datasets.track import Modality, Track
@@ -289,7 +289,8 @@ def test_worker_processes_read_it(tracks, tmp_path):
     source = reader(tracks, tmp_path / "cache")
     source.test_clips([0])  # maps a shard, which must not travel
     batches = [[0, 2], [1, 1]]
-    helped = ClipLoader(source, batches, seed=3, workers=1, start_method="spawn")
+    workers = ClipWorkers([source], 1, start_method="spawn")
+    helped = ClipLoader(source, batches, seed=3, workers=workers)
     alone = ClipLoader(reader(tracks, tmp_path, "none"), batches, seed=3)
     for (clips, _), (expected, _) in zip(helped, alone, strict=True):
         assert torch.equal(clips, expected)

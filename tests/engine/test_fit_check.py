@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+from types import SimpleNamespace
 
+import numpy as np
 import pytest
 import torch
 from run_records import records
@@ -11,8 +13,11 @@ from safetensors.torch import load_file
 from tiny_runs import BASELINE, COMMON, MMM, flags
 from vireid.cli import main
 from vireid.configs import small_config
-from vireid.engine import fit_check, ways_out
+from vireid.engine import fit_check, run_needs, ways_out
+from vireid.engine.options import TrainingOptions
+from vireid.engine.planned_stages import PlannedStage
 from vireid.engine.resources import GIB, MIB, Room
+from vireid.engine.run_needs import pinned_bytes, worker_bytes
 
 SHORT = {**BASELINE, "intra_epochs": 1, "cross_epochs": 0, "steps": 1}
 # Little activations beside the libraries would leave nothing to save.
@@ -171,6 +176,45 @@ def test_little_shared_memory(tiny_set, tmp_path, capsys, monkeypatch):
     assert "  --workers 0:" in told
     # 24 clips of 2 x 32 x 16 x 3 bytes, 1 + 2 x workers times, in 95 % of 100 KiB.
     assert "--workers 1" not in told
+
+
+def test_workers_hold_the_names_of_all_frames():
+    assert worker_bytes(0, 10**6) == 0
+    assert worker_bytes(4, 200_000) - worker_bytes(4, 0) == 4 * 200_000 * 300
+
+
+def test_pinned_memory_is_kept_in_blocks_of_a_power_of_two():
+    assert pinned_bytes([1024], 0) == 2 * 1024
+    assert pinned_bytes([1025], 0) == pinned_bytes([2048], 0) == 2 * 2048
+    # Two sizes of stages share a block's size, a third does not; 2 x 3 ahead, one in use, one more.
+    assert pinned_bytes([1025, 2000, 100], 3) == 8 * (2048 + 128)
+
+
+@pytest.mark.parametrize("device", ["cpu", "cuda"])
+def test_clips_are_pinned_in_the_memory_of_a_machine_with_a_card(monkeypatch, device):
+    track = SimpleNamespace(frames=range(500))
+    session = SimpleNamespace(
+        modalities=np.array([0, 0, 1, 1]),
+        tracks=[track] * 4,
+        test_tracks=[track] * 2,
+        runtime=SimpleNamespace(device=torch.device(device)),
+        run=None,
+    )
+    step = SimpleNamespace(gradients=0, activations=0, width=1, scaled_from=0)
+    monkeypatch.setattr(run_needs, "training_step_memory", lambda *arguments: step)
+    monkeypatch.setattr(run_needs, "embedding_memory", lambda *arguments: 0)
+    options = TrainingOptions(
+        dataset="hitsz-vcm", data_dir=".", output=".", workers=2, batch_size=2, img_h=8, img_w=4
+    )
+    plan = [
+        PlannedStage("one", 1, 1, [0, 1, 2, 3], lambda *arguments: {}, num_frames=frames)
+        for frames in (1, 6)
+    ]
+    parts = run_needs.run_needs(session, options, torch.nn.Identity(), plan).memory.parts
+    assert parts["worker processes"] == worker_bytes(2, 6 * 500)
+    pixels = 8 * 4 * 3
+    expected = pinned_bytes([4 * pixels, 4 * 6 * pixels, 2 * 6 * pixels], 2)
+    assert parts.get("pinned clips") == (expected if device == "cuda" else None)
 
 
 def test_processes_of_a_machine_share_its_memory(
