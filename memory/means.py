@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from ..transfer import to_device
 from .validation import memory_dtype
 
 
@@ -14,7 +15,8 @@ def cluster_means(features: Tensor, labels: Tensor, num_clusters: int | None = N
 
     Args:
         features: ``[N, D]``, used as they are; half precision is computed in float32.
-        labels: ``[N]`` integers, 0 … C − 1; negative is noise and ignored.
+        labels: ``[N]`` integers, 0 … C − 1; negative is noise and ignored. On the CPU nothing
+            waits for the device of the features.
         num_clusters: C; the highest label + 1 if None.
 
     Returns:
@@ -37,8 +39,9 @@ def joint_prototypes(features: Tensor, labels: Tensor, modality: Tensor) -> Tens
     Args:
         features: ``[N, D]`` of both modalities, used as they are; half precision is computed in
             float32.
-        labels: ``[N]`` integers, 0 … C − 1; negative is noise and ignored.
-        modality: ``[N]`` integers, any two codes.
+        labels: ``[N]`` integers, 0 … C − 1; negative is noise and ignored. On the CPU nothing
+            waits for the device of the features.
+        modality: ``[N]`` integers, any two codes; on the CPU, too.
 
     Returns:
         ``[C, D]`` unit rows on the features' device.
@@ -52,7 +55,7 @@ def joint_prototypes(features: Tensor, labels: Tensor, modality: Tensor) -> Tens
             f"modality: expected one code for each of {len(labels)} samples, found shape "
             f"{tuple(modality.shape)}"
         )
-    labels, modality = labels.to(features.device), modality.to(features.device)
+    labels, modality = labels.cpu(), modality.cpu()
     codes = torch.unique(modality)
     if len(codes) > 2:
         raise ValueError(f"modality: expected two codes, found {codes.tolist()}")
@@ -77,21 +80,22 @@ def _require_samples(counts: Tensor) -> None:
 def _plain_means(
     features: Tensor, labels: Tensor, num_clusters: int | None
 ) -> tuple[Tensor, Tensor]:
-    """Means ``[C, D]`` (zero for an empty cluster) and counts ``[C]``."""
+    """Means ``[C, D]`` (zero for an empty cluster) and, on the CPU, counts ``[C]``."""
     if features.ndim != 2 or labels.shape != features.shape[:1]:
         raise ValueError(
             f"expected features [N, D] and labels [N], found {tuple(features.shape)} and "
             f"{tuple(labels.shape)}"
         )
     features = features.detach().to(memory_dtype(features.dtype))
-    labels = labels.to(features.device)
+    labels = labels.cpu()  # read here, where the host waits for nothing
     highest = int(labels.max()) if len(labels) else -1
     count = highest + 1 if num_clusters is None else num_clusters
     count = max(count, 0)
     if highest >= count:
         raise ValueError(f"labels: found {highest}, expected at most {count - 1}")
-    kept = labels >= 0
+    kept = (labels >= 0).nonzero().squeeze(1)
     counts = torch.bincount(labels[kept], minlength=count)
+    rows, device = labels[kept], features.device
     sums = features.new_zeros(count, features.shape[1])
-    sums.index_add_(0, labels[kept], features[kept])
-    return sums / counts.clamp_min(1)[:, None], counts
+    sums.index_add_(0, to_device(rows, device), features[to_device(kept, device)])
+    return sums / to_device(counts.clamp_min(1), device)[:, None], counts

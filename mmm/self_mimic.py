@@ -24,10 +24,11 @@ def confident_means(features: Tensor, labels: Tensor, weights: Tensor, count: in
     Returns:
         [C, D] unit rows; zeros for a class without a member.
     """
-    kept = labels >= 0
-    sums = features.new_zeros(count, features.shape[1])
-    sums.index_add_(0, labels[kept], features[kept] * (weights[kept, None] + LEAST_WEIGHT))
-    return F.normalize(sums, dim=1)
+    # Noise goes into a row of its own, so that no shape depends on the labels.
+    rows = labels.where(labels >= 0, count)
+    sums = features.new_zeros(count + 1, features.shape[1])
+    sums.index_add_(0, rows, features * (weights[:, None] + LEAST_WEIGHT))
+    return F.normalize(sums[:count], dim=1)
 
 
 def squared_mimic(embeddings: Tensor, targets: Tensor) -> Tensor:

@@ -22,7 +22,7 @@ FLOORS = [
     ["clustering", "memory"],
     [
         *("configs", "files", "folder_lock", "lazy", "options", "random_streams"),
-        *("registry", "run_format"),
+        *("registry", "run_format", "transfer"),
     ],
     ["errors", "reading"],
     ["__init__"],
