@@ -13,6 +13,7 @@ from ..distributed import ranks
 from ..errors import UserError
 from ..losses.inputs import at_least_float32
 from ..models.network import Network
+from ..transfer import OnItsWay
 from .late_losses import LateLosses
 from .options import OptimiserOptions
 from .peak_memory import memory_text, peak_memory_mib
@@ -42,8 +43,8 @@ def make_optimiser(model: Network, options: OptimiserOptions, lr: float) -> torc
     more = {**rule.settings, "lr": lr, "weight_decay": rule.weight_decay, "fused": True}
     optimiser = OPTIMISERS[rule.name](groups, **more)
     if rule.name == "sgd":
-        # The fused kernel makes them without values and fills them in the first step, which under
-        # fp16 is the one that overflows. From zeros it computes the same.
+        # The fused kernel makes all of them in the first step and fills them there. Under fp16 that
+        # step overflows and is left out; a stem may see no clip in it. From zeros it is the same.
         for parameter in (p for group in optimiser.param_groups for p in group["params"]):
             optimiser.state[parameter]["momentum_buffer"] = torch.zeros_like(parameter)
     return optimiser
@@ -189,6 +190,7 @@ def train_epoch(
         progress.count(len(clips), late.last)
         if progress.taken % log_interval == 0:
             late.settle()
+            assert late.last is not None
             run.log(progress.line(late.last, lr))
         if stop is not None and stop():
             late.settle()  # no state is kept whose last step is not known to be sound
@@ -203,7 +205,7 @@ def train_epoch(
         )
     seconds, speed = progress.seconds, progress.clips_per_second
     peak = peak_memory_mib(device)
-    summed = torch.stack(list(sums.values())).tolist()  # one wait for all
+    summed = OnItsWay(torch.stack(list(sums.values()))).arrived().tolist()  # one wait for all
     means = {name: value / max(1, taken - left_out) for name, value in zip(sums, summed)}
     loss = sum(means.values())
     run.record(

@@ -37,7 +37,9 @@ class PendingWrites:
         """Writes what was noted, in that order, and forgets it."""
         pending, self._pending = self._pending, []
         for memory, features, labels in pending:
-            before = None if self.only_if is None else memory.prototypes.clone()
+            if self.only_if is None:
+                memory.update(features, labels)
+                continue
+            before = memory.prototypes.clone()
             memory.update(features, labels)
-            if before is not None:
-                memory.prototypes.copy_(torch.where(self.only_if, memory.prototypes, before))
+            memory.prototypes.copy_(torch.where(self.only_if, memory.prototypes, before))

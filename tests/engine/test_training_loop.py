@@ -221,3 +221,16 @@ def test_momentum_after_a_first_step_that_overflowed_is_that_of_the_second_alone
             runtime.step(optimiser)
         weights.append(layer.weight.detach().clone())
     torch.testing.assert_close(*weights)
+
+
+def test_a_part_that_the_first_step_does_not_reach_trains_on_from_the_second():
+    settings = SimpleNamespace(optimiser="sgd", wd=0.1, backbone_rate=1.0)
+    torch.manual_seed(0)
+    stems = torch.nn.ModuleList([torch.nn.Linear(3, 1), torch.nn.Linear(3, 1)])
+    optimiser, before = make_optimiser(stems, settings, 0.1), stems[1].weight.detach().clone()
+    for used in ([0], [0, 1]):
+        optimiser.zero_grad(set_to_none=True)
+        sum(stems[n](torch.ones(2, 3)).mean() for n in used).backward()
+        optimiser.step()
+    gradient = 1 + 0.1 * before  # with the decay; its first step has momentum of its own alone
+    torch.testing.assert_close(stems[1].weight.detach(), before - 0.1 * 1.9 * gradient)
