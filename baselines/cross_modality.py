@@ -15,6 +15,7 @@ from ..engine.session import Session
 from ..memory import ClusterMemory, joint_prototypes
 from ..models.network import Network
 from ..pseudo_labels.labelling import in_both_modalities, joint_labels
+from ..transfers import to_device
 from . import schedules
 from .intra_modality import IntraModality
 from .modality_memories import memory_losses
@@ -105,11 +106,12 @@ class CrossModality(IntraModality):
         if not joint or self.joint_memory is None:
             return super().feature_losses(embeddings, index, modalities)
         weights = self.phase.losses
-        labels = torch.from_numpy(self.joint)[index].to(embeddings.device)
+        labels = torch.from_numpy(self.joint)[index]
         memories = dict.fromkeys(Modality, self.joint_memory)
         losses = memory_losses(
             memories, embeddings, labels, modalities, weights, self.writes, "joint "
         )
         if "joint contrast" in weights:
-            losses["joint contrast"] = weights["joint contrast"] * self.contrast(embeddings, labels)
+            loss = self.contrast(embeddings, to_device(labels, embeddings.device))
+            losses["joint contrast"] = weights["joint contrast"] * loss
         return losses

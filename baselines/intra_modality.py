@@ -21,6 +21,7 @@ from ..memory import ClusterMemory, cluster_means
 from ..memory.cluster import cluster_memory
 from ..models.network import Network
 from ..pseudo_labels.labelling import clustering_features, intra_modality_labels
+from ..transfers import to_device
 from . import schedules
 from .modality_memories import memory_losses
 from .settings import BaselineSettings
@@ -142,12 +143,14 @@ class IntraModality(Stage):
 
         Args:
             embeddings: [B, D].
-            index: [B] track numbers.
-            modalities: [B].
+            index: [B] track numbers, on the CPU.
+            modalities: [B], on the CPU.
         """
         weights = self.phase.losses
-        labels = torch.from_numpy(self.labels)[index].to(embeddings.device)
+        labels, device = torch.from_numpy(self.labels)[index], embeddings.device
         losses = memory_losses(self.memories, embeddings, labels, modalities, weights, self.writes)
         if "contrast" in weights:
-            losses["contrast"] = weights["contrast"] * self.contrast(embeddings, labels, modalities)
+            groups = to_device(modalities, device)
+            loss = self.contrast(embeddings, to_device(labels, device), groups)
+            losses["contrast"] = weights["contrast"] * loss
         return losses

@@ -9,6 +9,7 @@ from torch import Tensor
 from ..datasets.track import Modality
 from ..memory import ClusterMemory
 from ..memory.writes import PendingWrites
+from ..transfers import places
 
 
 def memory_losses(
@@ -30,8 +31,8 @@ def memory_losses(
     Args:
         memories: memory of each modality; may be one and the same.
         embeddings: [B, D], normalised by the memories.
-        labels: [B] int64 cluster of each clip in the memory of its modality.
-        modalities: [B] integers.
+        labels: [B] int64 cluster of each clip in the memory of its modality, on the CPU.
+        modalities: [B] integers, on the CPU.
         weights: of the terms ``visible memory`` and ``infrared memory``, by these names.
         writes: takes note of what the memories are to take in.
         joint: stands before the names of the terms.
@@ -42,7 +43,8 @@ def memory_losses(
     losses = {}
     for modality in Modality:
         chosen = modalities == modality
-        rows, targets = embeddings[chosen], labels[chosen]
+        targets = labels[chosen]
+        rows = embeddings.index_select(0, places(chosen, embeddings.device))
         name = f"{joint}{modality.name.lower()} memory"
         losses[name] = weights[name] * memories[modality](rows, targets)
         writes.later(memories[modality], rows, targets)

@@ -13,6 +13,7 @@ from ..engine.session import Session
 from ..engine.stages import Stage
 from ..losses import ContrastiveLoss
 from ..models.network import Network
+from ..transfers import places, to_device
 from . import schedules
 from .settings import BaselineSettings
 
@@ -59,11 +60,11 @@ class Pretraining(Stage):
         batch = self.augment(clips, index, step)
         with self.session.runtime.autocast():
             output = self.model.forward_features(batch.images, batch.modalities)
-        tracks = batch.tracks.to(batch.modalities.device)
-        losses = {}
+        embeddings, device, losses = output.embeddings, output.embeddings.device, {}
         for modality in Modality:
             chosen = batch.modalities == modality
             name = f"{modality.name.lower()} contrast"
-            loss = self.loss(output.embeddings[chosen], tracks[chosen])
+            rows = embeddings.index_select(0, places(chosen, device))
+            loss = self.loss(rows, to_device(batch.tracks[chosen], device))
             losses[name] = self.phase.losses[name] * loss
         return losses

@@ -11,6 +11,7 @@ import torch.distributed as dist
 from torch import Tensor
 
 from ..errors import UserError, first_line
+from ..transfers import to_device
 from .processes import count, is_main, rank
 
 Result = TypeVar("Result")
@@ -148,7 +149,7 @@ def gather_rows(rows: Tensor, order: list[Tensor], each: int = 1) -> Tensor:
     places = torch.cat([number * longest + torch.arange(len(o)) for number, o in enumerate(order)])
     source = torch.empty_like(places)
     source[torch.cat(order)] = places
-    return items[source.to(device)].flatten(0, 1)
+    return items[to_device(source, device)].flatten(0, 1)
 
 
 def leave() -> None:

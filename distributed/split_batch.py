@@ -15,6 +15,7 @@ from ..errors import UserError
 from ..models.batch_norm import BatchGroups, group_batch_norm
 from ..models.network import BatchOutput, Network
 from ..random_streams import generator
+from ..transfers import to_device
 from . import ranks
 
 Compute = Callable[[Tensor, Tensor], BatchOutput]
@@ -78,7 +79,7 @@ def deal(
 
     Args:
         clips: B.
-        modalities: [B] integers, or None.
+        modalities: [B] integers on the CPU, or None.
         parts: number of parts, one after another.
         processes: number of processes, which share each part.
         bn_batch: clips of a batch-norm group, about; None = a whole part.
@@ -87,7 +88,7 @@ def deal(
         UserError: there are too few clips.
     """
     rank_of = torch.empty(clips, dtype=torch.int64)
-    codes = torch.zeros(clips, dtype=torch.int64) if modalities is None else modalities.cpu()
+    codes = torch.zeros(clips, dtype=torch.int64) if modalities is None else modalities
     for code in codes.unique():
         members = (codes == code).nonzero().squeeze(1)
         if len(members) < parts * processes:
@@ -158,13 +159,13 @@ class BatchSplitter:
             with self.groups.batch(
                 dealt.groups[places],
                 dealt.count,
-                modalities.cpu() if self.by_modality else None,
+                modalities if self.by_modality else None,
                 part=part,
                 parts=self.accumulate,
             ):
                 return compute(clips, modalities)
 
-        mine = clips[places.to(clips.device)], modalities[places.to(modalities.device)]
+        mine = clips[to_device(places, clips.device)], modalities[places]
         if self.accumulate == 1:
             return run(*mine)
         # The loss needs the embeddings of all parts at once. A part's activations are dropped after

@@ -10,17 +10,21 @@ from torch import Tensor
 from ..datasets.track import Modality
 from ..datasets.transforms import ImageAugmentation, RecolourAugmentation, VideoAugmentation
 from ..random_streams import generator
+from ..transfers import to_device
 from .session import Session
 
 
 class AugmentedBatch(NamedTuple):
     """What the network sees of a batch.
 
+    All but the pixels stays on the CPU, where it is known: whoever asks the device which rows are
+    visible has to wait for it.
+
     Attributes:
         images: [B', T, 3, H, W] float32 on the device; B' > B where clips are seen twice.
-        modalities: [B'] int64 on the device.
-        tracks: [B'] track numbers, on the CPU.
-        exchanged: [B'] bool on the device; the second view of visible clips, which come last.
+        modalities: [B'] int64.
+        tracks: [B'] track numbers.
+        exchanged: [B'] bool; the second view of visible clips, which come last.
     """
 
     images: Tensor
@@ -80,18 +84,20 @@ class Augmenter:
             step: of the run.
         """
         device = self.runtime.device
-        modalities = self.modalities[index].to(device)
+        modalities = self.modalities[index]
         stream = generator(self.seed, self.stream, step, device=device)
         pixels = clips.to(device, non_blocking=True)
-        images = self.augmentation(pixels, modalities, stream)
-        exchanged = torch.zeros(len(images), dtype=torch.bool, device=device)
+        images = self.augmentation(pixels, to_device(modalities, device), stream)
+        exchanged = torch.zeros(len(images), dtype=torch.bool)
         if self.exchange is None:
             return AugmentedBatch(images, modalities, index, exchanged)
         again = (modalities == Modality.VISIBLE).nonzero()[:, 0]
-        second = self.exchange(pixels[again], modalities[again], stream)
+        visible = to_device(again, device)
+        codes = to_device(modalities[again], device)
+        second = self.exchange(pixels[visible], codes, stream)
         return AugmentedBatch(
             torch.cat([images, second]),
             torch.cat([modalities, modalities[again]]),
-            torch.cat([index, index[again.to(index.device)]]),
+            torch.cat([index, index[again]]),
             torch.cat([exchanged, torch.ones_like(exchanged[again])]),
         )

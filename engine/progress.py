@@ -108,8 +108,13 @@ class EpochProgress:
         """Clips of the epoch so far over its time so far."""
         return self.clips / max(self.seconds, 1e-9)
 
-    def count(self, clips: int, loss: float) -> None:
-        """Takes note of a batch that was trained on: number of clips, and sum of loss terms."""
+    def count(self, clips: int, loss: float | None) -> None:
+        """Takes note of a batch that was trained on.
+
+        Args:
+            clips: in the batch.
+            loss: sum of the terms of the last step that is known, None before the first.
+        """
         self.taken += 1
         self.clips += clips
         if not self._bar.disable:

@@ -71,6 +71,9 @@ class Runtime:
             kwargs_handlers=[InitProcessGroupKwargs(timeout=WAIT)],
         )
         self.device = torch.device("cpu") if on_cpu else accelerator.device
+        if not on_cpu:
+            # Batches of a stage have one shape: the first one measures which kernel is fastest.
+            torch.backends.cudnn.benchmark = True
         half = self.precision == "fp16"
         self.scaler = torch.amp.GradScaler(self.device.type) if half else None
         random.seed(seed)

@@ -239,7 +239,7 @@ class _EpochLoop:
             self.clock,
             before,
             self.stop.wanted,
-            StepGuard(self.model, stage.writes.forget) if session.runtime.scaler else None,
+            StepGuard(self.model, stage.writes) if session.runtime.scaler else None,
         )
         within = {**totals.state(), "stage": stage.epoch_state()}
         when = f"after batch {totals.taken} of epoch {place.epoch + 1}"

@@ -156,7 +156,7 @@ def _on_fake_tensors(model: Network, shape: StepShape, runtime: Runtime) -> Step
         nonlocal width, left_behind
         images = _fake_zeros(fake, live, part.clip_tensor, runtime.device)
         with runtime.autocast():
-            output = fake.forward_features(images, part.modalities().to(runtime.device))
+            output = fake.forward_features(images, part.modalities())
         width = output.embeddings.shape[1]
         sizes = {id(v): v.nbytes for v in tree_leaves(tuple(output)) if isinstance(v, Tensor)}
         left_behind = part.images + 2 * sum(sizes.values())  # outputs, and their gradients
@@ -204,7 +204,7 @@ def embedding_memory(
             with live, torch.no_grad():
                 images = _fake_zeros(fake, live, shape.clip_tensor, runtime.device)
                 with runtime.test_autocast():
-                    fake.embed(images, shape.modalities().to(runtime.device))
+                    fake.embed(images, shape.modalities())
         except Exception:  # as above
             return 0
     return live.taken(runtime.device)
@@ -261,7 +261,7 @@ def kept_bytes(model: Network, shape: StepShape, runtime: Runtime) -> tuple[int,
         with torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):
             images = shape.clip_tensor().to(runtime.device)
             with runtime.autocast():
-                output = model.forward_features(images, shape.modalities().to(runtime.device))
+                output = model.forward_features(images, shape.modalities())
             losses = stand_in_losses(output, None)
             width = output.embeddings.shape[1]
             del output

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -15,7 +13,8 @@ from ..distributed import ranks
 from ..errors import UserError
 from ..losses.inputs import at_least_float32
 from ..models.network import Network
-from .checkpoint import save_tensors
+from ..transfers import OnItsWay
+from .late_losses import LateLosses
 from .options import OptimiserOptions
 from .peak_memory import memory_text, peak_memory_mib
 from .progress import EpochProgress, RunClock
@@ -42,7 +41,13 @@ def make_optimiser(model: Network, options: OptimiserOptions, lr: float) -> torc
     rule = optimiser_rule(options)
     groups = _parameter_groups(model, rule)
     more = {**rule.settings, "lr": lr, "weight_decay": rule.weight_decay, "fused": True}
-    return OPTIMISERS[rule.name](groups, **more)
+    optimiser = OPTIMISERS[rule.name](groups, **more)
+    if rule.name == "sgd":
+        # The fused kernel makes all of them in the first step and fills them there. Under fp16 that
+        # step overflows and is left out; a stem may see no clip in it. From zeros it is the same.
+        for parameter in (p for group in optimiser.param_groups for p in group["params"]):
+            optimiser.state[parameter]["momentum_buffer"] = torch.zeros_like(parameter)
+    return optimiser
 
 
 def _parameter_groups(model: Network, rule: OptimiserRule) -> list[dict[str, Any]]:
@@ -107,30 +112,6 @@ class EpochTotals:
         return cls(**numbers, sums=sums)
 
 
-class NonFiniteLoss(UserError):
-    """A loss term became infinite or NaN; the batch that did it was saved."""
-
-
-def _stop_on_non_finite(
-    losses: dict[str, Tensor], clips: Tensor, index: Tensor, folder: Path, position: Position
-) -> None:
-    saved = folder / "non_finite_batch.pt"
-    state = {"clips": clips.cpu(), "index": index.cpu(), "terms": _broken(losses)}
-    save_tensors(saved, state)
-    raise NonFiniteLoss(
-        f"{position.stage}, epoch {position.epoch + 1}: {_not_finite(losses)}. The batch "
-        f"is in {saved}. Lower --lr or use --precision fp32."
-    )
-
-
-def _broken(losses: dict[str, Tensor]) -> list[str]:
-    return [name for name, value in losses.items() if not bool(torch.isfinite(value))]
-
-
-def _not_finite(losses: dict[str, Tensor]) -> str:
-    return f"the loss {', '.join(_broken(losses))} is not finite"
-
-
 def train_epoch(
     runtime: Runtime,
     run: RunFolder,
@@ -168,7 +149,8 @@ def train_epoch(
         Of the whole epoch, or of the batches until it was left.
 
     Raises:
-        NonFiniteLoss: a term is not finite.
+        NonFiniteLoss: a term is not finite. It is read one step late, so that the device is not
+            waited for; parameters and memories are of no use then.
         UserError: there was no batch.
     """
     totals = before or EpochTotals()
@@ -176,7 +158,9 @@ def train_epoch(
     where = f"{position.stage} {position.epoch + 1}/{position.epochs}"
     device = runtime.device
     progress = EpochProgress(batches, steps, where, position.step, device, clock, totals)
-    lr, left_out = rate.at(position.epoch, max(0, totals.taken - 1), steps), totals.left_out
+    late = LateLosses(where, run.path, guard, run.log)
+    late.left_out = totals.left_out
+    lr = rate.at(position.epoch, max(0, totals.taken - 1), steps)
     for clips, index in progress:
         taken = progress.taken
         if len(clips) * clips.shape[1] < 2:
@@ -191,31 +175,29 @@ def train_epoch(
             guard.before_step()
         losses = losses_of(clips, index, position.step + taken)
         total = torch.stack([at_least_float32(value) for value in losses.values()]).sum()
-        if not bool(torch.isfinite(total)):
-            if guard is None or not guard.leave_out():
-                _stop_on_non_finite(losses, clips, index, run.path, position)
-            left_out += 1
-            progress.count(len(clips), math.nan)
-            run.log(f"{where}: step {progress.taken} left out, {_not_finite(losses)} in fp16")
-            continue
         optimiser.zero_grad(set_to_none=True)
-        runtime.backward(total)
+        runtime.backward(total if guard is None else guard.judge(total))
         ranks.sum_gradients(p for group in optimiser.param_groups for p in group["params"])
         runtime.step(optimiser)
         if after_backward is not None:
             after_backward()
         if guard is not None:
-            guard.in_a_row = 0
+            guard.after_step()
         for name, value in losses.items():
-            sums[name] = sums.get(name, 0.0) + value.detach().float()
-        loss = float(total.detach())
-        progress.count(len(clips), loss)
+            own = value.detach().float()
+            sums[name] = sums.get(name, 0.0) + (own if guard is None else guard.counted(own))
+        late.note(clips, index, taken + 1, losses, total)
+        progress.count(len(clips), late.last)
         if progress.taken % log_interval == 0:
-            run.log(progress.line(loss, lr))
+            late.settle()
+            assert late.last is not None
+            run.log(progress.line(late.last, lr))
         if stop is not None and stop():
+            late.settle()  # no state is kept whose last step is not known to be sound
             so_far = (progress.taken, progress.clips, progress.seconds, sums)
-            return EpochTotals(*so_far, stopped=True, left_out=left_out)
-    taken = progress.taken
+            return EpochTotals(*so_far, stopped=True, left_out=late.left_out)
+    late.settle()
+    taken, left_out = progress.taken, late.left_out
     if taken == 0:
         raise UserError(
             f"{position.stage}: the sampler found no batch. There are fewer clusters or "
@@ -223,7 +205,8 @@ def train_epoch(
         )
     seconds, speed = progress.seconds, progress.clips_per_second
     peak = peak_memory_mib(device)
-    means = {name: float(value) / max(1, taken - left_out) for name, value in sums.items()}
+    summed = OnItsWay(torch.stack(list(sums.values()))).arrived().tolist()  # one wait for all
+    means = {name: value / max(1, taken - left_out) for name, value in zip(sums, summed)}
     loss = sum(means.values())
     run.record(
         "train",

@@ -43,17 +43,30 @@ class MMDLoss(nn.Module):
                 "MMDLoss takes a source [N, D] and a target [M, D] with N, M > 0; got "
                 f"{list(source.shape)} and {list(target.shape)}"
             )
-        both = torch.cat([source, target])
+        return self.of_each(source[None], target[None])[0]
+
+    @in_full_precision
+    def of_each(self, source: Tensor, target: Tensor) -> Tensor:
+        """Computes the discrepancies of several pairs of sets at once.
+
+        Args:
+            source: [G, N, D], floating point.
+            target: [G, M, D], floating point.
+
+        Returns:
+            [G], each as :meth:`forward` gives it.
+        """
         # By differences, not by a matrix product: its rounding noise between equal vectors would be
         # all there is of a bandwidth, and the loss of two equal sets would be anything.
+        both = torch.cat([source, target], dim=1)
         distances = torch.cdist(both, both, compute_mode="donot_use_mm_for_euclid_dist").square()
         # +1/N for the source and -1/M for the target: the three means are one quadratic form.
-        sets = ((source, 1), (target, -1))
-        signs = torch.cat([rows.new_full((len(rows),), sign / len(rows)) for rows, sign in sets])
+        sizes = ((source.shape[1], 1), (target.shape[1], -1))
+        signs = torch.cat([both.new_full((size,), sign / size) for size, sign in sizes])
         total = len(signs)
-        bandwidth = distances.detach().sum() / (total * (total - 1))
+        bandwidth = distances.detach().sum(dim=(1, 2)) / (total * (total - 1))
         # All equal: every distance is 0, and so is the loss for any bandwidth.
-        bandwidth = torch.where(bandwidth > 0, bandwidth, 1.0)
+        bandwidth = torch.where(bandwidth > 0, bandwidth, 1.0)[:, None, None]
         widths = [bandwidth * FACTOR ** (step - KERNELS // 2) for step in range(KERNELS)]
         kernel = torch.stack([torch.exp(-distances / width) for width in widths]).sum(dim=0)
         return signs @ kernel @ signs

@@ -8,8 +8,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from ..transfers import to_device
 from .options import MemoryOptions
-from .sequential import write_samples
+from .sequential import most_of_one, write_samples
 from .validation import NOISE, check_batch, checked_prototypes, unit_features
 
 Mode = Literal["all", "hard"]
@@ -61,7 +62,8 @@ class ClusterMemory(nn.Module):
             features: ``[B, D]``, normalised here; computed in float32 at least, also under
                 autocast.
             labels: cluster of each sample, ``[B]`` int64 in 0 … C − 1; samples with −1 are noise
-                and left out.
+                and left out. On the CPU, whatever the device of the features: there they are
+                checked, and the host waits for nothing.
             excluded: ``[B, C]`` bool, clusters that are no negatives of a sample; never its own.
                 None excludes nothing.
 
@@ -75,7 +77,7 @@ class ClusterMemory(nn.Module):
         with torch.autocast(features.device.type, enabled=False):
             unit = unit_features(features, self.prototypes.dtype)
             scores = unit @ self.prototypes.to(unit.dtype).T / self.temperature
-            return mean_cross_entropy(scores, labels, excluded)
+            return mean_cross_entropy(scores, to_device(labels, scores.device), excluded)
 
     @torch.no_grad()
     def update(self, features: Tensor, labels: Tensor) -> None:
@@ -91,9 +93,10 @@ class ClusterMemory(nn.Module):
         check_batch(features, labels, len(self.prototypes), self.prototypes.shape[1])
         with torch.autocast(features.device.type, enabled=False):
             unit = unit_features(features, self.prototypes.dtype)
+            most, labels = most_of_one(labels), to_device(labels, unit.device)
             if self.mode == "hard":
-                labels = hardest(unit, labels, self.prototypes)
-            write_samples(self.prototypes, unit, labels, self.momentum)
+                most, labels = 1, hardest(unit, labels, self.prototypes)
+            write_samples(self.prototypes, unit, labels, self.momentum, most)
 
 
 def mean_cross_entropy(scores: Tensor, labels: Tensor, excluded: Tensor | None = None) -> Tensor:

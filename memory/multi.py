@@ -5,8 +5,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from ..transfers import to_device
 from .cluster import mean_cross_entropy
-from .sequential import write_samples
+from .sequential import most_of_one, write_samples
 from .validation import NOISE, check_batch, checked_prototypes, unit_features
 
 
@@ -46,7 +47,8 @@ class MultiMemory(nn.Module):
 
         Args:
             features: ``[B, D]``, normalised here; computed in float32 at least.
-            labels: cluster of each sample, ``[B]`` int64; −1 is noise and left out.
+            labels: cluster of each sample, ``[B]`` int64; −1 is noise and left out. On the CPU as
+                for ``ClusterMemory``.
             excluded: ``[B, C]`` bool, clusters that are no negatives of a sample; never its own.
 
         Returns:
@@ -61,7 +63,8 @@ class MultiMemory(nn.Module):
             unit = unit_features(features, self.prototypes.dtype)
             cosines = unit @ self.prototypes.to(unit.dtype).flatten(0, 1).T
             scores = (cosines / self.temperature).unflatten(1, self.prototypes.shape[:2])
-            return mean_cross_entropy(scores.logsumexp(2), labels, excluded)
+            there = to_device(labels, scores.device)
+            return mean_cross_entropy(scores.logsumexp(2), there, excluded)
 
     @torch.no_grad()
     def update(self, features: Tensor, labels: Tensor) -> None:
@@ -80,7 +83,8 @@ class MultiMemory(nn.Module):
         check_batch(features, labels, clusters, width)
         with torch.autocast(features.device.type, enabled=False):
             unit = unit_features(features, self.prototypes.dtype)
+            most, labels = most_of_one(labels), to_device(labels, unit.device)
             own = self.prototypes[labels.clamp_min(0)].to(unit.dtype)
             nearest = (own @ unit[..., None]).squeeze(2).argmax(1)
             target = torch.where(labels == NOISE, NOISE, labels * count + nearest)
-            write_samples(self.prototypes.view(-1, width), unit, target, self.momentum)
+            write_samples(self.prototypes.view(-1, width), unit, target, self.momentum, most)

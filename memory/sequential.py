@@ -10,7 +10,9 @@ from .validation import NOISE
 SHORTEST = 1e-12  # a row is divided by its length or by this, as torch's normalize does
 
 
-def write_samples(rows: Tensor, samples: Tensor, targets: Tensor, momentum: float) -> None:
+def write_samples(
+    rows: Tensor, samples: Tensor, targets: Tensor, momentum: float, most: int | None = None
+) -> None:
     """Applies row ← normalise(momentum·row + (1 − momentum)·sample) for each sample in turn.
 
     The rule is sequential through the lengths, but samples of different rows do not meet: all
@@ -21,6 +23,8 @@ def write_samples(rows: Tensor, samples: Tensor, targets: Tensor, momentum: floa
         samples: ``[B, D]``, in batch order.
         targets: row of each sample, ``[B]`` int64; −1 writes nothing.
         momentum: share of the old row, 0 to 1.
+        most: samples that meet on one row, at most; None where only the device knows. Spares a CUDA
+            device rounds in which nothing is written.
     """
     if len(targets) == 0:
         return
@@ -29,8 +33,10 @@ def write_samples(rows: Tensor, samples: Tensor, targets: Tensor, momentum: floa
     # A sample that writes nothing looks at row 0, so that no shape depends on the values.
     slot = targets.clamp_min(0)
     mine = (slot[:, None] == slot) & writes
-    write = _write_in_turn if rows.device.type == "cpu" else _write_without_waiting
-    write(work, samples, slot, mine, momentum)
+    if rows.device.type == "cpu":
+        _write_in_turn(work, samples, slot, mine, momentum)
+    else:
+        _write_without_waiting(work, samples, slot, mine, momentum, most)
     if work is not rows:
         rows.copy_(work)
 
@@ -46,21 +52,38 @@ def _write_in_turn(
 
 
 def _write_without_waiting(
-    rows: Tensor, samples: Tensor, slot: Tensor, mine: Tensor, momentum: float
+    rows: Tensor,
+    samples: Tensor,
+    slot: Tensor,
+    mine: Tensor,
+    momentum: float,
+    most: int | None = None,
 ) -> None:
     """Nothing waits for the device.
 
-    How many rounds it takes is known to the device only, so there are as many as the worst batch
-    needs, and every sample carries its row's state along.
+    Which samples take part in a round is known to the device only, so every sample carries its
+    row's state along.
     """
     turn = mine.cumsum(1)
     state = rows[slot]
-    for number in range(1, len(slot) + 1):
+    for number in range(1, (len(slot) if most is None else most) + 1):
         now = mine & (turn == number)
         moved = _moved(state, samples[now.int().argmax(1)], momentum)
         state = moved.where(now.any(1, keepdim=True), state)
     # All samples of a row carry the same state: whichever is written last, it is this one.
     rows[slot] = state
+
+
+def most_of_one(labels: Tensor) -> int | None:
+    """How often the commonest label is there, noise aside; None if only a device knows the labels.
+
+    Args:
+        labels: ``[B]`` int64.
+    """
+    if labels.device.type != "cpu":
+        return None
+    kept = labels[labels != NOISE]
+    return int(kept.bincount().max()) if len(kept) else 0
 
 
 def _moved(rows: Tensor, samples: Tensor, momentum: float) -> Tensor:

@@ -52,12 +52,12 @@ def unit_features(features: Tensor, dtype: torch.dtype) -> Tensor:
 def check_batch(features: Tensor, labels: Tensor, clusters: int, width: int) -> None:
     """Refuses a batch that does not fit the memory.
 
-    Values of labels are looked at on the CPU only, since looking stops a GPU; there a label out
+    Values of labels are looked at on the CPU only, since looking stops a GPU; on that a label out
     of range ends in the device's own assertion.
 
     Args:
         features: ``[B, D]`` expected.
-        labels: ``[B]`` expected, −1 … C − 1.
+        labels: ``[B]`` expected, −1 … C − 1, on any device.
         clusters: C.
         width: D.
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import torch
 import torch.nn.functional as F
@@ -10,6 +10,7 @@ from torch import Tensor
 
 from ..datasets.track import Modality
 from ..losses import MMDLoss
+from ..transfers import to_device
 
 _MMD = MMDLoss()
 
@@ -19,21 +20,20 @@ def soft_cluster_alignment(embeddings: Tensor, labels: Tensor, modalities: Tenso
 
     Args:
         embeddings: [B, D], normalised here.
-        labels: [B] int64 unified labels; negative ones are left out.
-        modalities: [B] int64.
+        labels: [B] int64 unified labels; negative ones are left out. On the CPU, whatever the
+            device of the embeddings: the host then waits for nothing.
+        modalities: [B] int64, on the CPU, too.
 
     Returns:
         Scalar; 0 with a gradient of 0 where no identity is in both modalities.
     """
     unit = F.normalize(embeddings.float(), dim=1)
-    visible = modalities == Modality.VISIBLE
+    visible = modalities.cpu() == Modality.VISIBLE
     terms = []
-    for mine in _classes(labels):
-        seen, infrared = unit[mine & visible], unit[mine & ~visible]
-        if len(seen) and len(infrared):
-            terms.append(_MMD(seen, infrared.detach()))
-            terms.append(_MMD(infrared, seen.detach()))
-    return torch.stack(terms).mean() if terms else embeddings.sum() * 0
+    for seen, infrared in _sets(unit, labels.cpu(), [visible], ~visible):
+        terms.append(_MMD.of_each(seen, infrared.detach()))
+        terms.append(_MMD.of_each(infrared, seen.detach()))
+    return torch.cat(terms).mean() if terms else embeddings.sum() * 0
 
 
 def view_alignment(
@@ -47,29 +47,56 @@ def view_alignment(
 
     Args:
         features: [B, D], floating point, used without normalisation.
-        labels: [B] int64 unified labels; negative ones are left out.
-        modalities: [B] int64.
-        exchanged: [B] bool, second views of visible images.
+        labels: [B] int64 unified labels; negative ones are left out. On the CPU, whatever the
+            device of the features: the host then waits for nothing.
+        modalities: [B] int64, on the CPU, too.
+        exchanged: [B] bool, second views of visible images; on the CPU, too.
 
     Returns:
         What moves the visible rows, with the infrared ones fixed, and the reverse; scalars, 0 with
         a gradient of 0 where no class is in both modalities.
     """
+    labels, modalities, exchanged = labels.cpu(), modalities.cpu(), exchanged.cpu()
     visible = modalities == Modality.VISIBLE
     views = [visible & ~exchanged, visible & exchanged]
     sums = [features.sum() * 0, features.sum() * 0]
-    classes = 0
-    for mine in _classes(labels):
-        classes += 1
-        infrared = features[mine & ~visible]
+    for seen, infrared in _sets(features, labels, views, ~visible):
+        sums[0] = sums[0] + _MMD.of_each(seen, infrared.detach()).sum()
+        sums[1] = sums[1] + _MMD.of_each(infrared, seen.detach()).sum()
+    classes = max(len(labels[labels >= 0].unique()), 1)
+    return sums[0] / classes, sums[1] / classes
+
+
+def _sets(
+    rows: Tensor, labels: Tensor, views: Sequence[Tensor], infrared: Tensor
+) -> Iterator[tuple[Tensor, Tensor]]:
+    """Rows of each class in each visible view and in infrared, for the classes that have both.
+
+    Sets of equal sizes come together, so that a batch of P x K is one pair of tensors a view.
+
+    Args:
+        rows: [B, D].
+        labels: [B] int64, on the CPU, as all that follows.
+        views: each [B] bool.
+        infrared: [B] bool.
+
+    Yields:
+        [G, n, D] and [G, m, D].
+    """
+    by_sizes: dict[tuple[int, int], list[tuple[Tensor, Tensor]]] = {}
+    for label in labels[labels >= 0].unique():
+        mine = labels == label
+        there = (mine & infrared).nonzero().squeeze(1)
         for view in views:
-            seen = features[mine & view]
-            if len(seen) and len(infrared):
-                sums[0] = sums[0] + _MMD(seen, infrared.detach())
-                sums[1] = sums[1] + _MMD(infrared, seen.detach())
-    return sums[0] / max(classes, 1), sums[1] / max(classes, 1)
+            seen = (mine & view).nonzero().squeeze(1)
+            if len(seen) and len(there):
+                by_sizes.setdefault((len(seen), len(there)), []).append((seen, there))
+    for pairs in by_sizes.values():
+        seen, there = map(torch.stack, zip(*pairs))
+        yield _gathered(rows, seen), _gathered(rows, there)
 
 
-def _classes(labels: Tensor) -> Iterator[Tensor]:
-    """Which rows each class holds, [B] bool."""
-    return (labels == label for label in torch.unique(labels[labels >= 0]))
+def _gathered(rows: Tensor, where: Tensor) -> Tensor:
+    """[G, n, D] of rows [B, D] at places [G, n] that the host knows."""
+    chosen = rows.index_select(0, to_device(where.flatten(), rows.device))
+    return chosen.unflatten(0, where.shape)

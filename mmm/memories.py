@@ -16,6 +16,7 @@ from ..datasets.track import Modality
 from ..memory import ClusterMemory, MultiMemory, cluster_means, joint_prototypes
 from ..memory.cluster import cluster_memory
 from ..memory.writes import PendingWrites
+from ..transfers import places, to_device
 from .settings import StageTwoSettings
 
 
@@ -33,7 +34,10 @@ class Memories(Protocol):
         weights: Mapping[str, float],
         writes: PendingWrites,
     ) -> dict[str, Tensor]:
-        """Weighted loss terms of embeddings [B, D] of the tracks [B]; notes what to write."""
+        """Weighted loss terms of embeddings [B, D] of the tracks [B]; notes what to write.
+
+        Tracks and modalities are on the CPU.
+        """
 
 
 def unified_prototypes(
@@ -121,7 +125,7 @@ class UnifiedMemories:
         self.own_label: dict[int, Tensor] = {}
         for modality in Modality:
             chosen = torch.from_numpy(modalities == modality)
-            self.own_label[int(modality)] = _dense(labels[chosen], len(rows)).to(device)
+            self.own_label[int(modality)] = _dense(labels[chosen], len(rows))
             self.own[int(modality)] = cluster_memory(
                 prototypes[modality.name.lower()].to(device), settings
             )
@@ -143,24 +147,25 @@ class UnifiedMemories:
 
         Args:
             embeddings: [B, D].
-            index: [B] track numbers.
-            modalities: [B].
+            index: [B] track numbers, on the CPU.
+            modalities: [B], on the CPU.
             weights: of the terms, by name; a term that is not in here is not computed.
             writes: takes note of what the memories are to take in after the step.
         """
-        labels = self.labels[index].to(embeddings.device)
-        excluded = None if self.ambiguous is None else self.ambiguous[labels]
+        labels, device = self.labels[index], embeddings.device
+        excluded = None if self.ambiguous is None else self.ambiguous[to_device(labels, device)]
         losses = {"memory": weights["memory"] * self.unified(embeddings, labels, excluded)}
         writes.later(self.unified, embeddings, labels)
         for modality in Modality:
             chosen = modalities == modality
+            mine = embeddings.index_select(0, places(chosen, device))
             for name, source in (("own memory", modality), ("cross memory", modality.other)):
                 if name in weights:
                     targets = self.own_label[int(source)][labels[chosen]]
-                    loss = weights[name] * self.own[int(source)](embeddings[chosen], targets)
+                    loss = weights[name] * self.own[int(source)](mine, targets)
                     losses[name] = losses.get(name, 0) + loss / len(Modality)
             own = self.own_label[int(modality)][labels[chosen]]
-            writes.later(self.own[int(modality)], embeddings[chosen], own)
+            writes.later(self.own[int(modality)], mine, own)
         return losses
 
 
@@ -245,14 +250,12 @@ class ThreeMemories:
 
         Args:
             embeddings: [B, D].
-            index: [B] track numbers.
-            modalities: [B].
+            index: [B] track numbers, on the CPU.
+            modalities: [B], on the CPU.
             weights: of the terms, by name; a term that is not in here is not computed.
             writes: takes note of what the memories are to take in after the step.
         """
-        device = embeddings.device
-        visible = self.visible_labels[index].to(device)
-        infrared = self.infrared_labels[index].to(device)
+        visible, infrared = self.visible_labels[index], self.infrared_labels[index]
         losses = {
             "visible memory": weights["visible memory"] * self.visible(embeddings, visible),
             "infrared memory": weights["infrared memory"] * self.infrared(embeddings, infrared),
@@ -261,7 +264,7 @@ class ThreeMemories:
         own = infrared.where(modalities == Modality.INFRARED, -1)
         writes.later(self.infrared, embeddings, own)
         if self.union is not None:
-            union = self.union_labels[index].to(device)
+            union = self.union_labels[index]
             losses["union memory"] = weights["union memory"] * self.union(embeddings, union)
             writes.later(self.union, embeddings, union)
         return losses

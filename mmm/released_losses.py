@@ -13,6 +13,7 @@ from ..datasets.track import Modality
 from ..losses import BatchHardTripletLoss
 from ..losses.inputs import at_least_float32
 from ..models.network import BatchOutput
+from ..transfers import places, to_device
 from .alignment import view_alignment
 from .self_mimic import ViewPrototypes, absolute_mimic
 
@@ -23,6 +24,8 @@ MARGIN = 0.2
 
 class ViewBatch(NamedTuple):
     """What is known of the rows of a batch; rows of visible images come once for each view.
+
+    It lies on the CPU, where it is known before the device has computed anything.
 
     Attributes:
         labels: [B] int64 classes.
@@ -58,13 +61,15 @@ def identity_losses(
         ``ID``, and ``ID frame`` for a network with a classifier of frames.
     """
     assert output.logits is not None
-    weights = torch.ones_like(batch.labels) if batch.confidence is None else batch.confidence
-    losses = {"ID": _cross_entropy(output.logits, batch.labels, weights, ambiguous)}
+    labels, device = batch.labels, output.logits.device
+    weights = torch.ones_like(labels) if batch.confidence is None else batch.confidence
+    labels, weights = to_device(labels, device), to_device(weights, device)
+    losses = {"ID": _cross_entropy(output.logits, labels, weights, ambiguous)}
     if output.frame_logits is not None:
         frames = output.frame_logits.shape[1]
         losses["ID frame"] = _cross_entropy(
             output.frame_logits.flatten(0, 1),
-            batch.labels.repeat_interleave(frames),
+            labels.repeat_interleave(frames),
             weights.repeat_interleave(frames),
             ambiguous,
         )
@@ -100,17 +105,19 @@ def main_losses(
         alignment`` and ``infrared alignment`` those that have a weight, times it.
     """
     assert batch.confidence is not None
-    pooled, labels = at_least_float32(output.pooled), batch.labels
+    pooled, device = at_least_float32(output.pooled), output.pooled.device
+    labels = to_device(batch.labels, device)
     losses = identity_losses(output, batch, ambiguous)
     losses["triplet"] = BatchHardTripletLoss(margin)(pooled, labels)
     if "visible mimic" in weights:
         visible = batch.modalities == Modality.VISIBLE
-        distance = absolute_mimic(pooled, prototypes.values[batch.views, labels], batch.confidence)
+        targets = prototypes.values[to_device(batch.views, device), labels]
+        distance = absolute_mimic(pooled, targets, to_device(batch.confidence, device))
         # A mean over the rows: where an image is there in two views, each counts half.
-        losses["visible mimic"] = _mean(distance[visible])
-        losses["infrared mimic"] = _mean(distance[~visible])
+        losses["visible mimic"] = _mean(distance[places(visible, device)])
+        losses["infrared mimic"] = _mean(distance[places(~visible, device)])
     if "visible alignment" in weights:
-        moved = view_alignment(pooled, labels, batch.modalities, batch.exchanged)
+        moved = view_alignment(pooled, batch.labels, batch.modalities, batch.exchanged)
         losses["visible alignment"], losses["infrared alignment"] = moved
     return {name: weights[name] * loss for name, loss in losses.items() if name in weights}
 

@@ -18,6 +18,7 @@ from ..losses.separation import separation_losses
 from ..models.network import BatchOutput
 from ..pseudo_labels.artefact import Artefact
 from ..pseudo_labels.labelling import in_both_modalities
+from ..transfers import to_device
 from .epoch_length import steps_of_epoch
 from .released_labels import released_classes
 from .released_losses import ViewBatch, identity_losses, main_losses
@@ -105,9 +106,9 @@ class ReleasedVariant(StageTwo):
         for batch, output in self._look(self._pairs(epoch), self.prototype_stream, epoch):
             rows = self._rows(batch, output.pooled)
             assert rows.confidence is not None
-            self.prototypes.see(
-                at_least_float32(output.pooled), rows.labels, rows.views, rows.confidence
-            )
+            pooled = at_least_float32(output.pooled)
+            known = (rows.labels, rows.views, rows.confidence)
+            self.prototypes.see(pooled, *(to_device(values, pooled.device) for values in known))
         self.prototypes.renew()
 
     def _pairs(self, epoch: int) -> list[list[int]]:
@@ -141,16 +142,15 @@ class ReleasedVariant(StageTwo):
     def _confidence(self, epoch: int) -> Tensor:
         """[2, N] confidence of every track in its plain and, if visible, its exchanged view."""
         views = 1 if self.augment.exchange is None else 2
-        losses = torch.full(
-            (views, len(self.unified)), float("nan"), device=self.session.runtime.device
-        )
+        device = self.session.runtime.device
+        losses = torch.full((views, len(self.unified)), float("nan"), device=device)
         lists = self._unpaired(epoch, self.confidence_stream)
         for batch, output in self._look(lists, self.confidence_stream, epoch):
             assert output.logits is not None
-            labels = self.labels[batch.tracks].to(output.logits.device, non_blocking=True)
+            labels = to_device(self.labels[batch.tracks], device)
             each = F.cross_entropy(at_least_float32(output.logits), labels, reduction="none")
-            tracks = batch.tracks.to(losses.device, non_blocking=True)
-            losses[batch.exchanged.long(), tracks] = each.float()
+            view, tracks = (to_device(v, device) for v in (batch.exchanged.long(), batch.tracks))
+            losses[view, tracks] = each.float()
         found = view_confidence(
             losses.cpu(), self.labels, self.session.modalities, seed=self.settings.seed
         )
@@ -162,12 +162,12 @@ class ReleasedVariant(StageTwo):
             return self.model.forward_features(batch.images, batch.modalities)
 
     def _rows(self, batch: AugmentedBatch, like: Tensor) -> ViewBatch:
-        """Labels and confidences of a batch, on the device of ``like``."""
-        labels = self.labels[batch.tracks].to(like.device)
+        """Labels and confidences of a batch, in the precision of ``like``."""
+        labels = self.labels[batch.tracks]
         if not self.in_main_phase:
             return ViewBatch(labels, batch.modalities, batch.exchanged)
-        confidence = self.confidence[batch.exchanged.long().cpu(), batch.tracks]
-        confidence = confidence.to(like.device, at_least_float32(like).dtype)
+        confidence = self.confidence[batch.exchanged.long(), batch.tracks]
+        confidence = confidence.to(at_least_float32(like).dtype)
         return ViewBatch(labels, batch.modalities, batch.exchanged, confidence)
 
     def losses(self, clips: Tensor, index: Tensor, step: int) -> dict[str, Tensor]:

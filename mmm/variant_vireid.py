@@ -14,6 +14,7 @@ from ..losses.separation import separation_losses
 from ..memory import cluster_means
 from ..pseudo_labels.artefact import Artefact
 from ..pseudo_labels.labelling import clustering_features, intra_modality_labels
+from ..transfers import to_device
 from .alignment import soft_cluster_alignment
 from .match_clusters import ClusterMatching
 from .memories import Memories, UnifiedMemories, unified_prototypes
@@ -110,7 +111,9 @@ class VireidVariant(StageTwo):
             output = self.model.forward_features(batch.images, batch.modalities)
         settings = self.settings
         embeddings = output.embeddings
-        labels = torch.from_numpy(self.unified)[batch.tracks].to(embeddings.device)
+        device = embeddings.device
+        of_tracks = torch.from_numpy(self.unified)[batch.tracks]
+        labels, modalities = to_device(of_tracks, device), to_device(batch.modalities, device)
         weights = self.phase.losses
         losses = self.memories.losses(
             embeddings, batch.tracks, batch.modalities, weights, self.writes
@@ -126,10 +129,10 @@ class VireidVariant(StageTwo):
             losses["mimic"] = weights["mimic"] * squared_mimic(embeddings, self.targets[labels])
         if "alignment" in weights:
             losses["alignment"] = weights["alignment"] * soft_cluster_alignment(
-                embeddings, labels, batch.modalities
+                embeddings, of_tracks, batch.modalities
             )
         losses.update(separation_losses(output, weights))
-        losses.update(extra_losses(settings.extra_loss, output.pooled, labels, batch.modalities))
+        losses.update(extra_losses(settings.extra_loss, output.pooled, labels, modalities))
         return losses
 
     def state(self) -> dict[str, Any]:

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from ..datasets.track import Modality
+from ..transfers import to_device
 from .backbones import build_backbone
 from .bn_neck_network import BNNeckNetwork
 from .gem import generalized_mean
@@ -77,7 +78,7 @@ class AGW(BNNeckNetwork):
         Args:
             clips: normalised images [B, 3, H, W], or clips of one frame [B, 1, 3, H, W], floating
                 point.
-            modalities: [B] integers.
+            modalities: [B] integers, on the CPU.
 
         Raises:
             ValueError: shape, type or modality codes are others, or training on a single image.
@@ -97,8 +98,13 @@ class AGW(BNNeckNetwork):
                 f"(infrared); got {sorted(set(modalities.tolist()))}"
             )
         # A stem that gets no image is not run: batch norm cannot take an empty batch.
-        features = [stems[code](images[row]) for code, row in rows.items() if len(row)]
-        return torch.cat(features)[torch.cat(list(rows.values())).argsort()]
+        features = [
+            stems[code](images[to_device(row, images.device)])
+            for code, row in rows.items()
+            if len(row)
+        ]
+        order = torch.cat(list(rows.values())).argsort()
+        return torch.cat(features)[to_device(order, images.device)]
 
     def _images(self, clips: Tensor) -> Tensor:
         """Images [B, 3, H, W], checked."""

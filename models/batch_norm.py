@@ -11,6 +11,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from ..transfers import to_device
+
 Total = Callable[[Tensor], Tensor]
 
 
@@ -29,6 +31,7 @@ class BatchGroups:
         self.modalities: Tensor | None = None
         self.count = 1
         self.part, self.parts = 0, 1
+        self._known: dict[tuple[int, torch.device], Tensor] = {}
 
     @contextlib.contextmanager
     def batch(
@@ -43,9 +46,11 @@ class BatchGroups:
         """Runs the network on a batch.
 
         Args:
-            groups: group of each clip that this process holds, [B] int64 in 0 … count − 1.
+            groups: group of each clip that this process holds, [B] int64 in 0 … count − 1, on the
+                CPU.
             count: number of groups, over all processes.
-            modalities: [B] integers, for networks in which a layer sees one modality only.
+            modalities: [B] integers on the CPU, for networks in which a layer sees one modality
+                only.
             part: number of this part of a batch that is run part by part.
             parts: number of its parts; running statistics take their mean.
         """
@@ -55,6 +60,7 @@ class BatchGroups:
             yield
         finally:
             self.groups = self.modalities = None
+            self._known.clear()
 
     @contextlib.contextmanager
     def again(self) -> Iterator[None]:
@@ -64,6 +70,17 @@ class BatchGroups:
             yield
         finally:
             self.frozen = False
+
+    def on_device(self, rows: int, device: torch.device) -> Tensor:
+        """As :meth:`of_rows`, on a device; copied once a batch, for all layers.
+
+        Args:
+            rows: that the layer sees.
+            device: of the layer.
+        """
+        if (rows, device) not in self._known:
+            self._known[rows, device] = to_device(self.of_rows(rows), device)
+        return self._known[rows, device]
 
     def of_rows(self, rows: int) -> Tensor:
         """Group of each row that a layer sees, [rows] int64.
@@ -181,7 +198,7 @@ class GroupedBatchNorm(nn.modules.batchnorm._BatchNorm):
                 input,
                 self.weight,
                 self.bias,
-                groups.of_rows(len(input)).to(input.device),
+                groups.on_device(len(input), input.device),
                 groups.count,
                 self.eps,
                 groups.total,

@@ -96,7 +96,7 @@ class Network(nn.Module, ABC):
 
         Args:
             clips: normalised frames, [B, T, 3, H, W], floating point.
-            modalities: [B] int64 on the clips' device.
+            modalities: [B] int64 on the CPU, where they can be read without waiting for a device.
         """
 
     def forward_features(
@@ -107,7 +107,7 @@ class Network(nn.Module, ABC):
         Args:
             clips: normalised frames, [B, T, 3, H, W], floating point.
             modalities: of all clips, or of each, [B] integers; a network with one stream for both
-                needs none.
+                needs none. On the CPU, whatever the device: from there the host need not wait.
 
         Raises:
             ValueError: shapes or types do not fit, or a two-stream network is not told the
@@ -146,7 +146,7 @@ class Network(nn.Module, ABC):
         return self.embed(clips, modalities)
 
     def _of_each_clip(self, clips: Tensor, given: Tensor | Modality | None) -> Tensor:
-        """Modality of each clip, [B] int64."""
+        """Modality of each clip, [B] int64 on the CPU."""
         if given is None:
             if self.two_streams:
                 raise ValueError(
@@ -155,13 +155,13 @@ class Network(nn.Module, ABC):
                 )
             given = Modality.VISIBLE
         if not isinstance(given, Tensor):
-            return torch.full((len(clips),), int(Modality(given)), device=clips.device)
+            return torch.full((len(clips),), int(Modality(given)))
         if given.shape != clips.shape[:1]:
             raise ValueError(
                 f"{type(self).__name__} takes one modality for all clips or one for each, "
                 f"[{len(clips)}]; got {list(given.shape)}"
             )
-        return given.to(clips.device).long()
+        return given.cpu().long()
 
 
 NETWORKS = Registry[type[Network]]("network")

@@ -58,6 +58,9 @@ class NonLocalBlock(nn.Module):
         height, width = frames.shape[-2:]
         # [B * T, 3C', H, W] -> [B, T * H * W, 3C']; a view if channels_last.
         rows = stacked.flatten(2).transpose(1, 2).unflatten(0, (-1, num_frames)).flatten(1, 2)
+        if rows.stride(-1) != 1:
+            # A view of the other layout, of one frame; the fused attention wants rows in one piece.
+            rows = rows.contiguous()
         theta, phi, g = rows.chunk(3, dim=-1)
         attended = self.attend(theta, phi, g)
         maps = attended.reshape(-1, height, width, attended.shape[-1]).permute(0, 3, 1, 2)

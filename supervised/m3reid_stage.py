@@ -27,6 +27,7 @@ from ..losses.inputs import at_least_float32
 from ..losses.registry import extra_losses
 from ..losses.separation import separation_losses
 from ..models.network import BatchOutput, Network
+from ..transfers import to_device
 from .schedule import supervised_schedule
 from .settings import SupervisedSettings
 
@@ -97,15 +98,17 @@ class Supervised(Stage):
         batch = self.augment(clips, index, step)
         with self.session.runtime.autocast():
             output = self.model.forward_features(batch.images, batch.modalities)
-        classes = torch.from_numpy(self.classes)[batch.tracks].to(output.embeddings.device)
+        device = output.embeddings.device
+        classes = to_device(torch.from_numpy(self.classes)[batch.tracks], device)
+        modalities = to_device(batch.modalities, device)
         losses = self._identity_losses(output, classes)
-        losses.update(self._alignment_losses(output, classes, batch.modalities))
+        losses.update(self._alignment_losses(output, classes, modalities))
         weights = self.phase.losses
         losses.update(separation_losses(output, weights))
         if "contrast" in weights:
             losses["contrast"] = weights["contrast"] * self.contrast(output.embeddings, classes)
         extra = self.settings.extra_loss
-        losses.update(extra_losses(extra, output.pooled, classes, batch.modalities))
+        losses.update(extra_losses(extra, output.pooled, classes, modalities))
         return losses
 
     def _identity_losses(self, output: BatchOutput, classes: Tensor) -> dict[str, Tensor]:

@@ -3,7 +3,8 @@
 Fake tensors have shape, type and device and no memory. They refuse an operation over tensors of two
 devices, so that one left on the CPU is found; and what waits for the device is found beside it: a
 value read by the host, a shape that depends on values, a copy between host and device. Nothing is
-computed, and backward passes do not run.
+computed on the device, and backward passes do not run. What lies on the host is real: labels and
+modalities keep their values, and a shape may depend on them.
 """
 
 from __future__ import annotations
@@ -52,7 +53,7 @@ class DeviceWatch(TorchDispatchMode):
 
     Args:
         allowed: names of operations that may wait, each once for each time it is named;
-            ``to cpu`` and ``to cuda`` are copies.
+            ``to cpu``, ``to cpu, later`` and ``to cuda`` are copies.
         count: only note down what waits.
 
     Attributes:
@@ -67,6 +68,9 @@ class DeviceWatch(TorchDispatchMode):
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
+        if _on_host(func, args, kwargs):
+            with unset_fake_temporarily():
+                return func(*args, **kwargs)
         for wait in _waits(func, args, kwargs):
             if wait in self.left:
                 self.left.remove(wait)
@@ -74,6 +78,14 @@ class DeviceWatch(TorchDispatchMode):
                 raise Synchronisation(f"{func}: {wait}")
             self.waits.append(wait)
         return func(*args, **kwargs)
+
+
+def _on_host(func: Any, args: Any, kwargs: Any) -> bool:
+    """Whether an operation neither takes something of the device nor gives it."""
+    device = kwargs.get("device")
+    if device is not None and torch.device(device).type == "cuda":
+        return False
+    return not any(isinstance(leaf, FakeTensor) for leaf in tree_leaves((args, kwargs)))
 
 
 def _waits(func: Any, args: Any, kwargs: Any) -> Iterator[str]:
@@ -96,7 +108,9 @@ def _waits(func: Any, args: Any, kwargs: Any) -> Iterator[str]:
 
 
 def _copies(name: str, args: Any, kwargs: Any) -> Iterator[str]:
-    """``to cpu`` for each result that the host waits for, ``to cuda`` for pageable memory."""
+    """``to cpu`` and ``to cuda`` for each copy that the host waits for, ``to cpu, later`` for one
+    that it may wait for when it reads the values.
+    """
     if name in ("_to_copy", "to") and kwargs.get("device") is not None:
         source, target = args[0].device, torch.device(kwargs["device"])
     elif name == "copy_":
@@ -105,7 +119,7 @@ def _copies(name: str, args: Any, kwargs: Any) -> Iterator[str]:
         return
     blocking = not (kwargs.get("non_blocking") or (name == "copy_" and args[2:] == (True,)))
     if source.type == "cuda" and target.type == "cpu":
-        yield "to cpu"
+        yield "to cpu" if blocking else "to cpu, later"
     elif source.type == "cpu" and target.type == "cuda" and blocking:
         yield "to cuda"
 
@@ -114,7 +128,7 @@ class FakeDevice:
     """Networks, tensors and forward passes on a CUDA device without memory and without values."""
 
     def __init__(self) -> None:
-        self.mode = FakeTensorMode(allow_non_fake_inputs=False)
+        self.mode = FakeTensorMode(allow_non_fake_inputs=True)
 
     def put(self, module: Module) -> Module:
         """A copy of a module, made outside, whose parameters and buffers are on the device."""
@@ -145,6 +159,12 @@ class FakeDevice:
         """
         with self.mode, DeviceWatch(allowed, count=count) as watch:
             yield watch
+
+
+class FakeGenerator(torch.Generator):
+    """Random numbers of the device, which have no values either."""
+
+    device = CUDA
 
 
 def assert_on_cuda(values: Any) -> None:

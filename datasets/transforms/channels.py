@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from ...transfers import constants
 from .draw import integers, uniform
 
 LUMA = (0.2989, 0.5870, 0.1140)
@@ -69,10 +70,10 @@ def channel_adaptation(clips: Tensor, generator: torch.Generator) -> Tensor:
     """
     case = integers(generator, (clips.shape[0],), 4)
     greyed = uniform(generator, (clips.shape[0],)) < 0.5
-    matrices = copy_matrices(case.clamp_max(2)[:, None].expand(-1, 3))
-    matrices[(case == 3) & ~greyed] = torch.eye(3, device=case.device)
-    matrices[(case == 3) & greyed] = torch.tensor(LUMA, device=case.device).expand(3, 3)
-    return mix_channels(clips, matrices)
+    copied = copy_matrices(case.clamp_max(2)[:, None].expand(-1, 3))
+    grey, plain = constants(LUMA, case.device).expand(3, 3), torch.eye(3, device=case.device)
+    fourth = torch.where(greyed[:, None, None], grey, plain)
+    return mix_channels(clips, torch.where((case == 3)[:, None, None], fourth, copied))
 
 
 def style_factors(single: Tensor, generator: torch.Generator) -> Tensor:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from ...transfers import constants
 from .draw import uniform
 
 
@@ -117,7 +118,7 @@ def random_erasing(
     gone = gone[:, None, None]  # [B, 1, 1, H, W]
     result = clips * (1 - gone)
     if any(fill):
-        colour = torch.tensor(fill, device=clips.device, dtype=clips.dtype).view(3, 1, 1)
+        colour = constants(fill, clips.device).to(clips.dtype).view(3, 1, 1)
         result.add_(gone * colour)
     return result
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from ...transfers import constants
+
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
 
@@ -31,6 +33,6 @@ def normalise_(pixels: Tensor, *, scale: float) -> Tensor:
     Returns:
         `pixels`.
     """
-    mean = torch.tensor(IMAGENET_MEAN, device=pixels.device).view(3, 1, 1)
-    std = torch.tensor(IMAGENET_STD, device=pixels.device).view(3, 1, 1)
+    mean = constants(IMAGENET_MEAN, pixels.device).view(3, 1, 1)
+    std = constants(IMAGENET_STD, pixels.device).view(3, 1, 1)
     return pixels.sub_(mean * scale).mul_(1 / (std * scale))

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from ...transfers import places
 from ..track import Modality
 from .channels import copy_matrices, jitter_brightness_contrast, mix_channels, random_grey_weights
 from .draw import integers, uniform
@@ -97,12 +98,16 @@ class RecolourAugmentation:
         matrices = torch.where((kind < bounds[1]) & visible, greys, matrices)
         mixed = mix_channels(clips, matrices)
 
-        chosen = (kind.view(-1) < bounds[0]).nonzero()[:, 0].to(clips.device)
+        chosen = kind.view(-1) < bounds[0]
         spread = torch.where(
-            modalities[chosen] == Modality.VISIBLE, self.spread_visible, self.spread_infrared
+            modalities == Modality.VISIBLE, self.spread_visible, self.spread_infrared
         )
-        mixed.index_copy_(0, chosen, random_recolour(clips[chosen], spread, generator))
-        return mixed
+        if kind.device.type == "cpu":
+            rows = places(chosen, clips.device)
+            return mixed.index_copy_(0, rows, random_recolour(clips[rows], spread[rows], generator))
+        # Of all clips, because only the device knows which ones were drawn.
+        recoloured = random_recolour(clips, spread, generator)
+        return torch.where(chosen.to(clips.device).view(-1, 1, 1, 1, 1), recoloured, mixed)
 
 
 def random_recolour(clips: Tensor, spread: Tensor, generator: torch.Generator) -> Tensor:

@@ -70,9 +70,10 @@ class VideoAugmentation:
     def _step_by_step(self, clips: Tensor, visible: Tensor, generator: torch.Generator) -> Tensor:
         """For every device."""
         weights, grey = self._draw_grey(len(clips), generator)
-        chosen = (grey.to(clips.device) & visible.to(clips.device)).nonzero()[:, 0]
-        weights = weights.to(clips.device)
-        clips = clips.index_copy(0, chosen, weighted_grey(clips[chosen], weights[chosen]))
+        chosen = grey.to(clips.device) & visible.to(clips.device)
+        # Of all clips, because only the device knows which ones were drawn.
+        greyed = weighted_grey(clips, weights)
+        clips = torch.where(chosen.view(-1, 1, 1, 1, 1), greyed, clips)
         padding = (self.padding, self.padding)
         clips = flip_and_crop(clips, padding, generator, flip=self.flip)
         inputs = random_erasing(normalise(clips), generator, probability=self.erasing)

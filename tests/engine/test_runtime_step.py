@@ -141,3 +141,16 @@ def test_fused_optimisers_compute_what_the_plain_ones_do(kind, reference):
     train(runtime, plain, reference(plain.parameters()), images)
     for one, other in zip(ours.parameters(), plain.parameters()):
         torch.testing.assert_close(one, other)
+
+
+@pytest.mark.parametrize("there", [False, True])
+def test_kernels_are_measured_on_cuda_where_batches_have_one_shape(there, monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: there)
+    monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda **given: True)
+    monkeypatch.setattr(torch.backends.cudnn, "benchmark", False)
+    monkeypatch.setattr(torch, "manual_seed", lambda seed: None)  # it would ask the device
+    device = SimpleNamespace(device=torch.device("cuda", 0))
+    monkeypatch.setattr("vireid.engine.runtime.Accelerator", lambda **given: device)
+    runtime = Runtime("auto", "fp32")
+    assert runtime.device.type == ("cuda" if there else "cpu")
+    assert torch.backends.cudnn.benchmark is there

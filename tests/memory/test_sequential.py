@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from torch.nn import functional
 from vireid.memory import sequential
 from vireid.memory.multi import MultiMemory
-from vireid.memory.sequential import write_samples
+from vireid.memory.sequential import most_of_one, write_samples
 
 
 def case(batch, clusters, width, seed, dtype=torch.float64):
@@ -48,6 +48,20 @@ def test_any_way_equals_the_sequential_rule(write, batch, clusters, momentum, se
     wanted = one_by_one(rows, samples, targets, momentum)
     write(rows, samples, targets, momentum)
     torch.testing.assert_close(rows, wanted, atol=1e-12, rtol=0)
+
+
+@settings(max_examples=40, deadline=None)
+@given(batch=st.integers(1, 30), clusters=st.integers(1, 8), seed=st.integers(0, 10_000))
+def test_as_many_rounds_are_enough_as_the_commonest_label_has_samples(batch, clusters, seed):
+    rows, samples, targets = case(batch, clusters, 5, seed)
+    wanted = one_by_one(rows, samples, targets, 0.3)
+    writes = targets != -1
+    slot = targets.clamp_min(0)
+    mine = (slot[:, None] == slot) & writes
+    most = most_of_one(targets)
+    sequential._write_without_waiting(rows, samples, slot, mine, 0.3, most)
+    torch.testing.assert_close(rows, wanted, atol=1e-12, rtol=0)
+    assert most == max([0, *(targets.tolist().count(label) for label in range(clusters))])
 
 
 @pytest.mark.parametrize("momentum", [0.1, 0.9])

@@ -161,3 +161,12 @@ def test_autocast_stays_close_and_finite(kind):
     found.sum().backward()
     torch.testing.assert_close(found.float(), block(frames, 2), atol=0.1, rtol=0.05)
     assert torch.isfinite(frames.grad).all()
+
+
+@pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
+@pytest.mark.parametrize("num_frames", [1, 2])
+def test_the_fused_attention_gets_rows_in_one_piece(monkeypatch, layout, num_frames):
+    block, seen = perturbed(NonLocalBlock(8)), []
+    monkeypatch.setattr(block, "attend", lambda *rows: seen.extend(rows) or rows[-1])
+    block(torch.randn(4, 8, 3, 2).to(memory_format=layout), num_frames)
+    assert [rows.stride(-1) for rows in seen] == [1, 1, 1]
