@@ -1,14 +1,24 @@
 """Training in fp16: whole steps of a real stage through `train_epoch`, on a CPU."""
 
+import contextlib
+import dataclasses
 import json
+import os
+import signal
 from pathlib import Path
 
 import pytest
 import torch
-from scaled_steps import SCALE, train
+from run_records import records
+from scaled_steps import SCALE, settings_of, train
 from vireid.engine.runtime import Runtime
 from vireid.engine.step_guard import IN_A_ROW
 from vireid.engine.training import NonFiniteLoss
+from vireid.errors import Stopped
+from vireid.reporting.run_facts import facts
+from vireid.reporting.run_record import read_run
+from vireid.supervised.m3reid_stage import Supervised
+from vireid.supervised.train import train_supervised
 
 HOW = [
     pytest.param({"optimiser": kind, "accumulate": parts}, id=f"{kind} in {parts}")
@@ -128,3 +138,40 @@ def test_in_fp16_too_many_of_them_stop_the_run_by_name(half, tiny_set, tmp_path)
     with pytest.raises(NonFiniteLoss, match=r"the loss .*ID clip.* is not finite"):
         train(tiny_set, tmp_path / "run", spoil=range(1, steps), steps=steps, **half)
     assert (tmp_path / "run" / "non_finite_batch.pt").is_file()
+
+
+def test_a_run_in_fp16_stopped_and_gone_on_with_is_the_whole_run(half, tiny_set, tmp_path):
+    found = {}
+    for name, fatal in (("whole", None), ("stopped", 3)):
+        settings = settings_of(tiny_set, tmp_path / name, epochs=2, **half)
+        if fatal is not None:
+            with stopped_after(fatal), pytest.raises(Stopped):
+                train_supervised(settings)
+            settings = dataclasses.replace(settings, resume="output")
+        train_supervised(settings)
+        found[name] = tmp_path / name
+    kept = [
+        torch.load(path / "checkpoints" / "last.pt", weights_only=True) for path in found.values()
+    ]
+    assert_same(kept[1]["model"], kept[0]["model"], atol=0, rtol=0)
+    assert kept[0]["scaler"] == kept[1]["scaler"] and kept[0]["scaler"]["scale"] > 1
+    for path in found.values():
+        (said, *_) = records(path, "run")
+        assert (said["training_precision"], said["test_precision"]) == ("fp16", "fp32")
+        assert ("Number formats", "fp16 in training, fp32 in tests") in facts(read_run(path))
+
+
+@contextlib.contextmanager
+def stopped_after(batches):
+    """A scheduler's word in the middle of that batch."""
+    with pytest.MonkeyPatch.context() as patch:
+        losses, seen = Supervised.losses, []
+
+        def counted(self, clips, index, step):
+            seen.append(step)
+            if len(seen) == batches:
+                os.kill(os.getpid(), signal.SIGTERM)
+            return losses(self, clips, index, step)
+
+        patch.setattr(Supervised, "losses", counted)
+        yield
