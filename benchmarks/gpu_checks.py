@@ -17,6 +17,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import torch
+from torch import Tensor
 from vireid.baselines.settings import BaselineSettings
 from vireid.baselines.train import run_baseline
 from vireid.clustering.dbscan import dbscan
@@ -109,11 +110,11 @@ def stopped_at(batch: int) -> Iterator[None]:
     """A scheduler's word in this batch of a training from labels."""
     losses, seen = Supervised.losses, []
 
-    def counted(self: Supervised, *given: Any) -> dict[str, torch.Tensor]:
-        seen.append(given)
+    def counted(self: Supervised, clips: Tensor, index: Tensor, step: int) -> dict[str, Tensor]:
+        seen.append(step)
         if len(seen) == batch:
             os.kill(os.getpid(), signal.SIGTERM)
-        return losses(self, *given)
+        return losses(self, clips, index, step)
 
     Supervised.losses = counted  # type: ignore[method-assign]
     try:

@@ -101,7 +101,7 @@ def _cluster(table: Table, sizes: Sizes, count: int) -> None:
     if count <= sizes.dense:
         host, ranks = features.cpu().numpy(), lists[1].cpu().numpy()
         dense = measure(lambda: plain.jaccard(host, ranks, K2), CPU)
-        found_there = measure(lambda: plain.dbscan(dense.result, EPS, MIN_SAMPLES), CPU)  # type: ignore[union-attr]
+        found_there = measure(lambda: plain.dbscan(dense.result, EPS, MIN_SAMPLES), CPU)
         table.row("plain dense Jaccard (numpy, CPU, as released)", dense)
         table.row("scikit-learn's DBSCAN on it (CPU, as released)", found_there)
     table.row("Jaccard distance", distance, dense)
@@ -131,11 +131,11 @@ def _rank(table: Table, sizes: Sizes, queries: int, items: int) -> None:
     whole = series(
         lambda: rank_metrics(InnerProducts(query, gallery), *labels), device, rounds=rounds
     )
-    numbers = [part.numpy() for part in host]
+    own, others, own_cameras, other_cameras = (part.numpy() for part in host)
 
     def released() -> float:
         order = np.argsort(-(query @ gallery.T).cpu().numpy(), axis=1)
-        return plain.rank_metrics(order, *numbers)[1]
+        return plain.rank_metrics(order, own, others, own_cameras, other_cameras)[1]
 
     loop = measure(released, device)
     table.row("plain: product on the device, sort and loop over the queries (numpy)", loop)

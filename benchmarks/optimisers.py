@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Callable
 from types import SimpleNamespace
 
 import torch
@@ -13,7 +14,7 @@ from vireid.engine.training import OPTIMISERS, make_optimiser
 STEPS = 4
 RATE, DECAY = 0.01, 0.1
 SCALE = 1024.0
-PLAIN = {
+PLAIN: dict[str, Callable[..., torch.optim.Optimizer]] = {
     "adam": torch.optim.Adam,
     "adamw": torch.optim.AdamW,
     "sgd": lambda values, lr, **more: torch.optim.SGD(values, lr, 0.9, nesterov=True, **more),
