@@ -52,8 +52,8 @@ def unit_features(features: Tensor, dtype: torch.dtype) -> Tensor:
 def check_batch(features: Tensor, labels: Tensor, clusters: int, width: int) -> None:
     """Refuses a batch that does not fit the memory.
 
-    Values of labels are looked at on the CPU only, since looking stops a GPU and breaks a compiled
-    graph; elsewhere a label out of range ends in the device's own assertion.
+    Values of labels are looked at on the CPU only, since looking stops a GPU; there a label out
+    of range ends in the device's own assertion.
 
     Args:
         features: ``[B, D]`` expected.
@@ -72,6 +72,7 @@ def check_batch(features: Tensor, labels: Tensor, clusters: int, width: int) -> 
         )
     if labels.dtype != torch.int64:
         raise TypeError(f"labels: expected int64, found {labels.dtype}")
+    # Looking would break a compiled graph in two.
     if labels.device.type == "cpu" and len(labels) and not torch.compiler.is_compiling():
         low, high = int(labels.min()), int(labels.max())
         if low < NOISE or high >= clusters:
