@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import ctypes
 import gc
+import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Generic, TypeVar
 
 import torch
 
+from .clock import Clock
+
 Result = TypeVar("Result")
 Kept = TypeVar("Kept", covariant=True)
-STATUS = Path("/proc/self/status")
-CLEAR = Path("/proc/self/clear_refs")
-RESET_PEAK = "5"
 
 
 @dataclass(frozen=True)
@@ -24,18 +22,20 @@ class Measured(Generic[Kept]):
     """What a call took.
 
     Attributes:
-        seconds: wall clock, shortest of the repetitions.
+        seconds: shortest of the repetitions, or the median of :func:`series`.
         cpu_seconds: time of all threads on cores, the least of the repetitions; on a machine that
             is shared with other work this says more than the wall clock.
         mebibytes: largest peak above what was held before the call, its result included; None
             where the system cannot tell.
         result: of the last repetition.
+        span: shortest and longest time of a series; None where there is none.
     """
 
     seconds: float
     cpu_seconds: float
     mebibytes: float | None
     result: Kept
+    span: tuple[float, float] | None = None
 
 
 def measure(
@@ -43,9 +43,7 @@ def measure(
 ) -> Measured[Result]:
     """Runs a call and measures it.
 
-    CPU: the kernel's own high-water mark of resident memory (VmHWM), reset just before the call
-    after freed memory was given back (``malloc_trim``), minus what was resident then. CUDA: the
-    allocator's peak minus what was allocated before.
+    Memory is the peak during the call minus what was held before; see :class:`Clock`.
 
     Args:
         call: what to measure; it should have run once before at a small size, so that nothing is
@@ -60,19 +58,43 @@ def measure(
     for _ in range(repeat):
         result = None
         gc.collect()
-        before = _held(device)
-        _reset_peak(device)
-        start, cpu_start = time.perf_counter(), time.process_time()
+        clock = Clock(device)
+        clock.start()
+        cpu_start = time.process_time()
         result = call()
-        if device.type == "cuda":
-            torch.cuda.synchronize()
-        seconds.append(time.perf_counter() - start)
+        took, peak = clock.stop()
+        seconds.append(took)
         cpu_seconds.append(time.process_time() - cpu_start)
-        peak = _peak(device)
-        if peak is not None and before is not None:
-            peaks.append((peak - before) / 2**20)
+        if peak is not None:
+            peaks.append(peak)
     memory = max(peaks, default=None)
     return Measured(min(seconds), min(cpu_seconds), memory, result)  # type: ignore[arg-type]
+
+
+def series(
+    call: Callable[[], Result], device: torch.device, *, rounds: int = 10
+) -> Measured[Result]:
+    """Median and span of some calls after one that does not count, and the largest peak.
+
+    Args:
+        call: what to measure.
+        device: where it computes.
+        rounds: calls that count.
+    """
+    measure(call, device)
+    return middle([measure(call, device) for _ in range(rounds)])
+
+
+def middle(turns: Sequence[Measured[Result]]) -> Measured[Result]:
+    """The median and the span of measurements of one thing, the largest peak, the last result."""
+    seconds = [turn.seconds for turn in turns]
+    return Measured(
+        statistics.median(seconds),
+        statistics.median(turn.cpu_seconds for turn in turns),
+        max((turn.mebibytes for turn in turns if turn.mebibytes is not None), default=None),
+        turns[-1].result,
+        (min(seconds), max(seconds)),
+    )
 
 
 def together(*parts: Measured[object], result: Result) -> Measured[Result]:
@@ -85,31 +107,3 @@ def together(*parts: Measured[object], result: Result) -> Measured[Result]:
     return Measured(
         sum(part.seconds for part in parts), sum(part.cpu_seconds for part in parts), None, result
     )
-
-
-def _held(device: torch.device) -> float | None:
-    if device.type == "cuda":
-        torch.cuda.synchronize()
-        return torch.cuda.memory_allocated()
-    return _status("VmRSS")
-
-
-def _reset_peak(device: torch.device) -> None:
-    if device.type == "cuda":
-        torch.cuda.reset_peak_memory_stats()
-    elif CLEAR.exists():
-        CLEAR.write_text(RESET_PEAK)
-
-
-def _peak(device: torch.device) -> float | None:
-    return torch.cuda.max_memory_allocated() if device.type == "cuda" else _status("VmHWM")
-
-
-def _status(name: str) -> float | None:
-    """Bytes of a line of /proc/self/status; None where there is none."""
-    if not (STATUS.exists() and CLEAR.exists()):
-        return None
-    if name == "VmRSS":
-        ctypes.CDLL(None).malloc_trim(0)
-    lines = (line.split() for line in STATUS.read_text().splitlines())
-    return next(1024.0 * int(line[1]) for line in lines if line[0] == f"{name}:")

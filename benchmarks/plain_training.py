@@ -74,7 +74,9 @@ def multi_view(pool: MultiViewPooling, maps: Tensor) -> tuple[Tensor, ViewMasks]
         maps.permute(0, 4, 2, 1, 3).flatten(0, 1),
     )
     views = (pool.hw, pool.tw, pool.th)
-    masks = [_wide(view(cut)).sigmoid() for view, cut in zip(views, cuts)]
+    # In half precision masks and masked maps stay half, as autocast leaves them in released code;
+    # powers, cosines and softmax are widened by autocast itself.
+    masks = [view(cut).sigmoid() for view, cut in zip(views, cuts)]
     of_frames = (
         masks[0].unflatten(0, (batch, frames)),
         masks[1].unflatten(0, (batch, height)).permute(0, 3, 2, 1, 4),
@@ -83,14 +85,9 @@ def multi_view(pool: MultiViewPooling, maps: Tensor) -> tuple[Tensor, ViewMasks]
     pooled = []
     for view_masks in of_frames:
         for mask in view_masks.unbind(dim=2):
-            masked = (_wide(maps) * mask.unsqueeze(2)).pow(pool.power).mean(dim=(3, 4))
+            masked = (maps * mask.unsqueeze(2)).pow(pool.power).mean(dim=(3, 4))
             pooled.append((masked + 1e-12).pow(1 / pool.power).flatten(0, 1))
     return torch.cat(pooled, dim=1), ViewMasks(*(mask.flatten(2) for mask in masks))
-
-
-def _wide(values: Tensor) -> Tensor:
-    """Float32, or float64 if that is what it was."""
-    return values.to(torch.promote_types(values.dtype, torch.float32))
 
 
 def alignment(embeddings: Tensor, identities: Tensor, modalities: Tensor) -> Tensor:
@@ -98,7 +95,7 @@ def alignment(embeddings: Tensor, identities: Tensor, modalities: Tensor) -> Ten
     sides = []
     for code in modalities.unique():
         own, other = modalities == code, modalities != code
-        query, gallery = _wide(embeddings[own]), _wide(embeddings[other])
+        query, gallery = embeddings[own], embeddings[other]
         distance = (1 - F.cosine_similarity(query[:, None], gallery[None], dim=-1)) / 2
         same = identities[own][:, None] == identities[other][None]
         valid = same.any(1) & ~same.all(1)
@@ -111,7 +108,6 @@ def alignment(embeddings: Tensor, identities: Tensor, modalities: Tensor) -> Ten
 
 def separation(vectors: Tensor) -> Tensor:
     """Separation loss of vectors [B, K, D] with cosines by broadcasting."""
-    vectors = _wide(vectors)
     cosines = F.cosine_similarity(vectors[:, :, None], vectors[:, None], dim=-1)
     others = ~torch.eye(vectors.shape[1], dtype=torch.bool, device=vectors.device)
     return cosines[:, others].square().mean()

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import torch
 
+from .clock import software
 from .measure import Measured
 
 # Where --write puts its files; scripts/gpu_check.sh names another folder here.
@@ -77,7 +78,10 @@ class Table:
             ratios[0] = f"{plain.seconds / found.seconds:,.1f} times as fast"
             if self.device.type == "cpu":
                 ratios[1] = f"{plain.cpu_seconds / found.cpu_seconds:,.1f} times"
-        times = (duration(found.seconds), duration(found.cpu_seconds))
+        took = duration(found.seconds)
+        if found.span is not None:
+            took += f" ({' to '.join(map(duration, found.span))})"
+        times = (took, duration(found.cpu_seconds))
         self._say(_row((what, *times, memory, *ratios)))
 
     def remark(self, text: str) -> None:
@@ -93,10 +97,11 @@ class Table:
             f"# {self.part} on {describe(self.device)}",
             "",
             f"`{'' if threads is None else f'OMP_NUM_THREADS={threads} '}{command}`, "
-            f"Python {platform.python_version()}, torch {torch.__version__}.",
+            f"Python {platform.python_version()}, {software(self.device)}.",
             *([note] if note else []),
         ]
         memory = (
+            "Times are between CUDA events, where a span follows the median of so many calls. "
             "Memory is the peak of the allocator above what was held before the call."
             if self.device.type == "cuda"
             else "Memory is the kernel's high-water mark of resident memory (VmHWM), reset before "

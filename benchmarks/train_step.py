@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import copy
 import gc
-import statistics
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 import torch
@@ -20,7 +19,7 @@ from vireid.losses import ModalityAlignmentLoss, SeparationLoss
 from vireid.models import BatchOutput, M3ReID
 
 from . import plain_training
-from .measure import Measured, measure
+from .measure import Measured, measure, middle
 from .table import Table, devices, parser
 
 IDENTITIES = 500
@@ -123,7 +122,7 @@ class Step:
 
     def __call__(self, batch: Batch) -> float:
         """Takes a step and gives the loss."""
-        images = self.prepare(batch.clips, batch.modalities).to(self.device)
+        images = self.prepare(batch.clips, batch.modalities).to(self.device, non_blocking=True)
         labels = batch.identities.to(self.device), batch.modalities.to(self.device)
         with self._autocast():
             output = self.model(images)
@@ -176,7 +175,8 @@ def plain(
         if not prepared:
             return plain_training.prepare(clips, modalities, draws)
         if id(clips) not in ready:
-            ready[id(clips)] = plain_training.prepare(clips, modalities, draws)
+            found = plain_training.prepare(clips, modalities, draws)
+            ready[id(clips)] = found.pin_memory() if device.type == "cuda" else found
         return ready[id(clips)]
 
     form = plain_training.PlainM3ReID(copy.deepcopy(model))
@@ -196,7 +196,7 @@ def interleaved(
         device: where.
 
     Returns:
-        The median time, and the largest peak, of each.
+        The median time with its span, and the largest peak, of each.
     """
     turns: dict[str, list[Measured[float]]] = {name: [] for name in steps}
     for step in steps.values():
@@ -204,17 +204,7 @@ def interleaved(
     for _ in range(rounds):
         for name, step in steps.items():
             turns[name].append(measure(partial(step, batch), device))
-    return {name: _middle(found) for name, found in turns.items()}
-
-
-def _middle(turns: Sequence[Measured[float]]) -> Measured[float]:
-    peaks = [turn.mebibytes for turn in turns if turn.mebibytes is not None]
-    return Measured(
-        statistics.median(turn.seconds for turn in turns),
-        statistics.median(turn.cpu_seconds for turn in turns),
-        max(peaks, default=None),
-        turns[-1].result,
-    )
+    return {name: middle(found) for name, found in turns.items()}
 
 
 def compare(
@@ -225,14 +215,19 @@ def compare(
     clips, frames, height, width = sizes
     model, batch = network(backbone), batch_of(clips, frames, height, width)
     on_gpu = device.type == "cuda"
+    if on_gpu:  # as loaders hand them over
+        batch = replace(batch, clips=batch.clips.pin_memory())
     plain_type = torch.float16 if on_gpu else torch.float32
     kinds = {"float16" if on_gpu else "float32": plain_type}
     if on_gpu or cpu_has_bf16_units():
         kinds["bfloat16"] = torch.bfloat16
     named = str(plain_type).removeprefix("torch.")
+    # What is compared with gets clips that are ready: released code prepares them in workers.
+    ready = f"plain, {named}, clips ready"
+    alone = f"plain, {named}, clips prepared in the process"
     steps = {
-        f"plain, {named}, clips prepared on the host": plain(model, device, plain_type),
-        f"plain, {named}, clips ready": plain(model, device, plain_type, prepared=True),
+        ready: plain(model, device, plain_type, prepared=True),
+        alone: plain(model, device, plain_type),
     }
     for kind, dtype in kinds.items():
         steps[f"ours, {kind}"] = ours(model, device, dtype)
@@ -242,29 +237,28 @@ def compare(
         f"{backbone}, {clips} clips x {frames} x {height} x {width}, median of {rounds} steps"
     )
     found = interleaved(steps, batch, rounds, device)
-    base, ready = list(found)[:2]
+    own = [name for name in found if name not in (ready, alone)]
     for name, one in found.items():
-        table.row(
-            f"{name}: {clips / one.seconds:,.1f} clips/s",
-            one,
-            found[base] if name not in (base, ready) else None,
-        )
-    for name, one in found.items():
-        if name in (base, ready):
-            continue
-        text = f"{name}: {found[ready].seconds / one.seconds:.2f} times the plain step"
-        text += " with its clips ready"
-        there = found[ready].mebibytes
-        if one.mebibytes is not None and there is not None:
-            share = one.mebibytes / there
-            whole = (one.mebibytes + steps[name].held()) / (there + steps[ready].held())
-            text += (
-                f", with {share:.2f} of its memory ({whole:.2f} with the "
-                f"{steps[name].held():,.0f} MiB of weights and moments that both hold)"
-            )
-        table.remark(text + ".")
+        speed = f"{name}: {clips / one.seconds:,.1f} clips/s"
+        table.row(speed, one, found[ready] if name in own else None)
+    for name in own:
+        held = steps[name].held(), steps[ready].held()
+        table.remark(f"{name}: {_beside(found[name], found[ready], held)}")
     del steps
     gc.collect()
+
+
+def _beside(one: Measured[float], there: Measured[float], held: tuple[float, float]) -> str:
+    """Our step beside the plain one, in words; ``held`` is what each holds between steps, MiB."""
+    text = f"{there.seconds / one.seconds:.2f} times the plain step with its clips ready, its own "
+    text += "augmentation included"
+    if one.mebibytes is None or there.mebibytes is None:
+        return text + "."
+    whole = (one.mebibytes + held[0]) / (there.mebibytes + held[1])
+    return (
+        f"{text}, with {one.mebibytes / there.mebibytes:.2f} of its memory ({whole:.2f} with the "
+        f"{held[0]:,.0f} MiB of weights and moments that both hold)."
+    )
 
 
 def main() -> None:
@@ -274,16 +268,17 @@ def main() -> None:
     flags.add_argument(
         "--size", type=int, nargs=4, metavar=("B", "T", "H", "W"), help="clips of a batch"
     )
-    flags.add_argument("--rounds", type=int, default=5, help="steps that count")
+    flags.add_argument("--rounds", type=int, help="steps that count: 10, on the CPU 5")
     flags.add_argument("--compile", action="store_true", help="also ours with torch.compile")
     given = flags.parse_args()
     for device in devices(given.device):
+        rounds = given.rounds or (10 if device.type == "cuda" else 5)
         size = given.size or ([32, 6, 288, 144] if device.type == "cuda" else [4, 6, 144, 72])
         backbone = given.backbone
         if given.quick:
-            size, backbone, given.rounds = [4, 3, 64, 32], "thin", 2
+            size, backbone, rounds = [4, 3, 64, 32], "thin", 2
         table = Table("train_step", device)
-        compare(table, backbone, size, given.rounds, compiled=given.compile)
+        compare(table, backbone, size, rounds, compiled=given.compile)
         if given.write:
             table.write(given.note)
 

@@ -76,7 +76,7 @@ def run_doctor(settings: DoctorSettings) -> int:
         finding, frames, tracks = _data_finding(dataset, settings.data_dir, recipe)
         found.append(finding)
     if recipe:
-        found += _recipe_findings(recipe)
+        found += [*_recipe_findings(recipe), _precision_finding(recipe)]
     found += _room_findings(recipe, settings.output, frames, tracks)
     width = max(len(one.what) for one in found)
     for one in found:
@@ -197,6 +197,23 @@ def _recipe_findings(recipe: dict[str, Any]) -> Iterator[Finding]:
         f"({batch * frames} frames of {recipe.get('img_h', 288)} x {recipe.get('img_w', 144)}); "
         f"batch norm sees {groups} clips at once",
     )
+
+
+def _precision_finding(recipe: dict[str, Any]) -> Finding:
+    """What the recipe's number formats come to on this machine."""
+    import torch
+
+    from ..engine.runtime import resolved_precision
+
+    on_cpu = recipe.get("device") == "cpu" or not torch.cuda.is_available()
+    asked = {"training": recipe.get("precision", "auto")}
+    asked["tests"] = recipe.get("test_precision", "fp32")
+    said, other = [], False
+    for what, name in asked.items():
+        found = resolved_precision(str(name), on_cpu=on_cpu)
+        said.append(f"{what} {found}" + ("" if found == name else f" ({name} is asked for)"))
+        other |= name == "fp16" != found
+    return Finding("look" if other else "ok", "number formats", ", ".join(said))
 
 
 def _images(recipe: dict[str, Any]) -> bool:

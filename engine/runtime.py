@@ -14,7 +14,7 @@ from accelerate import Accelerator, InitProcessGroupKwargs
 from torch import Tensor
 
 from .. import __version__
-from ..distributed import ranks
+from ..distributed import processes, ranks
 from ..errors import UserError
 
 HALF = {"bf16": torch.bfloat16, "fp16": torch.float16}
@@ -31,6 +31,23 @@ def cpu_has_bf16_units() -> bool:
 def cuda_has_bf16_units() -> bool:
     """Whether bf16 is faster than float32 on the CUDA device; elsewhere it is emulated and slow."""
     return torch.cuda.is_bf16_supported(including_emulation=False)
+
+
+def resolved_precision(asked: str, *, on_cpu: bool) -> str:
+    """What is computed where a number format is asked for: ``fp32``, ``bf16`` or ``fp16``.
+
+    Args:
+        asked: one of these, or ``auto``.
+        on_cpu: whether the CPU computes; it has no fp16 and takes what ``auto`` takes instead.
+    """
+    if asked != "auto" and not (asked == "fp16" and on_cpu):
+        return asked
+    return "bf16" if (cpu_has_bf16_units() if on_cpu else cuda_has_bf16_units()) else "fp32"
+
+
+def shared_cards() -> bool:
+    """Whether more processes than CUDA devices run on this machine; NCCL refuses that."""
+    return processes.count_here() > max(1, torch.cuda.device_count())
 
 
 class Runtime:
@@ -68,7 +85,11 @@ class Runtime:
         accelerator = Accelerator(
             mixed_precision="no",
             cpu=on_cpu,
-            kwargs_handlers=[InitProcessGroupKwargs(timeout=WAIT)],
+            kwargs_handlers=[
+                InitProcessGroupKwargs(backend="gloo", timeout=WAIT)
+                if shared_cards()
+                else InitProcessGroupKwargs(timeout=WAIT)
+            ],
         )
         self.device = torch.device("cpu") if on_cpu else accelerator.device
         if not on_cpu:
@@ -82,15 +103,11 @@ class Runtime:
 
     def _resolved(self, precision: str, on_cpu: bool) -> str:
         """What is computed where ``precision`` is asked for."""
-        best = "bf16" if (cpu_has_bf16_units() if on_cpu else cuda_has_bf16_units()) else "fp32"
-        if precision == "auto":
-            return best
-        if precision == "fp16" and on_cpu:
-            note = f"fp16 needs CUDA; this CPU runs in {best}."
-            if note not in self.notes:
-                self.notes.append(note)
-            return best
-        return precision
+        resolved = resolved_precision(precision, on_cpu=on_cpu)
+        note = f"fp16 needs CUDA; this CPU runs in {resolved}."
+        if precision == "fp16" and on_cpu and note not in self.notes:
+            self.notes.append(note)
+        return resolved
 
     def autocast(self) -> AbstractContextManager[None]:
         """Mixed precision for a forward pass of training."""

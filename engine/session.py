@@ -119,6 +119,8 @@ class Session:
                 **split,
                 versions=versions(),
                 device=self.runtime.device_summary(),
+                training_precision=self.runtime.precision,
+                test_precision=self.runtime.test_precision,
                 **(facts or {}),
                 verification=verification.text(),
             )

@@ -12,6 +12,7 @@ TEXTS = frozenset(
     {
         *("kind", "stage", "protocol", "direction", "rule", "gallery_kind", "modality", "command"),
         *("dataset", "data_dir", "device", "verification", "split"),
+        *("training_precision", "test_precision"),
     }
 )
 COUNTS = frozenset(

@@ -30,6 +30,7 @@ def facts(run: RunRecord) -> list[tuple[str, str]]:
         ("Batch", _batch(run, first)),
         ("Seed", run.setting("seed")),
         ("Device", first.get("device")),
+        ("Number formats", _precision(first)),
         ("Versions", ", ".join(f"{name} {number}" for name, number in versions.items())),
         ("Run folder", run.path),
     ]
@@ -44,6 +45,12 @@ def _network(run: RunRecord) -> str:
     if config.get("num_frames") and parts:
         parts.append(f"{config['num_frames']} frames a clip")
     return ", ".join(parts)
+
+
+def _precision(first: Record) -> str | None:
+    """What ``auto`` came to, too."""
+    training = first.get("training_precision")
+    return training and f"{training} in training, {first.get('test_precision')} in tests"
 
 
 def _batch(run: RunRecord, first: Record) -> str:

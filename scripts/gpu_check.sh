@@ -1,20 +1,27 @@
 #!/usr/bin/env bash
-# Whatever needs a GPU, in parts of at most ten minutes each.
+# Whatever needs a GPU; `all`, the checks and the figures, takes one about ten minutes.
 #
-#   bash scripts/gpu_check.sh [--small] tests|benchmarks|supervised|unsupervised|all [RESULTS]
+#   bash scripts/gpu_check.sh [--small] [--device cpu] checks|figures|tests|benchmarks|all [RESULTS]
 #
-# tests: the tests marked gpu. benchmarks: tables of time and memory. supervised, unsupervised:
-# trainings on the synthetic bench set with ResNet-50 from random weights. Tables go to
-# RESULTS (benchmarks/results), named after the device. --small tries the script anywhere, at a
-# tiny size. PYTHON names the interpreter; neither an environment nor an installation is needed,
-# only the libraries. Scratch files lie in runs/gpu_check.
+# checks: trainings of every kind, resume, two processes, labels, memory; a line each, and what fails
+# does not stop the rest. figures: time and memory of each step beside the plain form of it.
+# tests: the tests marked gpu. benchmarks: the other tables. They go to RESULTS
+# (benchmarks/results), named after the device. `--small --device cpu` tries every line of it
+# anywhere. PYTHON names the interpreter; neither an environment nor an installation is needed, only
+# the libraries, and of these neither faiss nor jsonargparse.
 set -euo pipefail
-small=""
-if [ "${1:-}" = --small ]; then small=--small; shift; fi
+flags=()
+while [[ "${1:-}" == --* ]]; do
+    case "$1" in
+        --small) flags+=("$1"); shift ;;
+        --device) flags+=("$1" "${2:-}"); shift 2 ;;
+        *) break ;;
+    esac
+done
 part="${1:-}"
 case "$part" in
-    tests | benchmarks | supervised | unsupervised | all) ;;
-    *) sed -n '2,11s/^# \{0,1\}//p' "$0" >&2; exit 2 ;;
+    checks | figures | tests | benchmarks | all) ;;
+    *) sed -n '2,12s/^# \{0,1\}//p' "$0" >&2; exit 2 ;;
 esac
 root="$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)"
 export VIREID_RESULTS="${2:+$(realpath -m "$2")}"
@@ -25,4 +32,4 @@ names="$(mktemp -d)"
 trap 'rm -r "$names"' EXIT
 ln -s "$root" "$names/vireid"
 export PYTHONPATH="$names:$root${PYTHONPATH:+:$PYTHONPATH}"
-"${PYTHON:-python}" -m benchmarks.gpu_check $small "$part"
+"${PYTHON:-python}" -m benchmarks.gpu_check "${flags[@]}" "$part"

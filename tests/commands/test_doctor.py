@@ -53,6 +53,25 @@ def test_a_recipe_and_its_data(data, tmp_path, capsys):
     assert "synthetic set" in found["data set"]
 
 
+@pytest.mark.parametrize(
+    "asked, units, said, mark",
+    [
+        ("precision: fp16", True, "training bf16 (fp16 is asked for), tests fp32", "look"),
+        ("precision: fp32", True, "training fp32, tests fp32", "ok"),
+        ("p_num: 4", True, "training bf16 (auto is asked for), tests fp32", "ok"),
+        ("p_num: 4", False, "training fp32 (auto is asked for), tests fp32", "ok"),
+        ("test_precision: bf16", False, "fp32 (auto is asked for), tests bf16", "ok"),
+    ],
+)
+def test_what_auto_comes_to_is_said(asked, units, said, mark, tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr("vireid.engine.runtime.cpu_has_bf16_units", lambda: units)
+    recipe = tmp_path / "recipe.yaml"
+    recipe.write_text(f"device: cpu\n{asked}\n")
+    main(["doctor", "--recipe", str(recipe)])
+    found = lines(capsys)["number formats"]
+    assert said in found and found.startswith(mark)
+
+
 def test_damaged_data_is_bad_and_ends_with_2(data, tmp_path, capsys):
     copy = tmp_path / "copy"
     shutil.copytree(data, copy)

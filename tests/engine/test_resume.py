@@ -74,8 +74,11 @@ class Toy(Stage):
         self.offset = state["offset"]
 
 
-def train(folder, fatal=None, *, resume=False, end=None):
-    """Weights and prototypes after two toy stages; ends, as ``end`` does, where ``fatal`` says."""
+def train(folder, fatal=None, *, resume=False, end=None, scaled=False):
+    """Weights and prototypes after two toy stages; ends, as ``end`` does, where ``fatal`` says.
+
+    ``scaled`` trains as in fp16, with a scale that overflows at first and grows every three steps.
+    """
     torch.manual_seed(0)
     model = nn.Sequential(nn.Linear(6, 8), nn.BatchNorm1d(8), nn.Linear(8, 5))
     options = LoopOptions(output=folder, optimiser="adamw", log_interval=100)
@@ -88,6 +91,10 @@ def train(folder, fatal=None, *, resume=False, end=None):
         say=print,
         evaluate=lambda *arguments, **named: None,
     )
+    if scaled:
+        # Twice the greatest loss would leave the range of float32.
+        scaler = torch.amp.GradScaler("cpu", init_scale=2.0**127, growth_interval=3)
+        session.runtime.scaler = scaler
     first = Toy("first", model, fatal, end)
     second = Toy("second", model, None if fatal is None else fatal - STEPS * EPOCHS, end)
     try:
@@ -96,7 +103,10 @@ def train(folder, fatal=None, *, resume=False, end=None):
             run_stages(session, run, options, model, stages, untrained=False, stop=stop)
     finally:
         run.close()
-    return {**model.state_dict(), "prototypes": second.memory.prototypes.clone()}
+    found = {**model.state_dict(), "prototypes": second.memory.prototypes.clone()}
+    if scaled:
+        found |= {name: torch.tensor(value) for name, value in scaler.state_dict().items()}
+    return found
 
 
 @pytest.fixture(scope="module")
@@ -131,3 +141,15 @@ def test_a_scheduler_costs_no_step(tmp_path, whole, fatal):
     assert all(torch.equal(weights[name], again[name]) for name in weights)
     assert (tmp_path / "metrics.jsonl").read_text().count("\n") == records
     assert signal.getsignal(signal.SIGTERM) == signal.SIG_DFL
+
+
+@pytest.mark.parametrize("fatal", [2, 5, 7, 12, 13, 18, 24])
+def test_the_scale_of_a_loss_goes_on_where_it_stood(tmp_path, fatal):
+    weights = train(tmp_path / "whole", scaled=True)
+    with pytest.raises(Stopped):
+        train(tmp_path / "run", fatal, end=terminate, scaled=True)
+    kept = torch.load(tmp_path / "run" / "checkpoints" / "last.pt", weights_only=True)
+    assert kept["scaler"]["scale"] != 2.0**127 and kept["scaler"]["_growth_tracker"] >= 0
+    again = train(tmp_path / "run", resume=True, scaled=True)
+    assert weights.keys() == again.keys()
+    assert all(torch.equal(weights[name], again[name]) for name in weights)

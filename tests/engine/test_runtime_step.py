@@ -6,7 +6,7 @@ from types import SimpleNamespace
 import pytest
 import torch
 from torch import nn
-from vireid.engine.runtime import Runtime
+from vireid.engine.runtime import Runtime, resolved_precision
 from vireid.engine.training import make_optimiser
 
 
@@ -123,6 +123,41 @@ def test_emulated_bf16_is_not_chosen(native, monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_bf16_supported", supported)
     runtime = Runtime("cpu", "fp32")
     assert runtime._resolved("auto", on_cpu=False) == ("bf16" if native else "fp32")
+
+
+@pytest.mark.parametrize(
+    "card, major, chosen", [("V100", 7, "fp32"), ("T4", 7, "fp32"), ("A100", 8, "bf16")]
+)
+def test_a_card_without_units_for_bf16_computes_in_float32(card, major, chosen, monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "current_device", lambda: 0)
+    facts = SimpleNamespace(name=card, major=major)
+    monkeypatch.setattr(torch.cuda, "get_device_properties", lambda device=None: facts)
+    monkeypatch.setattr(torch.version, "hip", None)
+    # Both emulate bf16 and say so when asked without care.
+    monkeypatch.setattr(torch.cuda, "_check_bf16_tensor_supported", lambda device: True)
+    assert torch.cuda.is_bf16_supported()
+    assert resolved_precision("auto", on_cpu=False) == chosen
+    assert resolved_precision("fp16", on_cpu=False) == "fp16"
+
+
+@pytest.mark.parametrize(
+    "here, cards, shared", [(1, 0, False), (1, 1, False), (2, 1, True), (2, 2, False), (4, 2, True)]
+)
+def test_processes_that_share_a_card_exchange_by_gloo(here, cards, shared, monkeypatch):
+    monkeypatch.setenv("LOCAL_WORLD_SIZE", str(here))
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: cards)
+    handlers = []
+
+    class Noted:
+        device = torch.device("cpu")
+
+        def __init__(self, *, kwargs_handlers, **others):
+            handlers.extend(kwargs_handlers)
+
+    monkeypatch.setattr("vireid.engine.runtime.Accelerator", Noted)
+    Runtime("cpu", "fp32")
+    assert [handler.backend for handler in handlers] == ["gloo" if shared else "nccl"]
 
 
 @pytest.mark.parametrize(

@@ -53,6 +53,24 @@ def test_stage_two_of_the_paper_and_of_the_released_code(name, tmp_path):
     assert (released.lr_warmup_epochs, tuple(released.lr_steps)) == (10, (20, 40))
 
 
+RECIPES = {
+    "m3reid_hitsz_vcm": ("fp16", "fp32"),
+    "m3reid_bupt_campus": ("fp16", "fp32"),
+    **{
+        f"mmm_{name}{stage}": ("fp32", "fp32")
+        for name in SETS
+        for stage in ("", "_baseline", "_released")
+    },
+}
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_the_precision_of_a_recipe_is_the_published_one(name, tmp_path):
+    kind = BaselineSettings if name.endswith("baseline") else MMMSettings
+    config = read(f"{name}.yaml", kind, tmp_path)
+    assert (config.precision, config.test_precision) == RECIPES[name]
+
+
 def test_the_image_demo_parses(tmp_path):
     one = read("demo_images_baseline.yaml", BaselineSettings, tmp_path)
     two = read("demo_images_mmm.yaml", MMMSettings, tmp_path)
