@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from torch.nn import functional
 from vireid.datasets.track import Modality, Track
+from vireid.engine.feature_room import FeatureRoom
 from vireid.models.network import network_named
 from vireid.pseudo_labels.artefact import Artefact
 
@@ -60,6 +61,7 @@ def session(settings, *, labelled=False, device=CUDA):
         say=lambda text: None,
         training_clips=training_clips,
         training_features=lambda model: features(),
+        feature_room=FeatureRoom(torch.device("cpu"), print),
     )
 
 

@@ -5,8 +5,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
-from fake_cuda import CUDA
-from torch._subclasses.fake_tensor import FakeTensorMode
+from fake_cuda import CUDA, FakeDevice
 from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
@@ -103,7 +102,7 @@ def test_on_a_card_every_draw_is_made_there(augmentation, network, views, monkey
     monkeypatch.setattr(augment, "generator", noted)
     augment_, pixels = augmenter("cuda", augmentation, network, views), clips()
     # The clips and their numbers come from the host, as a loader hands them over.
-    with Generators() as generators, FakeTensorMode(allow_non_fake_inputs=True), Seeded() as seeded:
+    with Generators() as generators, FakeDevice().watched(), Seeded() as seeded:
         batch = augment_(pixels, INDEX, 7)
     assert asked == ["cuda"]
     assert batch.images.device.type == "cuda"
