@@ -160,7 +160,8 @@ def _blocks(
     group = torch.from_numpy(np.searchsorted(ends, np.arange(count), side="right"))
     group = group.to(rows.device)
     step = max(1, BLOCK_SIMILARITIES // count)
-    parts: tuple[list[tuple[Tensor, Tensor]], ...] = ([], [])
+    within: list[tuple[Tensor, Tensor]] = []
+    others: list[tuple[Tensor, Tensor]] = []
     for a in range(0, count, step):
         similarity = rows[a : a + step] @ rows.T
         if missing is not None:
@@ -168,9 +169,16 @@ def _blocks(
         number = torch.arange(a, a + len(similarity), device=rows.device)
         similarity.scatter_(1, number[:, None], -torch.inf)
         same = group[number][:, None] == group
-        for part, masked, k in ((parts[0], ~same, own), (parts[1], same, other)):
-            part.append(tuple(similarity.masked_fill(masked, -torch.inf).topk(min(k, count))))
-    within, beyond = (
-        tuple(torch.cat(column) for column in zip(*part, strict=True)) for part in parts
-    )
-    return within, beyond
+        within.append(_largest(similarity.masked_fill(~same, -torch.inf), own))
+        others.append(_largest(similarity.masked_fill(same, -torch.inf), other))
+    return _joined(within), _joined(others)
+
+
+def _largest(similarity: Tensor, k: int) -> tuple[Tensor, Tensor]:
+    values, index = similarity.topk(min(k, similarity.shape[1]))
+    return values, index
+
+
+def _joined(blocks: list[tuple[Tensor, Tensor]]) -> tuple[Tensor, Tensor]:
+    similarity, index = zip(*blocks, strict=True)
+    return torch.cat(similarity), torch.cat(index)
