@@ -1,5 +1,7 @@
 """Consensus of two clusterings and the smoothing by it, against loops over clusters."""
 
+import itertools
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -28,7 +30,7 @@ def plain_consensus(before, now):
 def plain_history(every, weight):
     """Soft labels after each clustering, dense, without the cut of small shares."""
     shares = np.eye(every[0].max(initial=-1) + 2)[every[0]][:, :-1]
-    for before, now in zip(every, every[1:]):
+    for before, now in itertools.pairwise(every):
         present = np.eye(now.max(initial=-1) + 2)[now][:, :-1]
         shares = (1 - weight) * present + weight * shares @ plain_consensus(before, now)
     return shares
@@ -42,7 +44,7 @@ def test_shares_are_those_of_the_plain_version(lists, weight, count):
         consensus(*every[:2]).toarray(), plain_consensus(*every[:2]), atol=1e-12
     )
     shares = memberships(every[0])
-    for before, now in zip(every, every[1:]):
+    for before, now in itertools.pairwise(every):
         shares = propagate(shares, before, now, weight)
     wanted = plain_history(every, weight)
     # A share below a thousandth is dropped, at each of three clusterings.
