@@ -20,6 +20,16 @@ PUBLISHED_ALIGNMENT_FROM = 15 / 80
 PUBLISHED_CE = 5 / 100
 # As ``weights`` of a row: the network of the seed's stage one.
 STAGE_ONE = "stage-one"
+# What steadies clusters, by name: as the table shows it, and the settings of both stages, with the
+# published numbers where they count alike.
+REMEDIES: Mapping[str, tuple[str, Mapping[str, Any]]] = {
+    "camera-neighbours": ("camera-aware neighbours", {"camera_neighbours": True}),
+    "modality-neighbours": ("modality-balanced neighbours", {"modality_neighbours": True}),
+    "reliability": ("clusters that hold at two radii", {"eps_gap": 0.02}),
+    "label-propagation": ("labels smoothed over epochs", {"label_propagation": 0.6}),
+    "ema-0.99": ("averaged weights, 0.99", {"ema_decay": 0.99}),
+    "ema-0.999": ("averaged weights, 0.999", {"ema_decay": 0.999}),
+}
 
 SETS: Mapping[str, tuple[str, ...]] = {
     "steps": ("stage-one", "continued", "matching", "mimic", "alignment", "mimic-alignment"),
@@ -32,6 +42,10 @@ SETS: Mapping[str, tuple[str, ...]] = {
     "supervision": (
         *("stage-one", "recipe", "semi-tracks-0.2", "semi-0.2", "semi-visible", "semi-1"),
         "supervised",
+    ),
+    "remedies": (
+        *("stage-one", "continued", "recipe"),
+        *(f"{part}{name}" for name in REMEDIES for part in ("stage-one-", "")),
     ),
 }
 
@@ -109,6 +123,9 @@ def predefined_rows(recipe: MMMSettings) -> dict[str, Row]:
         )
     ]
     rows.append(Row("supervised", "supervised", "supervised", {"supervised": True}))
+    for name, (title, changes) in REMEDIES.items():
+        rows.append(Row(f"stage-one-{name}", f"stage one, {title}", "stage one", stage_one=changes))
+        rows.append(Row(name, f"both stages, {title}", changes=changes, stage_one=changes))
     return {row.name: row for row in rows}
 
 

@@ -59,14 +59,3 @@ class ClusteringOptions(Options):
     on_collapse: Literal["stop", "relax"] = option(
         "when a clustering degenerates: stop with a suggestion, or go on with a relaxed eps", "stop"
     )
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        for name in ("eps", "joint_eps"):
-            eps = getattr(self, name)
-            if self.eps_gap and eps is not None and not self.eps_gap < min(eps, 1 - eps):
-                flag = name.replace("_", "-")
-                raise ValueError(
-                    f"--eps-gap: --{flag} plus and minus it lie between 0 and 1; got {self.eps_gap}"
-                    f" with --{flag} {eps}"
-                )
