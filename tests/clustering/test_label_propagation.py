@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy import sparse
 from vireid.clustering.label_propagation import consensus, heaviest, memberships, propagate
 from vireid.clustering.reliability import without_gaps
 
@@ -96,6 +97,12 @@ def test_one_that_turns_to_noise_stays_for_one_epoch():
     np.testing.assert_array_equal(heaviest(shares, lost), calm)
     shares = propagate(shares, lost, lost, 0.7)
     np.testing.assert_array_equal(heaviest(shares, lost), lost)
+
+
+def test_of_equal_shares_that_of_the_present_label_wins():
+    both = sparse.csr_array(np.array([[0.5, 0.5], [0.5, 0.5], [0.0, 0.5], [0.0, 0.5]]))
+    now = np.array([0, 1, -1, 1])
+    np.testing.assert_array_equal(heaviest(both, now), now)
 
 
 def test_what_does_not_fit_is_refused():

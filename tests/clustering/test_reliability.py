@@ -88,6 +88,18 @@ def test_a_cluster_that_grows_goes_and_so_do_members_that_fall_off():
     assert found.tolist() == [-1] * 8 + [0] * 3 + [-1] * 3
 
 
+def test_the_threshold_is_what_the_asked_share_reaches():
+    # Cluster c of four takes in c outliers: 4 / (4 + c) of the larger one is its own.
+    labels = np.concatenate([np.repeat(np.arange(5), 4), np.full(10, -1)])
+    loose = np.concatenate([np.repeat(np.arange(5), 4), np.repeat(np.arange(5), np.arange(5))])
+    found, least = reliable_labels(labels, labels, loose, share=0.75)  # 3.75 of 5
+    assert least == 4 / 8
+    np.testing.assert_array_equal(found, labels)
+    found, least = reliable_labels(labels, labels, loose, share=0.45)
+    assert least == 4 / 6
+    np.testing.assert_array_equal(found, np.where(labels > 2, -1, labels))
+
+
 def test_radii_that_agree_change_nothing():
     labels = dense([0, 0, 1, 1, -1, 2, 2, 2])
     found, least = reliable_labels(labels, labels, labels)
