@@ -123,10 +123,26 @@ def predefined_rows(recipe: MMMSettings) -> dict[str, Row]:
         )
     ]
     rows.append(Row("supervised", "supervised", "supervised", {"supervised": True}))
-    for name, (title, changes) in REMEDIES.items():
+    for name, (title, published) in REMEDIES.items():
+        changes = dict(published)
+        if "camera_neighbours" in changes:
+            changes |= _camera_numbers(recipe)
         rows.append(Row(f"stage-one-{name}", f"stage one, {title}", "stage one", stage_one=changes))
         rows.append(Row(name, f"both stages, {title}", changes=changes, stage_one=changes))
     return {row.name: row for row in rows}
+
+
+def _camera_numbers(recipe: MMMSettings) -> dict[str, int]:
+    """Neighbours of the own camera and of others: the published ones at k1 = 30 and k2 = 6.
+
+    Scaled with the recipe's, for lists as long as a small set would join everything.
+    """
+    return {
+        "own_camera_k1": max(2, round(recipe.k1 / 5)),
+        "other_cameras_k1": max(1, round(0.7 * recipe.k1)),
+        "own_camera_k2": max(1, round(recipe.k2 / 3)),
+        "other_cameras_k2": max(1, round(2 * recipe.k2 / 3)),
+    }
 
 
 def _published_rows(epochs: int) -> list[Row]:

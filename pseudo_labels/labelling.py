@@ -92,8 +92,10 @@ def _cluster(
         check_clustering(result, what)
     except DegenerateClustering as degenerate:
         if result.suggested_eps is None:
+            own = options.camera_neighbours
+            lists = "--own-camera-k1, --other-cameras-k1" if own else "--k1"
             raise DegenerateClustering(
-                f"{degenerate} The settings are --k1, --min-samples and the epochs before."
+                f"{degenerate} The settings are {lists}, --min-samples and the epochs before."
             ) from None
         if options.on_collapse == "stop":
             raise DegenerateClustering(
