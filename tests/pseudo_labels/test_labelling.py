@@ -143,17 +143,18 @@ def test_joint_clusters_hold_one_modality_or_both():
 
 
 def test_camera_neighbours_cluster_by_the_camera_aware_distance():
-    features, session = session_of(people(spread=0.8, seed=4), people(count=6, spread=0.8, seed=5))
+    features, session = session_of(people(spread=1.3, seed=4), people(count=6, spread=1.3, seed=5))
     cameras = np.arange(len(features)) % 3
-    options = config(eps=0.6, camera_neighbours=True, own_camera_k1=3, other_cameras_k1=5)
+    given = {"eps": 0.5, "on_collapse": "relax"}
+    options = config(camera_neighbours=True, own_camera_k1=3, other_cameras_k1=5, **given)
     labels = intra_modality_labels(
         features, session.modalities, options, cameras=cameras, say=session.say
     )
     for code in Modality:
         own = session.modalities == code
         graph = camera_aware_jaccard(features[own], cameras[own], k1=(3, 5), k2=(2, 4))
-        np.testing.assert_array_equal(labels[own], dbscan(graph, 0.6, 4))
-    plain = intra_modality_labels(features, session.modalities, config(eps=0.6), say=session.say)
+        np.testing.assert_array_equal(labels[own], dbscan(graph, 0.5, 4))
+    plain = intra_modality_labels(features, session.modalities, config(**given), say=session.say)
     assert (labels != plain).any()
     with pytest.raises(ValueError, match="wanted is the camera of each track"):
         intra_modality_labels(features, session.modalities, options, say=session.say)
