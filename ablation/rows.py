@@ -20,6 +20,16 @@ PUBLISHED_ALIGNMENT_FROM = 15 / 80
 PUBLISHED_CE = 5 / 100
 # As ``weights`` of a row: the network of the seed's stage one.
 STAGE_ONE = "stage-one"
+# What steadies clusters, by name: as the table shows it, and the settings of both stages, with the
+# published numbers where they count alike.
+REMEDIES: Mapping[str, tuple[str, Mapping[str, Any]]] = {
+    "camera-neighbours": ("camera-aware neighbours", {"camera_neighbours": True}),
+    "modality-neighbours": ("modality-balanced neighbours", {"modality_neighbours": True}),
+    "reliability": ("clusters that hold at two radii", {"eps_gap": 0.02}),
+    "label-propagation": ("labels smoothed over epochs", {"label_propagation": 0.6}),
+    "ema-0.99": ("averaged weights, 0.99", {"ema_decay": 0.99}),
+    "ema-0.999": ("averaged weights, 0.999", {"ema_decay": 0.999}),
+}
 
 SETS: Mapping[str, tuple[str, ...]] = {
     "steps": ("stage-one", "continued", "matching", "mimic", "alignment", "mimic-alignment"),
@@ -32,6 +42,10 @@ SETS: Mapping[str, tuple[str, ...]] = {
     "supervision": (
         *("stage-one", "recipe", "semi-tracks-0.2", "semi-0.2", "semi-visible", "semi-1"),
         "supervised",
+    ),
+    "remedies": (
+        *("stage-one", "continued", "recipe"),
+        *(f"{part}{name}" for name in REMEDIES for part in ("stage-one-", "")),
     ),
 }
 
@@ -109,7 +123,26 @@ def predefined_rows(recipe: MMMSettings) -> dict[str, Row]:
         )
     ]
     rows.append(Row("supervised", "supervised", "supervised", {"supervised": True}))
+    for name, (title, published) in REMEDIES.items():
+        changes = dict(published)
+        if "camera_neighbours" in changes:
+            changes |= _camera_numbers(recipe)
+        rows.append(Row(f"stage-one-{name}", f"stage one, {title}", "stage one", stage_one=changes))
+        rows.append(Row(name, f"both stages, {title}", changes=changes, stage_one=changes))
     return {row.name: row for row in rows}
+
+
+def _camera_numbers(recipe: MMMSettings) -> dict[str, int]:
+    """Neighbours of the own camera and of others: the published ones at k1 = 30 and k2 = 6.
+
+    Scaled with the recipe's, for lists as long as a small set would join everything.
+    """
+    return {
+        "own_camera_k1": max(2, round(recipe.k1 / 5)),
+        "other_cameras_k1": max(1, round(0.7 * recipe.k1)),
+        "own_camera_k2": max(1, round(recipe.k2 / 3)),
+        "other_cameras_k2": max(1, round(2 * recipe.k2 / 3)),
+    }
 
 
 def _published_rows(epochs: int) -> list[Row]:

@@ -44,7 +44,13 @@ class CrossModality(IntraModality):
 
     def _cluster(self, features: Tensor, epoch: int, step: int) -> None:
         super()._cluster(features, epoch, step)
-        joint = joint_labels(features, self.session.modalities, self.settings, say=self.session.say)
+        joint = joint_labels(
+            features,
+            self.session.modalities,
+            self.settings,
+            refinement=self.refinement,
+            say=self.session.say,
+        )
         self.evaluator.labels(joint, self.name, epoch + 1, step, None, features)
         self.take_joint(features, joint)
         if self.joint_memory is None:

@@ -21,6 +21,7 @@ from ..memory import ClusterMemory, cluster_means
 from ..memory.cluster import cluster_memory
 from ..models.network import Network
 from ..pseudo_labels.labelling import clustering_features, intra_modality_labels
+from ..pseudo_labels.refinement import LabelRefinement
 from ..transfers import to_device
 from . import schedules
 from .modality_memories import memory_losses
@@ -50,6 +51,7 @@ class IntraModality(Stage):
         self.contrast = ContrastiveLoss(settings.contrast_temperature)
         self.labels = np.full(len(session.tracks), -1, np.int64)
         self.memories: dict[Modality, ClusterMemory] = {}
+        self.refinement = LabelRefinement(settings, session.say)
 
     def begin_epoch(self, epoch: int, step: int) -> None:
         """Extracts features, clusters, fills the memories."""
@@ -64,7 +66,12 @@ class IntraModality(Stage):
 
     def _cluster(self, features: Tensor, epoch: int, step: int) -> None:
         self.labels = intra_modality_labels(
-            features, self.session.modalities, self.settings, say=self.session.say
+            features,
+            self.session.modalities,
+            self.settings,
+            cameras=self.session.cameras,
+            refinement=self.refinement,
+            say=self.session.say,
         )
         for modality in Modality:
             self.evaluator.labels(self.labels, self.name, epoch + 1, step, modality, features)
@@ -122,6 +129,15 @@ class IntraModality(Stage):
         with self.session.runtime.autocast():
             output = self.model.forward_features(batch.images, batch.modalities)
         return self.feature_losses(output.embeddings, batch.tracks, batch.modalities)
+
+    def state(self) -> dict[str, Any]:
+        """What the next epoch's labels take from those before."""
+        held = self.refinement.state()
+        return {"refinement": held} if held else {}
+
+    def load_state(self, state: dict[str, Any]) -> None:
+        """Takes it back."""
+        self.refinement.load_state(state.get("refinement", {}))
 
     def epoch_state(self) -> dict[str, Any]:
         """Clusters and memories."""

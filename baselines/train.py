@@ -50,6 +50,7 @@ def run_baseline(settings: BaselineSettings) -> RunFolder | None:
             clustering_features(features, session.cameras, settings),
             session.modalities,
             settings,
+            cameras=session.cameras,
             say=session.say,
         )
         noise = float((labels < 0).mean())

@@ -24,11 +24,16 @@ def reciprocal(
     found: NDArray[np.int32],
     counts: NDArray[np.int32],
 ) -> None:
-    """Keeps those of the first ``length`` neighbours that have the row among theirs."""
+    """Keeps those of the first ``length`` neighbours that have the row among theirs.
+
+    A neighbour of −1 is none.
+    """
     for i in range(start, stop):
         n = 0
         for p in range(length):
             f = ranks[i, p]
+            if f < 0:
+                continue
             for q in range(length):
                 if ranks[f, q] == i:
                     found[i, n] = f
@@ -82,7 +87,8 @@ def expand(
                         size += 1
         if fill:
             for p in range(length):
-                place[ranks[i, p]] = p
+                if ranks[i, p] >= 0:
+                    place[ranks[i, p]] = p
             for n in range(size):
                 f = members[n]
                 known = np.float32(np.nan)
@@ -96,7 +102,8 @@ def expand(
                 column[pointer[i] + n] = f
                 value[pointer[i] + n] = known
             for p in range(length):
-                place[ranks[i, p]] = -1
+                if ranks[i, p] >= 0:
+                    place[ranks[i, p]] = -1
         else:
             pointer[i + 1] = size
         for n in range(size):
@@ -161,13 +168,16 @@ def average(
     for i in range(start, stop):
         present[:] = 0
         for p in range(k2):
-            present[group[ranks[i, p]]] += 1
+            if ranks[i, p] >= 0:
+                present[group[ranks[i, p]]] += 1
         share = 0
         for g in range(groups):
             share += present[g] > 0
         size = 0
         for p in range(k2):
             f = ranks[i, p]
+            if f < 0:
+                continue
             weight = 1.0 / (share * present[group[f]])
             for e in range(pointer_in[f], pointer_in[f + 1]):
                 c = column_in[e]

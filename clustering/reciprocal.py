@@ -41,35 +41,61 @@ def reciprocal_weights(
         CSR form: pointer ``[N + 1]``, columns (in no order), weights; rows sum to 1.
     """
     ranks = transfers.to_host(index.int())
-    count, length = ranks.shape
+    length = ranks.shape[1]
     k1, k2 = min(k1, length), min(k2, length)
-    pointer, column, value = _reciprocal_sets(
-        np.ascontiguousarray(ranks[:, :k1]),
-        np.ascontiguousarray(transfers.to_host(products[:, :k1])),
-        min(half, k1),
-    )
+    near, halves, averaged = (np.ascontiguousarray(ranks[:, :k]) for k in (k1, min(half, k1), k2))
+    known = np.ascontiguousarray(transfers.to_host(products[:, :k1]))
+    return weights_of_lists(rows, near, known, halves, averaged, group=group, scale=scale)
+
+
+def weights_of_lists(
+    rows: Tensor,
+    near: NDArray[np.int32],
+    products: NDArray[np.float32],
+    halves: NDArray[np.int32],
+    averaged: NDArray[np.int32],
+    *,
+    group: NDArray[np.int32] | None = None,
+    scale: NDArray[np.float32] | None = None,
+) -> tuple[NDArray[np.int64], NDArray[np.int32], NDArray[np.float32]]:
+    """``reciprocal_weights`` from a neighbour list for each of its steps; −1 in one is no row.
+
+    Args:
+        rows: ``[N, D]`` float32.
+        near: ``[N, K]`` lists that make the sets, in any order, contiguous.
+        products: ``[N, K]``, each row's inner products with these.
+        halves: ``[N, H]`` lists that sets are expanded with, contiguous; H = 0 expands none.
+        averaged: ``[N, L]`` lists whose weights are averaged, contiguous; L = 1 averages none.
+        group: ``[N]`` codes 0, 1, … that weigh the same in an average.
+        scale: ``[N]`` divisor of each row's distances, 1 if None.
+
+    Returns:
+        As ``reciprocal_weights``.
+    """
+    count = len(near)
+    pointer, column, value = _reciprocal_sets(near, products, halves)
     _fill_products(rows, pointer, column, value)
     if scale is not None:
         value -= 1
         value /= np.repeat(scale, np.diff(pointer))
         value += 1
     run_rows(kernels.weigh, count, pointer, value)
-    if k2 == 1:
+    if averaged.shape[1] == 1:
         return pointer, column, value
     if group is None:
         group = np.zeros(count, np.int32)
-    return _expand_queries(ranks, k2, group, int(group.max()) + 1, pointer, column, value)
+    return _expand_queries(averaged, group, int(group.max()) + 1, pointer, column, value)
 
 
 def _reciprocal_sets(
-    ranks: NDArray[np.int32], products: NDArray[np.float32], half: int
+    ranks: NDArray[np.int32], products: NDArray[np.float32], halves: NDArray[np.int32]
 ) -> tuple[NDArray[np.int64], NDArray[np.int32], NDArray[np.float32]]:
     """Expanded k-reciprocal sets in CSR form, with products where the lists hold them."""
-    count, length = ranks.shape
+    (count, length), half = ranks.shape, halves.shape[1]
     near, near_count = np.empty((count, length), np.int32), np.empty(count, np.int32)
     run_rows(kernels.reciprocal, count, ranks, length, near, near_count)
     half_near, half_count = np.empty((count, half), np.int32), np.empty(count, np.int32)
-    run_rows(kernels.reciprocal, count, ranks, half, half_near, half_count)
+    run_rows(kernels.reciprocal, count, halves, half, half_near, half_count)
     sets = (ranks, products, near, near_count, half_near, half_count)
     pointer, column, value = np.zeros(count + 1, np.int64), *entries(0)
     run_rows(kernels.expand, count, *sets, pointer, column, value, False)
@@ -120,13 +146,12 @@ def pair_products(features: Tensor, left: NDArray[np.int32], right: NDArray[np.i
 
 def _expand_queries(
     ranks: NDArray[np.int32],
-    k2: int,
     group: NDArray[np.int32],
     groups: int,
     *weights: NDArray[np.generic],
 ) -> tuple[NDArray[np.int64], NDArray[np.int32], NDArray[np.float32]]:
-    """Mean weight rows of the first k2 neighbours, in CSR form."""
-    count = len(ranks)
+    """Mean weight rows of the listed neighbours, in CSR form."""
+    count, k2 = ranks.shape
     pointer, column, value = np.zeros(count + 1, np.int64), *entries(0)
     given = (ranks, k2, group, groups, *weights)
     run_rows(kernels.average, count, *given, pointer, column, value, False)

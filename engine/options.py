@@ -161,6 +161,13 @@ class OptimiserOptions(Options):
     )
     lr_steps: tuple[int, ...] = option("epochs after which the step schedule decays", (20, 40))
     lr_warmup_epochs: int = option("epochs in which the step schedule rises to --lr", 0, at_least=0)
+    ema_decay: float = option(
+        "share that a moving average of the weights keeps of itself at each step (0.999); its "
+        "features are clustered, tested and saved; 0: no average",
+        0.0,
+        at_least=0,
+        below=1,
+    )
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -16,6 +16,7 @@ from .checkpoint import load_checkpoint, save_tensors
 from .checkpoint_fit import check_network, check_position
 from .run_folder import RunFolder
 from .session import Session
+from .weight_average import WeightAverage
 
 
 class Place(NamedTuple):
@@ -41,12 +42,20 @@ class ResumePoint:
         session: the training tracks and the scale of the loss.
         run: folder of the checkpoint.
         model: whose state it is.
+        average: of its weights, where the run keeps one.
     """
 
-    def __init__(self, session: Session, run: RunFolder, model: Network) -> None:
+    def __init__(
+        self,
+        session: Session,
+        run: RunFolder,
+        model: Network,
+        average: WeightAverage | None = None,
+    ) -> None:
         self._session = session
         self._run = run
         self._model = model
+        self._average = average
 
     def save(
         self,
@@ -79,6 +88,8 @@ class ResumePoint:
             "within": within or {},
             "metrics_size": self._run.metrics_size() if metrics_size is None else metrics_size,
         }
+        if self._average is not None:
+            state["average"] = self._average.state()
         save_tensors(self._run.checkpoint, state)
 
     def load(self, epochs: Sequence[int]) -> dict[str, Any]:
@@ -100,6 +111,8 @@ class ResumePoint:
             check_position(saved, epochs)
             check_network(saved["model"], self._model)
             self._model.load_state_dict(saved["model"])
+            if self._average is not None:
+                self._average.load_state(saved.get("average"))
         self._run.rewind_metrics(saved["metrics_size"])
         return saved
 

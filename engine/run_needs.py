@@ -6,8 +6,6 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
-import torch
-
 from ..datasets.options import FrameOptions
 from ..datasets.track import Modality
 from ..distributed import processes
@@ -203,7 +201,9 @@ def run_needs(
     )
     if options.accumulate > 1:
         what += f" in {options.accumulate} parts"
-    kept = {"gradients and optimiser": state + step.gradients}
+    weights = sum(value.nbytes for value in model.state_dict().values())
+    averaged = weights if options.ema_decay else 0
+    kept = {"gradients and optimiser": state + step.gradients, "averaged weights": averaged}
     # Each phase of a run: what the device computes, and what the host holds beside it.
     training = {"activations": step.activations - step.gradients}
     extraction = {"activations of feature extraction": passed}
@@ -243,19 +243,19 @@ def run_needs(
             f"the network cannot be run on tensors without data, so its activations are those of "
             f"{step.scaled_from} clips, scaled"
         )
-    return RunNeeds(memory, gpu, _disk(session, model, state, features), shared, what, remark)
+    disk = _disk(session, weights, averaged, state, features)
+    return RunNeeds(memory, gpu, disk, shared, what, remark)
 
 
 def _largest(*phases: dict[str, int]) -> Need:
     return max(map(Need, phases), key=lambda need: need.total)
 
 
-def _disk(session: Session, model: torch.nn.Module, state: int, features: int) -> Need:
-    weights = sum(value.nbytes for value in model.state_dict().values())
+def _disk(session: Session, weights: int, averaged: int, state: int, features: int) -> Need:
     parts = {
-        "checkpoint": weights + state,
-        "the next one, written beside it": weights + state,
-        "the trained network": weights,
+        "checkpoint": weights + averaged + state,
+        "the next one, written beside it": weights + averaged + state,
+        "the trained network": weights + averaged,
         "features": 2 * features,
         "records": RECORDS,
     }

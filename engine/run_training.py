@@ -26,6 +26,7 @@ from .session import Session
 from .stages import Stage, run_stages
 from .stop_signals import StopSignals
 
+LAST_STEP = "last_step.safetensors"  # the network beside the average of its weights
 Labelled = bool | Callable[[Sequence[Track]], list[Track]]
 
 
@@ -77,7 +78,11 @@ class Training:
             stop=self.stop,
         )
         meta = network_meta(self.options, self.session, model, stage=stage, step=step)
-        save_model(self.run.path / file, model, meta)
+        average = self.session.average
+        if average is not None:
+            save_model(self.run.path / LAST_STEP, model, meta)
+        # What was tested, and gave the features.
+        save_model(self.run.path / file, model if average is None else average.network, meta)
         return step
 
     def finish(self, what: str) -> None:

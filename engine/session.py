@@ -44,6 +44,7 @@ from .frame_source import FrameSource
 from .options import SessionOptions
 from .run_folder import RunFolder
 from .runtime import Runtime, versions
+from .weight_average import WeightAverage
 
 
 def _as_permitted(
@@ -77,6 +78,7 @@ class Session:
     Attributes:
         tracks: the N training tracks, in an order drawn by seed.
         feature_room: where features are kept.
+        average: moving average of the trained network, which gives all features where there is one.
 
     Raises:
         DatasetError: the data set fails its verification, or its frames cannot be read.
@@ -95,6 +97,7 @@ class Session:
     ) -> None:
         self.options = options
         self.run = run
+        self.average: WeightAverage | None = None
         self.runtime = Runtime(
             options.device, options.precision, options.seed, options.test_precision
         )
@@ -277,7 +280,8 @@ class Session:
             workers=self._frames.workers,
             num_frames=self.options.test_frames,
         )
-        encoder = Encoder(model, self.runtime, flip=self.options.flip, renormalise=renormalise)
+        network = model if self.average is None else self.average.network
+        encoder = Encoder(network, self.runtime, flip=self.options.flip, renormalise=renormalise)
         modalities = torch.tensor([int(track.modality) for track in tracks])
         bar = tqdm(
             loader,

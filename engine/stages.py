@@ -27,6 +27,7 @@ from .session import Session
 from .step_guard import StepGuard
 from .stop_signals import StopSignals
 from .training import EpochTotals, Position, make_optimiser, train_epoch
+from .weight_average import WeightAverage
 
 
 class Stage(ABC):
@@ -128,10 +129,13 @@ def run_stages(
         UserError: the checkpoint of a resumed run is damaged, or belongs to other data.
         Stopped: a scheduler asked for it; the run goes on from the very batch.
     """
+    average = session.average = (
+        WeightAverage(model, options.ema_decay) if options.ema_decay else None
+    )
     if options.compile and (remark := compile_network(model, session.runtime.device)):
         session.say(remark)
     stop = stop or StopSignals()
-    point = ResumePoint(session, run, model)
+    point = ResumePoint(session, run, model, average)
     saved: dict[str, Any] = {}
     if run.resumed:
         saved = point.load([stage.epochs for stage in stages])
@@ -164,7 +168,9 @@ def run_stages(
                     optimiser.load_state_dict(saved["optimiser"])
                     session.runtime.load_scaler(saved.get("scaler", {}))
                     stage.load_state(saved["stage_state"])
-            loop = _EpochLoop(session, run, options, model, stage, optimiser, point, stop, clock)
+            loop = _EpochLoop(
+                session, run, options, model, stage, optimiser, point, stop, clock, average
+            )
             started = time.perf_counter()
             for epoch in range(place.epoch, stage.epochs):
                 last = epoch + 1 == stage.epochs
@@ -200,6 +206,7 @@ class _EpochLoop:
     point: ResumePoint
     stop: StopSignals
     clock: RunClock
+    average: WeightAverage | None = None
 
     def run(self, place: Place, within: dict[str, Any], *, final: bool) -> int:
         """One epoch and its evaluation.
@@ -234,7 +241,7 @@ class _EpochLoop:
             stage.batches(place.epoch, before.taken),
             stage.steps,
             stage.losses,
-            stage.after_step,
+            self._after_step,
             options.log_interval,
             self.clock,
             before,
@@ -254,6 +261,11 @@ class _EpochLoop:
             if epoch == stage.epochs or (interval and epoch % interval == 0):
                 session.evaluate(self.model, stage.name, epoch, step, keep=final)
         return totals.taken
+
+    def _after_step(self) -> None:
+        self.stage.after_step()
+        if self.average is not None:
+            self.average.update(self.model)
 
     def _keeping(
         self,

@@ -35,7 +35,11 @@ class PaperVariant(VireidVariant):
         moved = transfer_labels(found.labels[visible], torch.from_numpy(found.assignment))
         self.moved[visible] = moved.numpy()
         self.union = joint_labels(
-            features, self.session.modalities, self.settings, say=self.session.say
+            features,
+            self.session.modalities,
+            self.settings,
+            refinement=self.refinement,
+            say=self.session.say,
         )
 
     def _first_prototypes(

@@ -14,6 +14,7 @@ from ..losses.separation import separation_losses
 from ..memory import cluster_means
 from ..pseudo_labels.artefact import Artefact
 from ..pseudo_labels.labelling import clustering_features, intra_modality_labels
+from ..pseudo_labels.refinement import LabelRefinement
 from ..transfers import to_device
 from .alignment import soft_cluster_alignment
 from .match_clusters import ClusterMatching
@@ -40,6 +41,7 @@ class VireidVariant(StageTwo):
         self.contrast = ContrastiveLoss(self.settings.contrast_temperature)
         self.ambiguous: Tensor | None = None
         self.memories: Memories
+        self.refinement = LabelRefinement(self.settings, self.session.say)
 
     def begin_epoch(self, epoch: int, step: int) -> None:
         """Clusters and matches when it is time, then fills the memories."""
@@ -60,6 +62,8 @@ class VireidVariant(StageTwo):
                     self.session.modalities,
                     self.settings,
                     modalities_to_cluster(self.session.tracks),
+                    cameras=self.session.cameras,
+                    refinement=self.refinement,
                     say=self.session.say,
                 )
             found = self._match(clustered, labels)
@@ -136,12 +140,15 @@ class VireidVariant(StageTwo):
         return losses
 
     def state(self) -> dict[str, Any]:
-        """The unified labels, which hold until the next matching."""
-        return {"unified": torch.from_numpy(self.unified)}
+        """The unified labels, which hold until the next matching, and what that takes from them."""
+        held = self.refinement.state()
+        more = {"refinement": held} if held else {}
+        return {"unified": torch.from_numpy(self.unified), **more}
 
     def load_state(self, state: dict[str, Any]) -> None:
-        """Takes back the unified labels."""
+        """Takes them back."""
         self.unified = restored_labels(state, "unified", len(self.unified))
+        self.refinement.load_state(state.get("refinement", {}))
 
     def epoch_state(self) -> dict[str, Any]:
         """Targets of the self-mimic, spared pairs, and memories."""

@@ -6,20 +6,24 @@ from collections.abc import Callable, Iterable
 from functools import partial
 
 import numpy as np
+from scipy import sparse
 from torch import Tensor
 
 from .. import transfers
 from ..clustering.camera_mean import centre_by_camera
+from ..clustering.dbscan import dbscan
+from ..clustering.grouped_jaccard import camera_aware_jaccard, modality_balanced_jaccard
 from ..clustering.options import ClusteringOptions
 from ..clustering.pseudo_labels import (
+    ClusterResult,
     DegenerateClustering,
     check_clustering,
-    cluster,
     cluster_graph,
     distance_graph,
 )
 from ..datasets.track import Modality
 from ..distributed import ranks
+from .refinement import Clustering, LabelRefinement
 
 Say = Callable[[str], None]
 
@@ -42,15 +46,56 @@ def clustering_features(
     return centre_by_camera(features, cameras)
 
 
-def _cluster(features: Tensor, options: ClusteringOptions, what: str, say: Say) -> np.ndarray:
-    graph = distance_graph(features, k1=options.k1, k2=options.k2)
+def _own_graph(
+    features: Tensor, cameras: np.ndarray | None, options: ClusteringOptions
+) -> sparse.csr_array:
+    """Distances within a modality."""
+    if not options.camera_neighbours or len(features) == 0:
+        return distance_graph(features, k1=options.k1, k2=options.k2)
+    if cameras is None:
+        raise ValueError("camera_neighbours: wanted is the camera of each track")
+    return camera_aware_jaccard(
+        features,
+        cameras,
+        k1=(options.own_camera_k1, options.other_cameras_k1),
+        k2=(options.own_camera_k2, options.other_cameras_k2),
+    )
+
+
+def _joint_graph(
+    features: Tensor, modalities: np.ndarray, options: ClusteringOptions
+) -> sparse.csr_array:
+    """Distances over both modalities."""
+    k1, k2 = options.joint_k1, options.joint_k2
+    if options.modality_neighbours and len(features):
+        return modality_balanced_jaccard(features, modalities, k1, k2)
+    return distance_graph(features, k1=k1, k2=k2, modality=modalities)
+
+
+def _at_three_radii(
+    graph: sparse.csr_array, result: ClusterResult, options: ClusteringOptions
+) -> Clustering:
+    """The clustering, and those at the two radii that it has to hold at, if it has to."""
+    if not options.eps_gap or graph.shape[0] == 0:
+        return Clustering(result.labels)
+    radii = max(0.0, result.eps - options.eps_gap), min(0.999, result.eps + options.eps_gap)
+    tight, loose = (dbscan(graph, eps, options.min_samples) for eps in radii)
+    return Clustering(result.labels, tight, loose)
+
+
+def _cluster(
+    features: Tensor, cameras: np.ndarray | None, options: ClusteringOptions, what: str, say: Say
+) -> Clustering:
+    graph = _own_graph(features, cameras, options)
     result = cluster_graph(graph, options.eps, options.min_samples)
     try:
         check_clustering(result, what)
     except DegenerateClustering as degenerate:
         if result.suggested_eps is None:
+            own = options.camera_neighbours
+            lists = "--own-camera-k1, --other-cameras-k1" if own else "--k1"
             raise DegenerateClustering(
-                f"{degenerate} The settings are --k1, --min-samples and the epochs before."
+                f"{degenerate} The settings are {lists}, --min-samples and the epochs before."
             ) from None
         if options.on_collapse == "stop":
             raise DegenerateClustering(
@@ -59,7 +104,7 @@ def _cluster(features: Tensor, options: ClusteringOptions, what: str, say: Say) 
             ) from None
         say(f"{degenerate} Going on with eps {result.suggested_eps:.3f}.")
         result = cluster_graph(graph, result.suggested_eps, options.min_samples)
-    return result.labels
+    return _at_three_radii(graph, result, options)
 
 
 def intra_modality_labels(
@@ -68,6 +113,8 @@ def intra_modality_labels(
     options: ClusteringOptions,
     wanted: Iterable[Modality] = Modality,
     *,
+    cameras: np.ndarray | None = None,
+    refinement: LabelRefinement | None = None,
     say: Say = print,
 ) -> np.ndarray:
     """Clusters each modality by itself.
@@ -76,6 +123,9 @@ def intra_modality_labels(
         features, modalities: [N, D], as :func:`clustering_features` gives them, and [N].
         options: neighbours and radius.
         wanted: modalities to cluster; tracks of others get -1.
+        cameras: [N] integers; needed with ``camera_neighbours``.
+        refinement: what makes of the clusters the labels to train with, and remembers them; None
+            leaves them as they are.
         say: takes a remark for the person at the keyboard.
 
     Returns:
@@ -84,48 +134,53 @@ def intra_modality_labels(
     Raises:
         DegenerateClustering: nothing, everything or mostly noise was found, and
             ``on_collapse`` is ``stop``.
+        ValueError: ``camera_neighbours`` without cameras.
     """
     labels = np.full(len(features), -1, np.int64)
     for modality in wanted:
         chosen = modalities == modality
         own = transfers.rows_at(features, chosen)
+        seen_by = None if cameras is None else cameras[chosen]
+        name = modality.name.lower()
         # By one process, so that no two can disagree.
-        labels[chosen] = ranks.from_main(
-            partial(_cluster, own, options, modality.name.lower(), say)
-        )
+        found = ranks.from_main(partial(_cluster, own, seen_by, options, name, say))
+        labels[chosen] = found.labels if refinement is None else refinement(name, found)
     return labels
 
 
 def joint_labels(
-    features: Tensor, modalities: np.ndarray, options: ClusteringOptions, *, say: Say = print
+    features: Tensor,
+    modalities: np.ndarray,
+    options: ClusteringOptions,
+    *,
+    refinement: LabelRefinement | None = None,
+    say: Say = print,
 ) -> np.ndarray:
-    """Clusters both modalities together with the modality-invariant distance.
+    """Clusters both modalities together with the modality-invariant distance, or a balanced one.
 
     Args:
         features, modalities: [N, D], as :func:`clustering_features` gives them, and [N].
         options: neighbours and radius over both modalities.
+        refinement: as for :func:`intra_modality_labels`.
         say: takes a remark for the person at the keyboard.
 
     Returns:
         [N] int64 from 0, -1 = noise. Some clusters may hold one modality only; see
         :func:`in_both_modalities`.
     """
-    result = ranks.from_main(
-        lambda: cluster(
-            features,
-            k1=options.joint_k1,
-            k2=options.joint_k2,
-            eps=options.eps if options.joint_eps is None else options.joint_eps,
-            min_samples=options.min_samples,
-            modality=modalities,
-        )
-    )
+
+    def found() -> tuple[ClusterResult, Clustering]:
+        graph = _joint_graph(features, modalities, options)
+        eps = options.eps if options.joint_eps is None else options.joint_eps
+        result = cluster_graph(graph, eps, options.min_samples)
+        return result, _at_three_radii(graph, result, options)
+
+    result, clustering = ranks.from_main(found)
     if result.problem is not None:
         say(f"joint: {result.problem}. {result.advice}")
     if result.num_clusters and not in_both_modalities(result.labels, modalities).any():
         say(f"joint: none of the clusters holds both modalities. {result.advice}")
-    labels: np.ndarray = result.labels
-    return labels
+    return clustering.labels if refinement is None else refinement("joint", clustering)
 
 
 def in_both_modalities(labels: np.ndarray, modalities: np.ndarray) -> np.ndarray:

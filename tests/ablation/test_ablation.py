@@ -397,3 +397,17 @@ def test_jobs_are_known_by_what_they_are(tmp_path):
     job = Job("a", "mmm", tmp_path, "x: 1")
     assert not job.finished
     assert job == Job("a", "mmm", tmp_path, "x: 1")
+
+
+def test_every_remedy_changes_both_stages_and_published_numbers_stay():
+    rows = predefined_rows(recipe(k1=30, k2=6))
+    for row in choose_rows(["remedies"], rows)[3:]:
+        both = row.kind == "stage two"
+        assert row.stage_one
+        assert row.changes == (row.stage_one if both else {})
+        BaselineSettings(data_dir=Path(), dataset="x", output=Path("o"), **row.stage_one)
+    aware = rows["camera-neighbours"].changes
+    defaults = BaselineSettings(data_dir=Path(), dataset="x", output=Path("o"))
+    assert all(aware[name] == getattr(defaults, name) for name in aware if "_k" in name)
+    small = predefined_rows(recipe(k1=10, k2=3))["camera-neighbours"].changes
+    assert (small["own_camera_k1"], small["other_cameras_k1"]) == (2, 7)

@@ -7,6 +7,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from jaccard_rows import dense, mirror_means, unit_rows
 from sklearn.cluster import DBSCAN
 from vireid.clustering import jaccard_graph
 from vireid.clustering.dbscan import dbscan
@@ -15,14 +16,6 @@ from vireid.clustering.neighbours import nearest_neighbours
 
 CASES = [(30, 6, 45), (13, 4, 14), (20, 1, 43), (40, 32, 53)]  # k1, k2, seed
 VECTORS = sorted((Path(__file__).parents[1] / "conformance").glob("jaccard_*.npz"))
-
-
-def dense(graph):
-    """What the graph says of every pair; what is not stored is 1."""
-    full = np.ones(graph.shape, np.float32)
-    entries = graph.tocoo()
-    full[entries.row, entries.col] = entries.data
-    return full
 
 
 def same_partition(a, b):
@@ -69,25 +62,6 @@ def plain_jaccard(features, k1, k2, modality=None, ranks=None):
         weights = np.array(expanded)
     shared = np.minimum(weights[:, None], weights[None]).sum(2)
     return 1 - shared / (2 - shared)
-
-
-def unit_rows(count, width, seed, spread=0.7, groups=5):
-    rng = np.random.default_rng(seed)
-    centres = rng.standard_normal((groups, width))
-    rows = centres[rng.integers(0, groups, count)] + spread * rng.standard_normal((count, width))
-    return (rows / np.linalg.norm(rows, axis=1, keepdims=True)).astype(np.float32)
-
-
-def mirror_means(count, width, seed):
-    """Means of two unit rows each, as of a clip and its mirror image, of lengths 0.8 to 1."""
-    rows = unit_rows(count, width, seed)
-    rng = np.random.default_rng(seed + 1)
-    aside = rng.standard_normal((count, width))
-    aside -= (aside * rows).sum(1, keepdims=True) * rows
-    aside /= np.linalg.norm(aside, axis=1, keepdims=True)
-    half_angle = rng.uniform(0, np.arccos(0.8), (count, 1))
-    turned = np.cos(2 * half_angle) * rows + np.sin(2 * half_angle) * aside
-    return ((rows + turned) / 2).astype(np.float32)
 
 
 def euclidean_lists(features, k1, k2):

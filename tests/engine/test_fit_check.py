@@ -55,6 +55,25 @@ def needed(text):
     return float(number) * (1024 if unit == "G" else 1)
 
 
+def test_averaged_weights_are_counted(tiny_set, tmp_path, memory, no_ways, monkeypatch):
+    memory(10)
+    seen, models, run_needs = [], [], fit_check.run_needs
+
+    def watched(session, options, model, plan):
+        models.append(model)
+        seen.append(run_needs(session, options, model, plan))
+        return seen[-1]
+
+    monkeypatch.setattr(fit_check, "run_needs", watched)
+    for decay in (0.0, 0.9):
+        settings = {**SHORT, "ema_decay": decay}
+        assert main(flags("baseline", tiny_set, tmp_path / str(decay), settings)) == 1
+    weights = sum(value.nbytes for value in models[0].state_dict().values())
+    assert seen[1].memory.total - seen[0].memory.total == weights
+    # In the checkpoint, in the next one that is written beside it, and at the end.
+    assert seen[1].disk.total - seen[0].disk.total == 3 * weights
+
+
 def test_a_run_that_fits_says_what_it_needs(stage_one):
     log = (stage_one / "log.txt").read_text()
     assert re.search(r"the run needs at most about \d+ MiB of memory \([\d.]+ GiB free of", log)

@@ -15,11 +15,12 @@ from vireid.engine.runtime import Runtime
 from vireid.engine.schedule import LearningRate, Phase, StageSchedule, optimiser_rule
 from vireid.engine.stages import Stage, run_stages
 from vireid.engine.stop_signals import StopSignals
-from vireid.errors import Stopped
+from vireid.errors import Stopped, UserError
 from vireid.memory import ClusterMemory
 from vireid.random_streams import generator
 
 STEPS, EPOCHS = 4, 3
+DECAY = 0.9  # of the average that the runs keep beside the weights
 LABELS = torch.tensor([0, 1, 2, 0])
 
 
@@ -74,14 +75,16 @@ class Toy(Stage):
         self.offset = state["offset"]
 
 
-def train(folder, fatal=None, *, resume=False, end=None, scaled=False):
-    """Weights and prototypes after two toy stages; ends, as ``end`` does, where ``fatal`` says.
+def train(folder, fatal=None, *, resume=False, end=None, scaled=False, decay=0.0):
+    """Weights, their average, and prototypes after two toy stages.
+
+    It ends, as ``end`` does, where ``fatal`` says.
 
     ``scaled`` trains as in fp16, with a scale that overflows at first and grows every three steps.
     """
     torch.manual_seed(0)
     model = nn.Sequential(nn.Linear(6, 8), nn.BatchNorm1d(8), nn.Linear(8, 5))
-    options = LoopOptions(output=folder, optimiser="adamw", log_interval=100)
+    options = LoopOptions(output=folder, optimiser="adamw", log_interval=100, ema_decay=decay)
     run = RunFolder(folder, "seed: 0\n", resume=resume)
     if not run.resumed:
         run.record(**STARTED)
@@ -104,6 +107,8 @@ def train(folder, fatal=None, *, resume=False, end=None, scaled=False):
     finally:
         run.close()
     found = {**model.state_dict(), "prototypes": second.memory.prototypes.clone()}
+    average = session.average.network.state_dict() if decay else {}
+    found |= {f"average {name}": value for name, value in average.items()}
     if scaled:
         found |= {name: torch.tensor(value) for name, value in scaler.state_dict().items()}
     return found
@@ -112,15 +117,16 @@ def train(folder, fatal=None, *, resume=False, end=None, scaled=False):
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory):
     folder = tmp_path_factory.mktemp("whole")
-    return train(folder / "run"), (folder / "run" / "metrics.jsonl").read_text().count("\n")
+    weights = train(folder / "run", decay=DECAY)
+    return weights, (folder / "run" / "metrics.jsonl").read_text().count("\n")
 
 
 @pytest.mark.parametrize("fatal", range(1, 2 * STEPS * EPOCHS + 1))
 def test_every_step_is_a_fine_one_to_be_killed_at(tmp_path, whole, fatal):
     weights, records = whole
     with pytest.raises(Killed):
-        train(tmp_path, fatal)
-    again = train(tmp_path, resume=True)
+        train(tmp_path, fatal, decay=DECAY)
+    again = train(tmp_path, resume=True, decay=DECAY)
     assert weights.keys() == again.keys()
     assert all(torch.equal(weights[name], again[name]) for name in weights)
     assert (tmp_path / "metrics.jsonl").read_text().count("\n") == records
@@ -134,10 +140,10 @@ def terminate():
 def test_a_scheduler_costs_no_step(tmp_path, whole, fatal):
     weights, records = whole
     with pytest.raises(Stopped):
-        train(tmp_path, fatal, end=terminate)
+        train(tmp_path, fatal, end=terminate, decay=DECAY)
     kept = torch.load(tmp_path / "checkpoints" / "last.pt", weights_only=True)
     assert kept["step"] + kept["within"]["taken"] == fatal
-    again = train(tmp_path, resume=True)
+    again = train(tmp_path, resume=True, decay=DECAY)
     assert all(torch.equal(weights[name], again[name]) for name in weights)
     assert (tmp_path / "metrics.jsonl").read_text().count("\n") == records
     assert signal.getsignal(signal.SIGTERM) == signal.SIG_DFL
@@ -153,3 +159,16 @@ def test_the_scale_of_a_loss_goes_on_where_it_stood(tmp_path, fatal):
     again = train(tmp_path / "run", resume=True, scaled=True)
     assert weights.keys() == again.keys()
     assert all(torch.equal(weights[name], again[name]) for name in weights)
+
+
+def test_an_average_beside_changes_nothing_of_the_training(tmp_path, whole):
+    without = train(tmp_path / "run")
+    assert not any(name.startswith("average") for name in without)
+    assert all(torch.equal(whole[0][name], without[name]) for name in without)
+
+
+def test_a_checkpoint_without_its_average_is_refused(tmp_path):
+    with pytest.raises(Killed):
+        train(tmp_path, STEPS + 1)
+    with pytest.raises(UserError, match="its averaged network should be a table, found None"):
+        train(tmp_path, resume=True, decay=DECAY)

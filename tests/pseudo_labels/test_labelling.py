@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 from vireid.clustering.dbscan import dbscan
+from vireid.clustering.grouped_jaccard import camera_aware_jaccard, modality_balanced_jaccard
 from vireid.clustering.jaccard import jaccard_distance
 from vireid.clustering.options import ClusteringOptions
 from vireid.clustering.pseudo_labels import DegenerateClustering
@@ -139,3 +140,59 @@ def test_joint_clusters_hold_one_modality_or_both():
     shared = in_both_modalities(labels, session.modalities)
     np.testing.assert_array_equal(shared, np.arange(len(labels)) < 80)
     assert session.said == []
+
+
+def test_camera_neighbours_cluster_by_the_camera_aware_distance():
+    features, session = session_of(people(spread=1.3, seed=4), people(count=6, spread=1.3, seed=5))
+    cameras = np.arange(len(features)) % 3
+    given = {"eps": 0.5, "on_collapse": "relax"}
+    options = config(camera_neighbours=True, own_camera_k1=3, other_cameras_k1=5, **given)
+    labels = intra_modality_labels(
+        features, session.modalities, options, cameras=cameras, say=session.say
+    )
+    for code in Modality:
+        own = session.modalities == code
+        graph = camera_aware_jaccard(features[own], cameras[own], k1=(3, 5), k2=(2, 4))
+        np.testing.assert_array_equal(labels[own], dbscan(graph, 0.5, 4))
+    plain = intra_modality_labels(features, session.modalities, config(**given), say=session.say)
+    assert (labels != plain).any()
+    with pytest.raises(ValueError, match="wanted is the camera of each track"):
+        intra_modality_labels(features, session.modalities, options, say=session.say)
+
+
+def test_modality_neighbours_cluster_by_the_balanced_distance():
+    features, session = session_of(people(spread=0.8, seed=4), people(spread=0.8, seed=4))
+    given = {"joint_k1": 14, "joint_k2": 5, "joint_eps": 0.55}
+    labels = joint_labels(
+        features, session.modalities, config(modality_neighbours=True, **given), say=session.say
+    )
+    graph = modality_balanced_jaccard(features, session.modalities, 14, 5)
+    np.testing.assert_array_equal(labels, dbscan(graph, 0.55, 4))
+
+
+def test_the_refinement_gets_the_clusters_of_three_radii_of_one_graph():
+    features, session = session_of(people(spread=0.9, seed=4), people(count=6, spread=0.9, seed=5))
+    options = config(eps=0.6, eps_gap=0.1, joint_k1=12, joint_k2=3)
+    seen = {}
+
+    def refinement(name, found):
+        seen[name] = found
+        return found.tight
+
+    labels = intra_modality_labels(
+        features, session.modalities, options, refinement=refinement, say=session.say
+    )
+    joint = joint_labels(
+        features, session.modalities, options, refinement=refinement, say=session.say
+    )
+    graphs = {
+        "visible": jaccard_distance(features[:72], 12, 3),
+        "infrared": jaccard_distance(features[72:], 12, 3),
+        "joint": jaccard_distance(features, 12, 3, modality=session.modalities),
+    }
+    assert seen.keys() == graphs.keys()
+    for name, graph in graphs.items():
+        for found, eps in zip(seen[name], (0.6, 0.5, 0.7), strict=True):
+            np.testing.assert_array_equal(found, dbscan(graph, eps, 4))
+    np.testing.assert_array_equal(labels[:72], seen["visible"].tight)
+    np.testing.assert_array_equal(joint, seen["joint"].tight)
