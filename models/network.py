@@ -18,7 +18,6 @@ from .stem_and_stages import STAGES, Backbone
 from .token_maps import TokenStem
 from .trunk import NonLocalTrunk
 
-
 AnyNetwork = TypeVar("AnyNetwork", bound="Network")
 
 

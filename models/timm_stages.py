@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Iterable, Sequence
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 import torch
@@ -47,7 +48,7 @@ class _Unit(NamedTuple):
     module: nn.Module
 
 
-def cut(net: nn.Module, name: str) -> Backbone:
+def cut(net: Any, name: str) -> Backbone:
     """Cuts a network; its parts are used, not copied.
 
     A convolutional network is cut at the last four feature maps that timm lists: the first stage is
@@ -71,7 +72,7 @@ def cut(net: nn.Module, name: str) -> Backbone:
     image = _probe(net)
     with torch.no_grad():
         try:
-            wanted = net.forward_features(image)  # type: ignore[operator]
+            wanted = net.forward_features(image)
         except (RuntimeError, ValueError, AssertionError, IndexError, TypeError) as error:
             raise ValueError(
                 f"{name} does not run on frames of {image.shape[2]} x {image.shape[3]} pixels "
@@ -91,13 +92,13 @@ def cut(net: nn.Module, name: str) -> Backbone:
     if last not in RECTIFIERS:
         layers[-1].append(nn.ReLU() if last in SMOOTH else SignedHalves())
         ends[-1] *= 1 if last in SMOOTH else 2
-    mean, std = net.pretrained_cfg["mean"], net.pretrained_cfg["std"]  # type: ignore[index]
+    mean, std = net.pretrained_cfg["mean"], net.pretrained_cfg["std"]
     if differs(mean, std):
         stem = nn.Sequential(InputStatistics(mean, std), stem)
     return Backbone(stem, layers, tuple(ends), prefix_tokens=prefix or 0).train()
 
 
-def _probe(net: nn.Module) -> Tensor:
+def _probe(net: Any) -> Tensor:
     """A small image, [1, 3, H, W], that costs no random number."""
     patch = getattr(getattr(net, "patch_embed", None), "patch_size", None)
     height, width = PROBE_SIDE, PROBE_SIDE
@@ -106,12 +107,10 @@ def _probe(net: nn.Module) -> Tensor:
     return torch.arange(3.0 * height * width).mul(0.7).sin().view(1, 3, height, width)
 
 
-def _cut_maps(
-    net: nn.Module, name: str, image: Tensor
-) -> tuple[nn.Module, list[nn.Sequential], None]:
+def _cut_maps(net: Any, name: str, image: Tensor) -> tuple[nn.Module, list[nn.Sequential], None]:
     """Stem and stages of a network whose parts run one after the other."""
     try:
-        infos = list(net.feature_info)[-STAGES:]  # type: ignore[arg-type]
+        infos = list(net.feature_info)[-STAGES:]
         widths = {str(info["module"]): int(info["num_chs"]) for info in infos}
     except (AttributeError, KeyError, TypeError):
         widths = {}
@@ -126,7 +125,7 @@ def _cut_maps(
     stem = nn.Sequential(*(unit.module for unit in units[: places[0]]))
     begins = [places[0], *(place + 1 for place in places[:-1]), len(units)]
     layers, features = [], _run(stem, image, name)
-    for number, (begin, end) in enumerate(zip(begins, begins[1:]), start=1):
+    for number, (begin, end) in enumerate(pairwise(begins), start=1):
         blocks = [block for unit in units[begin:end] for block in _blocks(unit.module)]
         layer, features = _stage(blocks, features, name, whole=number == STAGES)
         layers.append(layer)
@@ -135,7 +134,7 @@ def _cut_maps(
     return stem, layers, None
 
 
-def _units(net: nn.Module, stages: list[str], before: str = "") -> Iterable[_Unit]:
+def _units(net: Any, stages: list[str], before: str = "") -> Iterable[_Unit]:
     """Parts in the order in which they are registered, down to those that are stages."""
     for own, module in net.named_children():
         path = before + own
@@ -179,21 +178,21 @@ def _stage(
     return nn.Sequential(*blocks), features
 
 
-def _cut_tokens(net: nn.Module, name: str) -> tuple[nn.Module, list[nn.Sequential], int]:
+def _cut_tokens(net: Any, name: str) -> tuple[nn.Module, list[nn.Sequential], int]:
     """Stem and stages of a vision transformer, and the number of its class tokens."""
-    blocks, prefix = list(net.blocks), int(net.num_prefix_tokens)  # type: ignore[arg-type]
+    blocks, prefix = list(net.blocks), int(net.num_prefix_tokens)
     if len(blocks) < STAGES:
         raise ValueError(f"{name} has {len(blocks)} blocks; {STAGES} stages need as many")
     embed = copy.copy(net)  # the embedding alone
     embed._modules = {own: part for own, part in net._modules.items() if own not in HEADS}
     embed.blocks, embed.norm = nn.Sequential(), nn.Identity()
-    stem = TokenStem(embed, net.patch_embed.patch_size, prefix, name)  # type: ignore[union-attr, arg-type]
+    stem = TokenStem(embed, net.patch_embed.patch_size, prefix, name)
     ends = [round(len(blocks) * part / STAGES) for part in range(STAGES + 1)]
     layers = [
         nn.Sequential(*(OnTokens(block, prefix) for block in blocks[begin:end]))
-        for begin, end in zip(ends, ends[1:])
+        for begin, end in pairwise(ends)
     ]
-    layers[-1].extend([OnTokens(net.norm, prefix), WithoutPrefix(prefix)])  # type: ignore[arg-type]
+    layers[-1].extend([OnTokens(net.norm, prefix), WithoutPrefix(prefix)])
     return stem, layers, prefix
 
 

@@ -8,8 +8,9 @@ import urllib.parse
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
-from torch import Tensor, nn
+from torch import Tensor
 
 from .lite0_weights import NETWORK, PACKAGE, is_package_layout, package_file, to_timm
 from .state_files import check_state, read_state_dict
@@ -36,7 +37,7 @@ def from_cache_where_offline() -> Iterator[None]:
         constants.HF_HUB_OFFLINE = was_offline
 
 
-def load_weights(net: nn.Module, name: str, weights: str | Path) -> None:
+def load_weights(net: Any, name: str, weights: str | Path) -> None:
     """Fills a network of timm.
 
     Args:
@@ -55,8 +56,8 @@ def load_weights(net: nn.Module, name: str, weights: str | Path) -> None:
     source = package_file() if str(weights) == PACKAGE else weights
     state = read_state_dict(source)
     if is_package_layout(state) and own == NETWORK:
-        state = to_timm(state, [len(stage) for stage in net.blocks])  # type: ignore[arg-type, union-attr]
-    heads = net.pretrained_cfg.get("classifier") or ()  # type: ignore[union-attr]
+        state = to_timm(state, [len(stage) for stage in net.blocks])
+    heads = net.pretrained_cfg.get("classifier") or ()
     heads = tuple(f"{head}." for head in ([heads] if isinstance(heads, str) else heads))
     expected = net.state_dict()
     kept: dict[str, Tensor] = {

@@ -85,5 +85,5 @@ def test_a_network_of_ones_own_freezes_its_backbone():
 
 @pytest.mark.parametrize("kind", [M3ReID, AGW])
 def test_an_unknown_stage_is_named(kind):
-    with pytest.raises(ValueError, match="no stage 'layer5'; it has stem, layer1, .*layer4"):
+    with pytest.raises(ValueError, match=r"no stage 'layer5'; it has stem, layer1, .*layer4"):
         kind(0, backbone="thin-4").freeze(["stem", "layer5"])

@@ -1,4 +1,4 @@
-"""EfficientNet-Lite0 from its package: names mapped, outputs those of a plain form of the network."""
+"""EfficientNet-Lite0 from its package: names mapped, outputs those of a plain form."""
 
 import sys
 
@@ -61,9 +61,8 @@ def state():
 def test_outputs_are_those_of_the_plain_form(state, size):
     backbone = build_backbone(f"timm/{NETWORK}", weights=PACKAGE).eval()
     pixels = torch.rand(2, 3, *size)
-    mean, std = (
-        torch.tensor(v).view(3, 1, 1) for v in ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
-    )
+    mean = torch.tensor((0.485, 0.456, 0.406)).view(3, 1, 1)
+    std = torch.tensor((0.229, 0.224, 0.225)).view(3, 1, 1)
     found = backbone((pixels - mean) / std)
     wanted = plain_features(state, (pixels - 0.5) / 0.5)
     assert wanted.max() > 1

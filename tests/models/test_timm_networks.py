@@ -27,7 +27,7 @@ def clips():
 
 @pytest.fixture
 def saved(tmp_path):
-    """Saves a network of timm with random statistics and its classifier; returns it and the file."""
+    """Saves a network of timm with random statistics and a classifier; gives both."""
 
     def save(name):
         net = timm.create_model(name, **({"dynamic_img_size": True} if "vit" in name else {}))

@@ -32,5 +32,5 @@ def test_a_module_sees_tokens_and_nothing_that_fills_rows():
 def test_the_nearest_size_is_named():
     stem = TokenStem(nn.Identity(), (16, 8), 0, "it")
     stem.check_size(32, 8)
-    with pytest.raises(ValueError, match="do not tile 100 x 3; the nearest .* is 96 x 8"):
+    with pytest.raises(ValueError, match=r"do not tile 100 x 3; the nearest .* is 96 x 8"):
         stem.check_size(100, 3)
