@@ -94,7 +94,8 @@ class AGW(BNNeckNetwork):
             ValueError: shape, type or modality codes are others, or training on a single image.
         """
         images = self._images(clips)
-        pooled = generalized_mean(self.trunk(self._stems(images, modalities)))
+        maps = self.trunk.after_stem(lambda: self._stems(images, modalities), keep=self.keep)
+        pooled = generalized_mean(maps)
         embeddings = self.neck(pooled)
         return BatchOutput(embeddings, pooled, self.classify(embeddings))
 

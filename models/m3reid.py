@@ -102,7 +102,9 @@ class M3ReID(BNNeckNetwork):
             )
         self.check_inputs(clips.shape[0] * clips.shape[1], clips, "frames")
         num_frames = clips.shape[1]
-        features = self.trunk(self.stem(clips.flatten(0, 1)), num_frames)
+        features = self.trunk.after_stem(
+            lambda: self.stem(clips.flatten(0, 1)), num_frames, self.keep
+        )
         pooled, masks = self.pool(features, num_frames)
         frames = self.neck(pooled).unflatten(0, (-1, num_frames))
         embeddings = frames.mean(dim=1)

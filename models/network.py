@@ -66,6 +66,8 @@ class Network(nn.Module, ABC):
         classifier: from embeddings to logits; None without identities.
         splitter: spreads training batches over processes or parts; None runs them whole.
         frozen: names of the stages that :meth:`freeze` froze.
+        keep: takes the computation of stem and first stage and gives their maps, perhaps from an
+            earlier pass; None computes them.
     """
 
     name: ClassVar[str]
@@ -74,6 +76,7 @@ class Network(nn.Module, ABC):
     classifier: nn.Linear | None
     splitter: Splitter | None = None
     frozen: tuple[str, ...] = ()
+    keep: Callable[[Callable[[], Tensor]], Tensor] | None = None
 
     @classmethod
     @abstractmethod

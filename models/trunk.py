@@ -48,10 +48,30 @@ class NonLocalTrunk(nn.Module):
         Returns:
             [B * T, out_channels, h, w], not negative.
         """
-        features = self.layer1(features)
+        return self.after_first(self.layer1(features), num_frames)
+
+    def after_first(self, features: Tensor, num_frames: int = 1) -> Tensor:
+        """Runs the stages after the first: its maps, [B * T, C, H, W], to the last ones."""
         features = self._interleave(self.layer2, self.non_local2, features, num_frames)
         features = self._interleave(self.layer3, self.non_local3, features, num_frames)
         return self.layer4(features)
+
+    def after_stem(
+        self,
+        stem: Callable[[], Tensor],
+        num_frames: int = 1,
+        keep: Callable[[Callable[[], Tensor]], Tensor] | None = None,
+    ) -> Tensor:
+        """Runs stem and stages.
+
+        Args:
+            stem: computes what the first stage gets.
+            num_frames: as in :meth:`forward`.
+            keep: as in ``Network.keep``.
+        """
+        if keep is None:
+            return self(stem(), num_frames)
+        return self.after_first(keep(lambda: self.layer1(stem())), num_frames)
 
     def _interleave(
         self, layer: nn.Sequential, non_local: nn.ModuleList, features: Tensor, num_frames: int
