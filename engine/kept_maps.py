@@ -54,8 +54,8 @@ class KeptMaps:
         if weights != self._weights:
             self._maps, self._weights, self.bytes = {}, weights, 0
         digest = hashlib.blake2b(repr((tuple(clips.shape), mirrored)).encode())
-        digest.update(modalities.contiguous().numpy())
-        digest.update(clips.permute(0, 1, 3, 4, 2).contiguous().numpy())
+        digest.update(modalities.contiguous().numpy().tobytes())
+        digest.update(clips.permute(0, 1, 3, 4, 2).contiguous().numpy().tobytes())
         return partial(self._find, digest.digest())
 
     def _find(self, key: bytes, compute: Callable[[], Tensor]) -> Tensor:
@@ -70,9 +70,9 @@ class KeptMaps:
 
 
 def keeps_maps(model: Network, device: torch.device) -> bool:
-    """Whether keeping maps pays: the stages are frozen, and computed where the maps are kept.
+    """Whether maps are kept: the stages are frozen, and computed where the maps would lie.
 
-    On a GPU it takes less time to compute them than to fetch them from the host's memory.
+    From the host's memory to a GPU they would have to be copied, with what gain was not measured.
 
     Args:
         model: the network.

@@ -8,7 +8,8 @@ import torch
 from run_records import records
 from safetensors.torch import load_file
 from vireid.cli import main
-from vireid.engine.checkpoint import load_model, read_meta
+from vireid.engine.checkpoint import load_model, read_meta, save_model
+from vireid.models import M3ReID
 
 timm = pytest.importorskip("timm")
 TIMM = {"backbone": "timm/test_resnet", "freeze": "stem,layer1"}
@@ -92,6 +93,18 @@ def test_what_cannot_be_is_one_message(tiny_set, tmp_path, capsys, settings, tol
     said = capsys.readouterr().err
     assert told in " ".join(said.split())
     assert "Traceback" not in said
+
+
+def test_evaluation_refuses_frames_that_patches_do_not_tile(tiny_set, tmp_path, capsys):
+    model = M3ReID(0, backbone="timm/test_vit")
+    facts = {"network": "M3ReID", "backbone": "timm/test_vit", "stage": "baseline", "flip": False}
+    facts |= {"num_identities": 0, "num_frames": 2, "test_frames": 2, "step": 0}
+    save_model(tmp_path / "vit.safetensors", model, {**facts, "img_h": 32, "img_w": 16})
+    line = ["evaluate", "--dataset", "hitsz-vcm", "--data-dir", str(tiny_set), "--device", "cpu"]
+    line += ["--workers", "0", "--checkpoint", str(tmp_path / "vit.safetensors")]
+    assert main([*line, "--img-h", "40"]) == 2
+    assert "the nearest size that they tile is 32 x 16" in " ".join(capsys.readouterr().err.split())
+    assert main(line) == 0
 
 
 def test_without_timm_a_checkpoint_says_what_it_needs(
