@@ -73,6 +73,7 @@ def test_stage_two_goes_on_with_it(tiny_set, baseline, tmp_path):
 
 def test_export_writes_it_with_its_name(baseline, tmp_path):
     line = ["export", "--input", str(baseline), "--output", str(tmp_path / "x.safetensors")]
+    line += ["--format", "safetensors"]
     assert main(line) == 0
     assert read_meta(tmp_path / "x.safetensors")["backbone"] == "timm/test_resnet"
 
@@ -95,16 +96,19 @@ def test_what_cannot_be_is_one_message(tiny_set, tmp_path, capsys, settings, tol
     assert "Traceback" not in said
 
 
-def test_evaluation_refuses_frames_that_patches_do_not_tile(tiny_set, tmp_path, capsys):
+@pytest.mark.parametrize(("height", "code"), [(32, 0), (40, 2)])
+def test_a_transformer_is_tested_on_frames_that_its_patches_tile(
+    height, code, tiny_set, tmp_path, capsys
+):
     model = M3ReID(0, backbone="timm/test_vit")
     facts = {"network": "M3ReID", "backbone": "timm/test_vit", "stage": "baseline", "flip": False}
     facts |= {"num_identities": 0, "num_frames": 2, "test_frames": 2, "step": 0}
-    save_model(tmp_path / "vit.safetensors", model, {**facts, "img_h": 32, "img_w": 16})
+    save_model(tmp_path / "vit.safetensors", model, {**facts, "img_h": height, "img_w": 16})
     line = ["evaluate", "--dataset", "hitsz-vcm", "--data-dir", str(tiny_set), "--device", "cpu"]
     line += ["--workers", "0", "--checkpoint", str(tmp_path / "vit.safetensors")]
-    assert main([*line, "--img-h", "40"]) == 2
-    assert "the nearest size that they tile is 32 x 16" in " ".join(capsys.readouterr().err.split())
-    assert main(line) == 0
+    assert main(line) == code
+    said = " ".join(capsys.readouterr().err.split())
+    assert ("the nearest size that they tile is 32 x 16" in said) == (code == 2)
 
 
 def test_without_timm_a_checkpoint_says_what_it_needs(
