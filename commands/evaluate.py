@@ -56,7 +56,7 @@ def run_evaluation(settings: EvaluateSettings) -> list[dict[str, Any]]:
         UserError, DatasetError: with what to do.
     """
     from ..engine.checkpoint import find_model, load_model
-    from ..engine.network import choose_trial, place
+    from ..engine.network import check_frame_size, choose_trial, place
     from ..engine.run_folder import RunFolder
     from ..engine.session import Session
     from ..evaluation.results import summary_table
@@ -71,6 +71,7 @@ def run_evaluation(settings: EvaluateSettings) -> list[dict[str, Any]]:
     given = {name: v for name, v in vars(settings).items() if name in known and v is not None}
     with as_user_error():
         data = SessionOptions(**stored | given, test_precision=settings.precision)
+    check_frame_size(model, data)
     run = None
     if settings.output is not None:
         run = RunFolder(settings.output, to_yaml(settings), resume=None)

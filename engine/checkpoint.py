@@ -105,6 +105,17 @@ def read_meta(path: Path) -> dict[str, Any]:
         ) from error
 
 
+def holds_network(path: Path) -> bool:
+    """Whether a ``.safetensors`` file says of itself that :func:`save_model` wrote it.
+
+    Of a file that cannot be read it is taken for granted, so that reading it says what is wrong.
+    """
+    try:
+        return "vireid" in read_header(path)[1]
+    except (OSError, ValueError):
+        return True
+
+
 def load_model(path: Path) -> tuple[Network, dict[str, Any]]:
     """Builds the network that :func:`save_model` wrote; classifiers included.
 

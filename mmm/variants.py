@@ -32,5 +32,5 @@ def starting_network(settings: StageTwoSettings, artefact: Artefact, session: Se
         UserError: the weights cannot be had, or are of another network.
     """
     if goes_on(settings):
-        return network_of(artefact.encoder, settings, session.runtime)
+        return network_of(artefact.encoder, settings, session)
     return build_network(settings, session)

@@ -16,20 +16,23 @@ from .bn_neck_network import BNNeckNetwork
 from .gem import generalized_mean
 from .network import BatchOutput, register_network
 from .non_local import DotProductNonLocalBlock
+from .timm_networks import is_timm
 from .trunk import NonLocalTrunk
 
 NECK_STD = 0.01
+LAST_STRIDE = 1
 
 
 @register_network("agw")
 class AGW(BNNeckNetwork):
     """Two-stream AGW: a stem for each modality, one trunk for both.
 
-    The stems (first convolution to max-pooling) belong to the visible and the infrared images; the
-    stages of the residual network are shared (last stride 1), with dot-product non-local blocks
-    after the last two blocks of stage 2 and the last three of stage 3; generalised-mean pooling
-    (p = 3), batch-norm neck with frozen bias, bias-free classifier. The neck's weights start as
-    normal(1, 0.01), as in the code released with MMM.
+    The stems (first convolution to max-pooling; of a network of timm all before its first stage)
+    belong to the visible and the infrared images; the stages of the residual network are shared
+    (last stride 1), with dot-product non-local blocks after the last two blocks of stage 2 and the
+    last three of stage 3; generalised-mean pooling (p = 3), batch-norm neck with frozen bias,
+    bias-free classifier. The neck's weights start as normal(1, 0.01), as in the code released with
+    MMM.
 
     Ye et al., "Deep learning for person re-identification: a survey and outlook"
     (arXiv:2001.04193), section 4.
@@ -38,11 +41,13 @@ class AGW(BNNeckNetwork):
         num_identities: outputs of the classifier; 0 builds none.
         weights: start of the backbone, ``imagenet``, a file, or None; see ``build_backbone``.
         backbone: ``resnet50`` as published, or another name of ``build_backbone``.
-        last_stride: stride of the last stage, 1 as published.
+        last_stride: stride of the last stage; None is 1, as published, and that of its own for a
+            network of timm.
 
     Raises:
         ValueError: unknown backbone, negative number of identities, weights that do not fit.
         RuntimeError: ImageNet weights cannot be downloaded.
+        UserError: a network of timm, and timm is not installed.
     """
 
     two_streams: ClassVar[bool] = True
@@ -54,10 +59,12 @@ class AGW(BNNeckNetwork):
         weights: str | Path | None = None,
         *,
         backbone: str = "resnet50",
-        last_stride: int = 1,
+        last_stride: int | None = None,
     ) -> None:
         super().__init__()
         self.backbone_name = backbone
+        if last_stride is None and not is_timm(backbone):
+            last_stride = LAST_STRIDE
         parts = build_backbone(backbone, last_stride=last_stride, weights=weights)
         self.visible_stem = parts.stem
         self.infrared_stem = copy.deepcopy(parts.stem)
@@ -72,6 +79,10 @@ class AGW(BNNeckNetwork):
         """Builds the network; ``num_frames`` is 1 for images and read nowhere."""
         return cls(num_identities, weights, backbone=backbone)
 
+    def stages(self) -> dict[str, list[nn.Module]]:
+        """Both stems as ``stem``, and the shared stages; see ``Network.stages``."""
+        return {"stem": [self.visible_stem, self.infrared_stem], **super().stages()}
+
     def compute(self, clips: Tensor, modalities: Tensor) -> BatchOutput:
         """Computes features before and after the neck, and logits.
 
@@ -84,7 +95,8 @@ class AGW(BNNeckNetwork):
             ValueError: shape, type or modality codes are others, or training on a single image.
         """
         images = self._images(clips)
-        pooled = generalized_mean(self.trunk(self._stems(images, modalities)))
+        maps = self.trunk.after_stem(lambda: self._stems(images, modalities), keep=self.keep)
+        pooled = generalized_mean(maps)
         embeddings = self.neck(pooled)
         return BatchOutput(embeddings, pooled, self.classify(embeddings))
 

@@ -1,4 +1,4 @@
-"""Residual networks, cut into stem and four stages, with or without learned weights."""
+"""Backbones by name: residual networks, thin ones and timm's, with or without learned weights."""
 
 from __future__ import annotations
 
@@ -12,46 +12,13 @@ from torch import Tensor, nn
 from torchvision.models.resnet import BasicBlock, Bottleneck
 
 from .state_files import check_state, read_state_dict
+from .stem_and_stages import Backbone
+from .timm_networks import PREFIX, build_timm, is_timm
 
 RESNETS = ("resnet18", "resnet34", "resnet50")
 THIN_WIDTH = 32
 THIN_STRIDES = (1, 2, 2, 1)
 STRIPES = 4
-
-
-class Backbone(nn.Module):
-    """A residual network without its head.
-
-    Args:
-        stem: [N, 3, H, W] to the input of the first stage; holds ``conv`` and ``bn``.
-        layers: the four stages, each a sequence of residual blocks.
-        stage_channels: channels after each stage.
-    """
-
-    def __init__(
-        self, stem: nn.Sequential, layers: list[nn.Sequential], stage_channels: tuple[int, ...]
-    ) -> None:
-        super().__init__()
-        self.stem = stem
-        self.layer1, self.layer2, self.layer3, self.layer4 = layers
-        self.stage_channels = stage_channels
-
-    @property
-    def out_channels(self) -> int:
-        """Channels of the last feature map."""
-        return self.stage_channels[-1]
-
-    @property
-    def layers(self) -> tuple[nn.Sequential, ...]:
-        """The four stages in order."""
-        return self.layer1, self.layer2, self.layer3, self.layer4
-
-    def forward(self, images: Tensor) -> Tensor:
-        """Runs stem and stages: [N, 3, H, W] to [N, out_channels, h, w], not negative."""
-        features = self.stem(images)
-        for layer in self.layers:
-            features = layer(features)
-        return features
 
 
 class StripeWindows(nn.Module):
@@ -99,12 +66,14 @@ def build_backbone(
         name: ``resnet18``, ``resnet34``, ``resnet50``; or ``thin``, a small network for 64 × 32
             pixels (3×3 stem with stride 2 and no pooling, four stages of one basic block with
             strides 1, 2, 2, 1 and channels 32, 64, 128, 256, the last map once through each of 4
-            horizontal windows: 1,024 channels), ``thin-W`` for another first width.
+            horizontal windows: 1,024 channels), ``thin-W`` for another first width; or
+            ``timm/NAME``, a network of the timm library.
         last_stride: stride of the last stage, 1 or 2; None keeps the network's own (2 for the
-            ResNets, 1 for thin).
-        weights: ``imagenet`` (torchvision's IMAGENET1K_V1, downloaded once), a file with a state
-            in torchvision's layout (a classifier ``fc.*`` in it is ignored) or in this class's,
-            or None / ``none`` for random initialisation.
+            ResNets, 1 for thin), as networks of timm always do.
+        weights: ``imagenet`` (torchvision's IMAGENET1K_V1, or timm's own, downloaded once), a file
+            with a state in torchvision's layout (a classifier ``fc.*`` in it is ignored) or in this
+            class's, for networks of timm see ``build_timm``; or None / ``none`` for random
+            initialisation.
 
     Returns:
         The backbone, in training mode.
@@ -113,13 +82,19 @@ def build_backbone(
         ValueError: unknown name or stride, or weights that do not fit.
         FileNotFoundError: the file does not exist.
         RuntimeError: ImageNet weights cannot be downloaded.
+        UserError: a network of timm, and timm is not installed.
     """
+    if is_timm(name):
+        if last_stride is not None:
+            raise ValueError(f"{name} has strides of its own; got last_stride={last_stride}")
+        return build_timm(name, weights)
     if last_stride not in (None, 1, 2):
         raise ValueError(f"`last_stride` of a backbone is 1 or 2; got {last_stride}")
     thin = re.fullmatch(r"thin(?:-([1-9]\d*))?", name)
     if name not in RESNETS and not thin:
         raise ValueError(
-            f"unknown backbone {name!r}; known: {', '.join(RESNETS)}, thin, thin-WIDTH"
+            f"unknown backbone {name!r}; known: {', '.join(RESNETS)}, thin, thin-WIDTH, and "
+            f"{PREFIX}NAME for the networks of timm"
         )
     backbone = _thin(int(thin[1] or THIN_WIDTH)) if thin else _resnet(name)
     if last_stride is not None:

@@ -34,12 +34,14 @@ class M3ReID(BNNeckNetwork):
         num_frames: frames a clip of the recipe (kept for the record, any number runs).
         weights: start of the backbone, ``imagenet``, a file, or None; see ``build_backbone``.
         backbone: ``resnet50`` as published, or another name of ``build_backbone``.
-        last_stride: stride of the last stage; None is 2 for ResNets (as published), 1 for thin.
+        last_stride: stride of the last stage; None is 2 for ResNets (as published), 1 for thin,
+            and the only choice for a network of timm.
         heads: masks of each view.
 
     Raises:
         ValueError: unknown backbone, negative number of identities, weights that do not fit.
         RuntimeError: ImageNet weights cannot be downloaded.
+        UserError: a network of timm, and timm is not installed.
     """
 
     head: ClassVar[tuple[str, ...]] = ("pool.", *BNNeckNetwork.head, "frame_classifier.")
@@ -74,6 +76,10 @@ class M3ReID(BNNeckNetwork):
         """Builds the network; see ``Network.build``."""
         return cls(num_identities, num_frames, weights, backbone=backbone)
 
+    def stages(self) -> dict[str, list[nn.Module]]:
+        """The stem and the stages of the trunk; see ``Network.stages``."""
+        return {"stem": [self.stem], **super().stages()}
+
     def set_num_identities(self, num_identities: int) -> None:
         """Replaces both classifiers, of clips and of frames; see ``BNNeckNetwork``."""
         super().set_num_identities(num_identities)
@@ -96,7 +102,9 @@ class M3ReID(BNNeckNetwork):
             )
         self.check_inputs(clips.shape[0] * clips.shape[1], clips, "frames")
         num_frames = clips.shape[1]
-        features = self.trunk(self.stem(clips.flatten(0, 1)), num_frames)
+        features = self.trunk.after_stem(
+            lambda: self.stem(clips.flatten(0, 1)), num_frames, self.keep
+        )
         pooled, masks = self.pool(features, num_frames)
         frames = self.neck(pooled).unflatten(0, (-1, num_frames))
         embeddings = frames.mean(dim=1)

@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import ClassVar, NamedTuple, Protocol
+from typing import ClassVar, NamedTuple, Protocol, TypeVar
 
 import torch
 from torch import Tensor, nn
 
 from ..datasets.track import Modality
+from ..reading import shortened
 from ..registry import Registry
 from .normalize import l2_normalize
+from .stem_and_stages import STAGES, Backbone
+from .token_maps import TokenStem
+from .trunk import NonLocalTrunk
+
+AnyNetwork = TypeVar("AnyNetwork", bound="Network")
 
 
 class BatchOutput(NamedTuple):
@@ -59,6 +65,9 @@ class Network(nn.Module, ABC):
             computed apart then holds clips of both.
         classifier: from embeddings to logits; None without identities.
         splitter: spreads training batches over processes or parts; None runs them whole.
+        frozen: names of the stages that :meth:`freeze` froze.
+        keep: takes the computation of stem and first stage and gives their maps, perhaps from an
+            earlier pass; None computes them.
     """
 
     name: ClassVar[str]
@@ -66,6 +75,8 @@ class Network(nn.Module, ABC):
     two_streams: ClassVar[bool] = False
     classifier: nn.Linear | None
     splitter: Splitter | None = None
+    frozen: tuple[str, ...] = ()
+    keep: Callable[[Callable[[], Tensor]], Tensor] | None = None
 
     @classmethod
     @abstractmethod
@@ -89,6 +100,63 @@ class Network(nn.Module, ABC):
     @abstractmethod
     def set_num_identities(self, num_identities: int) -> None:
         """Replaces the classifier by a fresh one, since the number of clusters changes."""
+
+    def stages(self) -> dict[str, list[nn.Module]]:
+        """The parts of the backbone by the names that :meth:`freeze` takes."""
+        found: dict[str, list[nn.Module]] = {}
+        for part in self.modules():
+            if isinstance(part, (Backbone, NonLocalTrunk)):
+                for name, child in part.named_children():
+                    if name in STAGES:
+                        found.setdefault(name, []).append(child)
+        return found
+
+    def freeze(self, names: Sequence[str]) -> None:
+        """Keeps stages as they are: no gradient, and batch norm by its running statistics.
+
+        Non-local blocks between the blocks of a stage are trained all the same. An optimiser that
+        holds their parameters has to be built anew.
+
+        Args:
+            names: of ``stem`` and ``layer1`` to ``layer4``.
+
+        Raises:
+            ValueError: the network has no such stage.
+        """
+        stages = self.stages()
+        unknown = [name for name in names if name not in stages]
+        if unknown:
+            raise ValueError(
+                f"{type(self).__name__} has no stage {shortened(unknown[0])}; it has "
+                f"{', '.join(stages) or 'none that can be frozen'}"
+            )
+        self.frozen = tuple(names)
+        for name in names:
+            for part in stages[name]:
+                part.requires_grad_(False)
+        self.train(self.training)
+
+    def train(self: AnyNetwork, mode: bool = True) -> AnyNetwork:
+        """As of any module; frozen stages stay in evaluation mode."""
+        super().train(mode)
+        stages = self.stages() if self.frozen else {}
+        for name in self.frozen:
+            for part in stages[name]:
+                part.eval()
+        return self
+
+    def check_frame_size(self, height: int, width: int) -> None:
+        """Refuses frames that the backbone cannot take.
+
+        Args:
+            height, width: of a frame, pixels.
+
+        Raises:
+            ValueError: with the nearest size that it takes.
+        """
+        for part in self.modules():
+            if isinstance(part, TokenStem):
+                part.check_size(height, width)
 
     @abstractmethod
     def compute(self, clips: Tensor, modalities: Tensor) -> BatchOutput:
