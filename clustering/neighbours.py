@@ -69,7 +69,7 @@ def _search(
     if transfers.is_host(rows):
         from .tiled_search import tiled_neighbours
 
-        return tiled_neighbours(rows, k, missing)
+        return tiled_neighbours(rows, k)
     from .matmul_search import matmul_neighbours
 
     return matmul_neighbours(rows, k, missing)
