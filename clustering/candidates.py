@@ -30,7 +30,7 @@ class Lists(NamedTuple):
 
     Attributes:
         value: ``[N, C]`` nearness; of the first ``decided`` entries final and falling, then coarse.
-        index: ``[N, C]`` the other rows.
+        other: ``[N, C]`` the rows that they belong to.
         size: ``[N]`` entries in use.
         decided: ``[N]`` entries with a final value.
         worst: ``[N]`` what an upper bound must reach to be kept.
@@ -41,7 +41,7 @@ class Lists(NamedTuple):
     """
 
     value: NDArray[np.float32]
-    index: NDArray[np.int32]
+    other: NDArray[np.int32]
     size: NDArray[np.int32]
     decided: NDArray[np.int32]
     worst: NDArray[np.float32]
@@ -91,7 +91,7 @@ def nearness(
 @njit(cache=True, nogil=True)
 def _decide(i: int, lists: Lists, bound: NDArray[np.float32], lane: NDArray[np.float32]) -> None:
     """Computes the nearness of a row's candidates and keeps the nearest, sorted."""
-    value, index = lists.value[i], lists.index[i]
+    value, index = lists.value[i], lists.other[i]
     done, size, keep = lists.decided[i], lists.size[i], lists.keep[0]
     coarse, names = value[done:size].copy(), index[done:size].copy()
     worst = lists.worst[i]
@@ -125,11 +125,9 @@ def _decide(i: int, lists: Lists, bound: NDArray[np.float32], lane: NDArray[np.f
 
 
 @njit(cache=True, nogil=True)
-def _make_room(
-    i: int, lists: Lists, bound: NDArray[np.float32], lane: NDArray[np.float32]
-) -> None:
+def _make_room(i: int, lists: Lists, bound: NDArray[np.float32], lane: NDArray[np.float32]) -> None:
     """Drops the candidates of a full list that cannot be among the nearest."""
-    value, index = lists.value[i], lists.index[i]
+    value, index = lists.value[i], lists.other[i]
     done, size, keep = lists.decided[i], lists.size[i], lists.keep[0]
     lower = value[:size].copy()
     for p in range(done, size):
@@ -199,7 +197,7 @@ def scan_rows(
                                 continue
                         n = lists.size[row]
                         lists.value[row, n] = product + (offset[row] + offset[column0 + c])
-                        lists.index[row, n] = column0 + c
+                        lists.other[row, n] = column0 + c
                         lists.size[row] = n + 1
             column = end
 
@@ -253,7 +251,7 @@ def scan_columns(
                                 continue
                         n = lists.size[j]
                         lists.value[j, n] = product + (offset[row] + offset[j])
-                        lists.index[j, n] = row
+                        lists.other[j, n] = row
                         lists.size[j] = n + 1
             column = end
 
@@ -271,7 +269,7 @@ def visiting_order(lists: Lists) -> NDArray[np.int64]:
             order[n] = i
             n += 1
         for p in range(lists.size[i]):
-            j = lists.index[i, p]
+            j = lists.other[i, p]
             if not seen[j]:
                 seen[j] = True
                 order[n] = j

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from functools import lru_cache
+from collections.abc import Callable
+from functools import lru_cache, partial
 
 import numpy as np
 import torch
@@ -127,7 +128,7 @@ def largest_digit() -> int:
             exact = torch.equal(
                 torch._int_mm(left, right.T).double(), left.double() @ right.T.double()
             )
-            if exact and _seconds(lambda a=left, b=right: torch._int_mm(a, b.T)) < needed:  # type: ignore[misc]
+            if exact and _seconds(partial(torch._int_mm, left, right.T)) < needed:
                 return digit
         except (AttributeError, RuntimeError):  # a torch without this product
             return 0
@@ -138,7 +139,7 @@ def _seed() -> torch.Generator:
     return torch.Generator().manual_seed(0)
 
 
-def _seconds(call) -> float:  # type: ignore[no-untyped-def]
+def _seconds(call: Callable[[], object]) -> float:
     """The shortest of a few calls."""
     times = []
     for _ in range(7):
@@ -157,7 +158,7 @@ def _length(row: NDArray[np.float32]) -> np.float32:
 
 
 @njit(cache=True, nogil=True, fastmath={"reassoc", "contract"})
-def _square(row: NDArray[np.float32]) -> np.float64:
+def _square(row: NDArray[np.float32]) -> float:
     total = 0.0
     for d in range(len(row)):
         total += np.float64(row[d]) * np.float64(row[d])

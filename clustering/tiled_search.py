@@ -12,7 +12,7 @@ from .candidates import Lists, decide_rows, scan_columns, scan_rows, visiting_or
 from .coarse_products import WIDEST, CoarseProducts
 from .threads import run_rows
 
-LEFT, RIGHT = 4096, 1024  # rows and columns of a tile: 16 MiB, scanned in the last-level cache
+LEFT, RIGHT = 2048, 1024  # rows and columns of a tile: 8 MiB, scanned in the last-level cache
 ROOM = 4  # candidates kept for each neighbour wanted
 PATIENCE = 400  # one of so many pairs may need a sum of its own before finer products are cheaper
 
@@ -60,7 +60,7 @@ def tiled_neighbours(features: Tensor, k: int) -> tuple[Tensor, Tensor]:
     _decide_all(lists, coarse)
     return (
         torch.from_numpy(1 + lists.value[:, : k - 1]),
-        torch.from_numpy(lists.index[:, : k - 1].astype(np.int64)),
+        torch.from_numpy(lists.other[:, : k - 1].astype(np.int64)),
     )
 
 
