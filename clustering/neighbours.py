@@ -16,10 +16,13 @@ def nearest_neighbours(
     """Finds for every row the k nearest rows by Euclidean distance, the row itself first.
 
     Among unit rows these are the rows of highest cosine. Exact, block by block: no N×N array is
-    formed. On the CPU every pair is multiplied once, and of equal similarities the lower index is
-    taken; on a GPU, which of several equals end a list is left open. A similarity is a float32 sum
-    of D products, in an order that the processor and its number of threads choose: two runs agree
-    to D·2⁻²³, and name the same neighbours wherever similarities lie farther apart than that.
+    formed. On the CPU every pair is multiplied once, in 8-bit digits where the processor is fast
+    at that; what their bound leaves in doubt is decided by the float32 sum of (x − y)², in one
+    fixed order. So neither the processor nor its number of threads shows in the lists, and of
+    equal distances the lower index is taken. On a GPU a similarity is a float32 sum of D products
+    in an order of the card's own: within D·2⁻²³ of the CPU's, so that neighbours are the same
+    wherever similarities lie farther apart than that; which of several equals end a list is left
+    open.
 
     Args:
         features: ``[N, D]`` floating point tensor or array. Unit rows and means of unit rows are
@@ -69,7 +72,7 @@ def _search(
     if transfers.is_host(rows):
         from .tiled_search import tiled_neighbours
 
-        return tiled_neighbours(rows, k, missing)
+        return tiled_neighbours(rows, k)
     from .matmul_search import matmul_neighbours
 
     return matmul_neighbours(rows, k, missing)

@@ -4,154 +4,86 @@ from __future__ import annotations
 
 import numpy as np
 import torch
-from numba import njit
 from numpy.typing import NDArray
 from torch import Tensor
 
+from . import coarse_products
+from .candidates import Lists, decide_rows, scan_columns, scan_rows, visiting_order
+from .coarse_products import WIDEST, CoarseProducts
 from .threads import run_rows
 
-TILE = 2048  # 16 MiB of float32: what lies in the last-level cache while it is scanned
-LANE = 64  # compared at once; a fixed number, so that the compiler makes vectors of it
+LEFT, RIGHT = 2048, 1024  # rows and columns of a tile: 8 MiB, scanned in the last-level cache
+ROOM = 4  # candidates kept for each neighbour wanted
+PATIENCE = 400  # one of so many pairs may need a sum of its own before finer products are cheaper
 
 
-@njit(cache=True, nogil=True)
-def _offer(
-    similarity: NDArray[np.float32],
-    index: NDArray[np.int32],
-    value: np.float32,
-    column: int,
-) -> None:
-    """Replaces the worst entry, kept at the root of a heap, and restores the heap."""
-    size = len(similarity)
-    place = 0
-    while True:
-        child = 2 * place + 1
-        if child >= size:
-            break
-        other = child + 1
-        if other < size and (
-            similarity[other] < similarity[child]
-            or (similarity[other] == similarity[child] and index[other] > index[child])
-        ):
-            child = other
-        if similarity[child] > value or (similarity[child] == value and index[child] < column):
-            break
-        similarity[place] = similarity[child]
-        index[place] = index[child]
-        place = child
-    similarity[place] = value
-    index[place] = column
-
-
-@njit(cache=True, nogil=True)
-def _scan_rows(
-    start: int,
-    stop: int,
-    tile: NDArray[np.float32],
-    row0: int,
-    column0: int,
-    similarity: NDArray[np.float32],
-    index: NDArray[np.int32],
-) -> None:
-    """Offers the entries right of the diagonal to the lists of the tile's rows."""
-    width = tile.shape[1]
-    for r in range(start, stop):
-        row = row0 + r
-        best = similarity[row]
-        names = index[row]
-        column = max(0, row + 1 - column0)
-        while column < width:
-            end = min(column + LANE, width)
-            worst = best[0]
-            hits = 1
-            if end - column == LANE:
-                lane = tile[r, column:end]
-                hits = 0
-                for c in range(LANE):
-                    hits += lane[c] >= worst
-            if hits > 0:
-                for c in range(column, end):
-                    value = tile[r, c]
-                    if value > best[0] or (value == best[0] and column0 + c < names[0]):
-                        _offer(best, names, value, column0 + c)
-            column = end
-
-
-@njit(cache=True, nogil=True)
-def _scan_columns(
-    start: int,
-    stop: int,
-    tile: NDArray[np.float32],
-    row0: int,
-    column0: int,
-    similarity: NDArray[np.float32],
-    index: NDArray[np.int32],
-) -> None:
-    """Offers the same entries to the lists of the tile's columns (the matrix is symmetric)."""
-    worst = np.empty(stop - start, np.float32)
-    for c in range(start, stop):
-        worst[c - start] = similarity[column0 + c, 0]
-    for r in range(tile.shape[0]):
-        row = row0 + r
-        column = max(start, row + 1 - column0)
-        while column < stop:
-            end = min(column + LANE, stop)
-            hits = 1
-            if end - column == LANE:
-                lane = tile[r, column:end]
-                lowest = worst[column - start : end - start]
-                hits = 0
-                for c in range(LANE):
-                    hits += lane[c] >= lowest[c]
-            if hits > 0:
-                for c in range(column, end):
-                    value = tile[r, c]
-                    if value < worst[c - start]:
-                        continue
-                    best = similarity[column0 + c]
-                    names = index[column0 + c]
-                    if value > best[0] or row < names[0]:
-                        _offer(best, names, value, row)
-                        worst[c - start] = best[0]
-            column = end
-
-
-def tiled_neighbours(
-    features: Tensor, k: int, missing: Tensor | None = None
-) -> tuple[Tensor, Tensor]:
-    """Finds the k − 1 most similar *other* rows of each row.
+def tiled_neighbours(features: Tensor, k: int) -> tuple[Tensor, Tensor]:
+    """Finds the k − 1 nearest *other* rows of each row by Euclidean distance.
 
     Every pair is multiplied once: a tile above the diagonal serves its rows and, read the other
-    way, its columns. So this takes half the products of a flat search, and the similarity of a
-    pair is one number wherever it shows up. Equal similarities go to the lower index.
+    way, its columns. The product is one of 8-bit digits where the processor is fast at that, with
+    a bound of its error. Pairs that the bound leaves in doubt are decided by a float32 sum in one
+    fixed order, so that neither the processor nor the number of threads shows in the lists; a pair
+    has one distance wherever it shows up. Equal distances go to the lower index.
 
     Args:
-        features: ``[N, D]`` no longer than 1, float32, contiguous, on the CPU.
+        features: ``[N, D]`` no longer than 1, float32, contiguous, on the CPU. A row of zeros
+            counts as a unit row orthogonal to all.
         k: list length with the row itself, 2 ≤ k ≤ N.
-        missing: ``[N]``, see ``missing_length``; None for unit rows.
 
     Returns:
-        Similarity ``[N, k − 1]`` float32, falling, and indices ``[N, k − 1]`` int64.
+        Similarity 1 − d²/2 ``[N, k − 1]`` float32, falling, and indices ``[N, k − 1]`` int64.
     """
-    count = len(features)
-    similarity = np.full((count, k - 1), -np.inf, np.float32)
-    index = np.full((count, k - 1), np.iinfo(np.int32).max, np.int32)
-    buffer = torch.empty(min(TILE, count) ** 2)
-    for row0 in range(0, count, TILE):
-        left = features[row0 : row0 + TILE]
-        for column0 in range(row0, count, TILE):
-            right = features[column0 : column0 + TILE]
-            tile = buffer[: len(left) * len(right)].view(len(left), len(right))
-            if missing is None:
-                torch.mm(left, right.T, out=tile)
-            else:
-                above, beside = missing[column0 : column0 + TILE], missing[row0 : row0 + TILE]
-                torch.add(beside[:, None], above, out=tile).addmm_(left, right.T)
-            place = (tile.numpy(), row0, column0, similarity, index)
-            run_rows(_scan_rows, len(left), *place)
-            run_rows(_scan_columns, len(right), *place)
-    order = np.lexsort((index, -similarity), axis=1)
+    count, width = features.shape
+    apart = np.where(features.numpy().any(1), np.float32(0), np.float32(0.5))
+    lists = _empty(features, k - 1, apart)
+    largest = coarse_products.largest_digit() if width < WIDEST else 0
+    coarse = CoarseProducts(features, apart, 1 if largest else 0, largest)
+    buffer = torch.empty(min(LEFT, count) * min(RIGHT, count), dtype=torch.int32)
+    pairs = 0
+    for row0 in range(0, count, LEFT):
+        left = coarse.operand(row0, row0 + LEFT)
+        for column0 in range(row0, count, RIGHT):
+            right = coarse.operand(column0, column0 + RIGHT)
+            above = [part[: column0 + RIGHT - row0] for part in left]
+            tile = coarse.multiply(above, right, buffer).numpy()
+            place = (tile, row0, column0, coarse.scale, coarse.offset, coarse.bound, lists)
+            # Columns first: so each row is offered all others by rising index.
+            run_rows(scan_columns, tile.shape[1], *place)
+            run_rows(scan_rows, tile.shape[0], *place)
+            pairs += tile.size
+            if coarse.digits == 1 and _too_coarse(lists, pairs):
+                _decide_all(lists, coarse)
+                coarse = CoarseProducts(features, apart, 2, largest)
+                left = coarse.operand(row0, row0 + LEFT)
+                buffer = torch.empty(2 * len(buffer), dtype=torch.int32)
+    _decide_all(lists, coarse)
     return (
-        torch.from_numpy(np.take_along_axis(similarity, order, 1)),
-        torch.from_numpy(np.take_along_axis(index, order, 1).astype(np.int64)),
+        torch.from_numpy(1 + lists.value[:, : k - 1]),
+        torch.from_numpy(lists.other[:, : k - 1].astype(np.int64)),
     )
+
+
+def _decide_all(lists: Lists, coarse: CoarseProducts) -> None:
+    run_rows(decide_rows, len(lists.size), visiting_order(lists), coarse.bound, lists)
+
+
+def _empty(features: Tensor, keep: int, apart: NDArray[np.float32]) -> Lists:
+    count = len(features)
+    room = min(ROOM * keep + 8, max(count, keep + 1))
+    return Lists(
+        np.empty((count, room), np.float32),
+        np.empty((count, room), np.int32),
+        np.zeros(count, np.int32),
+        np.zeros(count, np.int32),
+        np.full(count, -np.inf, np.float32),
+        np.zeros(count, np.int64),
+        np.full(1, keep),
+        features.numpy(),
+        apart,
+    )
+
+
+def _too_coarse(lists: Lists, pairs: int) -> bool:
+    """Whether more pairs needed a sum of their own than finer products would cost."""
+    return int(lists.work.sum()) > pairs // PATIENCE + lists.value.size

@@ -38,7 +38,8 @@ def exact_ties(count, seed, kinds=6):
 @pytest.fixture(autouse=True)
 def small_tiles(monkeypatch):
     """Tiles so small that a test has many of them."""
-    monkeypatch.setattr(tiled_search, "TILE", 24)
+    monkeypatch.setattr(tiled_search, "LEFT", 24)
+    monkeypatch.setattr(tiled_search, "RIGHT", 7)
 
 
 @pytest.fixture(params=["cpu", "any device"])
