@@ -7,6 +7,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import sparse
 from torch import Tensor
 
+from .. import transfers
 from .feature_check import bounded_rows, missing_length
 from .grouped_neighbours import NONE, GroupedNeighbours, group_codes, grouped_neighbours
 
@@ -106,13 +107,12 @@ def _distance(
     rows = bounded_rows(features)
     longest = [max(lengths) for lengths in zip(near, averaged)]
     found = grouped_neighbours(rows, group_codes(groups, len(rows)), *longest)
-    similarity = np.concatenate(
-        [found.own_similarity[:, : near[0]].cpu(), found.other_similarity[:, : near[1]].cpu()], 1
-    )
+    parts = found.own_similarity[:, : near[0]], found.other_similarity[:, : near[1]]
+    similarity = np.concatenate([transfers.to_host(part) for part in parts], 1)
     ranks = _listed(found, near)
     missing = missing_length(rows)
     if missing is not None:  # neighbours go by distance, weights by inner product
-        lacking = missing.cpu().numpy()
+        lacking = transfers.to_host(missing)
         similarity -= lacking[:, None] + np.where(ranks == NONE, 0, lacking[ranks])
     return graph_of_weights(
         *weights_of_lists(rows, ranks, similarity, _listed(found, half), _listed(found, averaged))
@@ -122,5 +122,5 @@ def _distance(
 def _listed(found: GroupedNeighbours, lengths: Pair) -> NDArray[np.int32]:
     """The first rows of both lists side by side."""
     own, other = lengths
-    parts = [found.own[:, :own].cpu().numpy(), found.other[:, :other].cpu().numpy()]
+    parts = [transfers.to_host(part) for part in (found.own[:, :own], found.other[:, :other])]
     return np.ascontiguousarray(np.concatenate(parts, 1), np.int32)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -10,9 +9,9 @@ import torch
 from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 
+from .. import transfers
 from .feature_check import bounded_rows, exact_matmul, missing_length
 from .matmul_search import BLOCK_SIMILARITIES
-from .threads import run_rows
 
 NONE = -1  # stands in a list where there is no further row
 
@@ -64,14 +63,13 @@ def grouped_neighbours(
     own, other = min(own, len(rows)), min(other, len(rows))
     missing = missing_length(rows)
     # Rows of a group lie side by side, so that a tile of products belongs to one kind of list.
-    order = torch.from_numpy(np.argsort(codes, kind="stable")).to(rows.device)
+    order = transfers.to_device(np.argsort(codes, kind="stable"), rows.device)
     ends = np.cumsum(np.bincount(codes))
     ordered = (rows[order], None if missing is None else missing[order])
     # The searches want room for one entry at least.
     wanted = (max(1, own - 1), max(1, other))
     with exact_matmul(rows.device):
-        search = _tiles if rows.device.type == "cpu" else _blocks
-        lists = search(*ordered, ends, *wanted)
+        lists = _search(*ordered, ends, *wanted)
     back = torch.empty_like(order)
     back[order] = torch.arange(len(order), device=order.device)
     named = []
@@ -99,7 +97,7 @@ def group_codes(groups: Tensor | ArrayLike, count: int) -> NDArray[np.int64]:
     Raises:
         ValueError: another length.
     """
-    codes = groups.cpu().numpy() if isinstance(groups, Tensor) else np.asarray(groups)
+    codes = transfers.host_array(groups)
     if codes.shape != (count,):
         raise ValueError(
             f"groups: expected one code for each of the {count} rows, found shape {codes.shape}"
@@ -110,46 +108,15 @@ def group_codes(groups: Tensor | ArrayLike, count: int) -> NDArray[np.int64]:
 Lists = tuple[tuple[Tensor, Tensor], tuple[Tensor, Tensor]]
 
 
-def _tiles(
+def _search(
     rows: Tensor, missing: Tensor | None, ends: NDArray[np.int64], own: int, other: int
 ) -> Lists:
-    """Own and other lists of rows that are ordered by group, on the CPU."""
-    from .tiled_search import TILE, _scan_columns, _scan_rows  # compiles
+    """Own and other lists of rows that are ordered by group."""
+    if transfers.is_host(rows):
+        from .tiled_search import tiled_neighbours_by_group  # compiles
 
-    count = len(rows)
-    starts = sorted({*range(0, count, TILE), *ends.tolist()} - {count})
-    tiles = [slice(a, b) for a, b in pairwise([*starts, count])]
-    group = np.searchsorted(ends, starts, side="right")
-    lists = [
-        (
-            np.full((count, k), -np.inf, np.float32),
-            np.full((count, k), np.iinfo(np.int32).max, np.int32),
-        )
-        for k in (own, other)
-    ]
-    buffer = torch.empty(min(TILE, count) ** 2)
-    for number, left in enumerate(tiles):
-        for beyond, right in enumerate(tiles[number:], number):
-            shape = (left.stop - left.start, right.stop - right.start)
-            tile = buffer[: shape[0] * shape[1]].view(shape)
-            if missing is None:
-                torch.mm(rows[left], rows[right].T, out=tile)
-            else:
-                torch.add(missing[left, None], missing[right], out=tile)
-                tile.addmm_(rows[left], rows[right].T)
-            kept = lists[int(group[number] != group[beyond])]
-            place = (tile.numpy(), left.start, right.start, *kept)
-            run_rows(_scan_rows, shape[0], *place)
-            run_rows(_scan_columns, shape[1], *place)
-    within, others = (_falling(*part) for part in lists)
-    return within, others
-
-
-def _falling(similarity: NDArray[np.float32], index: NDArray[np.int32]) -> tuple[Tensor, Tensor]:
-    """The heaps as lists."""
-    order = np.lexsort((index, -similarity), axis=1)
-    names = np.take_along_axis(index, order, 1).astype(np.int64)
-    return torch.from_numpy(np.take_along_axis(similarity, order, 1)), torch.from_numpy(names)
+        return tiled_neighbours_by_group(rows, ends.tolist(), own, other)
+    return _blocks(rows, missing, ends, own, other)
 
 
 def _blocks(
@@ -157,8 +124,7 @@ def _blocks(
 ) -> Lists:
     """The same by blocked products and top-k, on any device."""
     count = len(rows)
-    group = torch.from_numpy(np.searchsorted(ends, np.arange(count), side="right"))
-    group = group.to(rows.device)
+    group = transfers.to_device(np.searchsorted(ends, np.arange(count), side="right"), rows.device)
     step = max(1, BLOCK_SIMILARITIES // count)
     within: list[tuple[Tensor, Tensor]] = []
     others: list[tuple[Tensor, Tensor]] = []

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -34,38 +36,79 @@ def tiled_neighbours(features: Tensor, k: int) -> tuple[Tensor, Tensor]:
     Returns:
         Similarity 1 − d²/2 ``[N, k − 1]`` float32, falling, and indices ``[N, k − 1]`` int64.
     """
+    (lists,) = _search(features, [len(features)], (k - 1,))
+    return _ranked(lists)
+
+
+def tiled_neighbours_by_group(
+    features: Tensor, ends: Sequence[int], own: int, other: int
+) -> tuple[tuple[Tensor, Tensor], tuple[Tensor, Tensor]]:
+    """Finds for each row the nearest other rows of its group and the nearest rows of all others.
+
+    Args:
+        features: as for :func:`tiled_neighbours`, the rows of a group side by side.
+        ends: row after the last of each group, rising to N; no group is empty.
+        own: length of the lists within the group, at least 1.
+        other: length of the lists among all other groups, at least 1.
+
+    Returns:
+        Lists of the own group, and of the others, as :func:`tiled_neighbours` returns them; where a
+        list has no further row, similarity −∞ and index 0.
+    """
+    within, beyond = _search(features, ends, (own, other))
+    return _ranked(within), _ranked(beyond)
+
+
+def _search(features: Tensor, ends: Sequence[int], keep: Sequence[int]) -> list[Lists]:
+    """Lists of the own group and, if two lengths are given, of the others."""
     count, width = features.shape
     apart = np.where(features.numpy().any(1), np.float32(0), np.float32(0.5))
-    lists = _empty(features, k - 1, apart)
+    found = [_empty(features, length, apart) for length in keep]
     largest = coarse_products.largest_digit() if width < WIDEST else 0
     coarse = CoarseProducts(features, apart, 1 if largest else 0, largest)
     buffer = torch.empty(min(LEFT, count) * min(RIGHT, count), dtype=torch.int32)
     pairs = 0
-    for row0 in range(0, count, LEFT):
-        left = coarse.operand(row0, row0 + LEFT)
-        for column0 in range(row0, count, RIGHT):
-            right = coarse.operand(column0, column0 + RIGHT)
-            above = [part[: column0 + RIGHT - row0] for part in left]
+    for row0, row1, group in _pieces(0, ends, LEFT):
+        left = coarse.operand(row0, row1)
+        for column0, column1, beside in _pieces(row0, ends, RIGHT):
+            right = coarse.operand(column0, column1)
+            above = [part[: column1 - row0] for part in left]
             tile = coarse.multiply(above, right, buffer).numpy()
+            lists = found[int(group != beside)]
             place = (tile, row0, column0, coarse.scale, coarse.offset, coarse.bound, lists)
             # Columns first: so each row is offered all others by rising index.
             run_rows(scan_columns, tile.shape[1], *place)
             run_rows(scan_rows, tile.shape[0], *place)
             pairs += tile.size
-            if coarse.digits == 1 and _too_coarse(lists, pairs):
-                _decide_all(lists, coarse)
+            if coarse.digits == 1 and _too_coarse(found, pairs):
+                _decide_all(found, coarse)
                 coarse = CoarseProducts(features, apart, 2, largest)
-                left = coarse.operand(row0, row0 + LEFT)
+                left = coarse.operand(row0, row1)
                 buffer = torch.empty(2 * len(buffer), dtype=torch.int32)
-    _decide_all(lists, coarse)
-    return (
-        torch.from_numpy(1 + lists.value[:, : k - 1]),
-        torch.from_numpy(lists.other[:, : k - 1].astype(np.int64)),
-    )
+    _decide_all(found, coarse)
+    return found
 
 
-def _decide_all(lists: Lists, coarse: CoarseProducts) -> None:
-    run_rows(decide_rows, len(lists.size), visiting_order(lists), coarse.bound, lists)
+def _pieces(first: int, ends: Sequence[int], length: int) -> Iterator[tuple[int, int, int]]:
+    """Start, end and group of at most ``length`` rows of one group each, from row ``first``."""
+    for group, end in enumerate(ends):
+        for start in range(first, end, length):
+            yield start, min(start + length, end), group
+        first = max(first, end)
+
+
+def _ranked(lists: Lists) -> tuple[Tensor, Tensor]:
+    """Similarities and indices of lists that are decided."""
+    keep = int(lists.keep[0])
+    there = np.arange(keep) < lists.decided[:, None]
+    similarity = np.where(there, 1 + lists.value[:, :keep], -np.inf)
+    index = np.where(there, lists.other[:, :keep], 0).astype(np.int64)
+    return torch.from_numpy(similarity), torch.from_numpy(index)
+
+
+def _decide_all(found: Sequence[Lists], coarse: CoarseProducts) -> None:
+    for lists in found:
+        run_rows(decide_rows, len(lists.size), visiting_order(lists), coarse.bound, lists)
 
 
 def _empty(features: Tensor, keep: int, apart: NDArray[np.float32]) -> Lists:
@@ -84,6 +127,7 @@ def _empty(features: Tensor, keep: int, apart: NDArray[np.float32]) -> Lists:
     )
 
 
-def _too_coarse(lists: Lists, pairs: int) -> bool:
+def _too_coarse(found: Sequence[Lists], pairs: int) -> bool:
     """Whether more pairs needed a sum of their own than finer products would cost."""
-    return int(lists.work.sum()) > pairs // PATIENCE + lists.value.size
+    taken = sum(int(lists.work.sum()) for lists in found)
+    return taken > pairs // PATIENCE + sum(lists.value.size for lists in found)

@@ -44,9 +44,10 @@ def test_the_lists_are_those_of_a_full_sort(count, kinds, own, other, means, blo
     rows = rows_of(count, seed, means=means)
     groups = np.random.default_rng(seed).choice([3, 7, 8, 20, 21], count) % (kinds + 2)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("vireid.clustering.tiled_search.TILE", 8)
+        patch.setattr("vireid.clustering.tiled_search.LEFT", 8)
+        patch.setattr("vireid.clustering.tiled_search.RIGHT", 5)
         if blocks:
-            patch.setattr(module, "_tiles", module._blocks)
+            patch.setattr(module, "_search", module._blocks)
             patch.setattr(module, "BLOCK_SIMILARITIES", 3 * count)
         found = grouped_neighbours(rows, groups, own, other)
     wanted, distance = plain_lists(rows, groups, own, other)
