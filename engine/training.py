@@ -138,7 +138,8 @@ def train_epoch(
             epoch goes on.
         steps: number of batches of the epoch.
         losses_of: clips, track numbers and the step of the run to named, weighted loss terms.
-        after_backward: called after each optimiser step (memories are written here).
+        after_backward: called after each optimiser step, and after what the guard takes back
+            (memories are written here).
         log_interval: batches between two lines of the text log.
         clock: how far the whole run is, for the time that it still takes.
         before: of the batches that were taken before the run went on in the middle of the epoch.
@@ -179,10 +180,10 @@ def train_epoch(
         runtime.backward(total if guard is None else guard.judge(total))
         ranks.sum_gradients(p for group in optimiser.param_groups for p in group["params"])
         runtime.step(optimiser)
+        if guard is not None:
+            guard.after_step()  # first, so that an average of the network sees no spoilt statistics
         if after_backward is not None:
             after_backward()
-        if guard is not None:
-            guard.after_step()
         for name, value in losses.items():
             own = value.detach().float()
             sums[name] = sums.get(name, 0.0) + (own if guard is None else guard.counted(own))

@@ -85,7 +85,7 @@ def train(data, output, *, scale=None, overflow=None, spoil=(), untaken=None, **
             next(p for p in model.parameters() if p.requires_grad).register_hook(last_overflows)
         batches = [b for step, b in enumerate(stage.batches(0)) if step != untaken]
         model.train()
-        guard = StepGuard(model, stage.writes.forget) if runtime.scaler else None
+        guard = StepGuard(model, stage.writes) if runtime.scaler else None
         totals = train_epoch(
             runtime,
             run,

@@ -13,6 +13,7 @@ from vireid.engine.runtime import Runtime
 from vireid.engine.schedule import LearningRate
 from vireid.engine.step_guard import IN_A_ROW, StepGuard
 from vireid.engine.training import Position, make_optimiser, train_epoch
+from vireid.engine.weight_average import WeightAverage
 from vireid.memory import ClusterMemory
 from vireid.memory.writes import PendingWrites
 from vireid.random_streams import generator
@@ -133,14 +134,20 @@ def half_run(tmp_path, spoilt):
     """Trains a batch-norm network on ten batches in the way of fp16; some give no finite loss.
 
     Returns:
-        The network, a memory that it wrote, and the run folder; or what was raised.
+        The network, a memory that it wrote, its moving average, and the run folder; or what was
+        raised.
     """
     torch.manual_seed(0)
     model = torch.nn.Sequential(torch.nn.BatchNorm1d(2), torch.nn.Linear(2, 1))
     memory = ClusterMemory(torch.eye(2), momentum=0.5)
     writes = PendingWrites()
+    average = WeightAverage(model, 0.9)
     runtime = Runtime("cpu", "fp32")
     runtime.scaler = torch.amp.GradScaler("cpu", init_scale=4.0)
+
+    def after_step():
+        writes.write()
+        average.update(model)
 
     def losses(weight, step):
         factor = float("inf") if step in spoilt else 1.0
@@ -159,14 +166,14 @@ def half_run(tmp_path, spoilt):
             optimiser=torch.optim.AdamW(model.parameters(), lr=0.1, fused=True),
             batches=10,
             runtime=runtime,
-            after_backward=writes.write,
+            after_backward=after_step,
             guard=StepGuard(model, writes),
         )
-    return model, memory, run.path
+    return model, memory, average.network, run.path
 
 
 def test_steps_of_fp16_that_are_not_finite_are_left_out_whole(tmp_path):
-    model, memory, folder = half_run(tmp_path / "spoilt", {2, 3, 6})
+    model, memory, average, folder = half_run(tmp_path / "spoilt", {2, 3, 6})
     assert model[0].num_batches_tracked == 2 * 7
     log = (folder / "log.txt").read_text()
     for step in (3, 4, 7):
@@ -174,7 +181,8 @@ def test_steps_of_fp16_that_are_not_finite_are_left_out_whole(tmp_path):
     metrics = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
     (record,) = [record for record in metrics if record["kind"] == "train"]
     assert record["step"] == 10 and math.isfinite(record["loss"])
-    assert all(torch.isfinite(value).all() for value in model.state_dict().values())
+    for network in (model, average):
+        assert all(torch.isfinite(value).all() for value in network.state_dict().values())
     # What the other seven steps alone would have written.
     other = ClusterMemory(torch.eye(2), momentum=0.5)
     for step in (0, 1, 4, 5, 7, 8, 9):
