@@ -11,7 +11,7 @@ import torch.distributed as dist
 from torch import Tensor
 
 from ..errors import UserError, first_line
-from ..transfers import to_device
+from ..transfers import OnItsWay, to_device
 from .processes import count, is_main, rank
 
 Result = TypeVar("Result")
@@ -63,9 +63,22 @@ def of_all(value: Result) -> list[Result]:
 
 def any_of(value: bool) -> bool:
     """Whether ``value`` holds in any of the processes; all of them have to ask."""
+    return asked_of_all(value)()
+
+
+def asked_of_all(value: bool) -> Callable[[], bool]:
+    """Begins to ask what :func:`any_of` asks; all of the processes have to.
+
+    Args:
+        value: of this process.
+
+    Returns:
+        Gives the answer. Until it is called no device is waited for.
+    """
     if count() == 1:
-        return value
-    return bool(total(torch.tensor([int(value)], device=_device())))
+        return lambda: value
+    votes = OnItsWay(total(to_device(torch.tensor([int(value)]), _device())))
+    return lambda: bool(votes.arrived())
 
 
 def total(values: Tensor) -> Tensor:

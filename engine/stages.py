@@ -245,7 +245,7 @@ class _EpochLoop:
             options.log_interval,
             self.clock,
             before,
-            self.stop.wanted,
+            self.stop.watch(),
             StepGuard(self.model, stage.writes) if session.runtime.scaler else None,
         )
         within = {**totals.state(), "stage": stage.epoch_state()}

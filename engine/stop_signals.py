@@ -75,6 +75,22 @@ class StopSignals:
         """Whether to stop now: the same answer in each process of the run, all of which ask."""
         return ranks.any_of(self.received is not None)
 
+    def watch(self) -> Callable[[], bool]:
+        """What to ask after each step of an epoch in place of :meth:`wanted`.
+
+        Several processes agree while the next step is computed, and no device is waited for: there
+        the answer is that of the step before.
+        """
+        if ranks.count() == 1:
+            return self.wanted
+        begun: list[Callable[[], bool]] = []
+
+        def answer() -> bool:
+            begun.append(ranks.asked_of_all(self.received is not None))
+            return len(begun) > 1 and begun.pop(0)()
+
+        return answer
+
     @contextmanager
     def leaving(self, keep: Callable[[str], None]) -> Iterator[None]:
         """A phase of a deferred part that need not end: whoever leaves it starts it again.

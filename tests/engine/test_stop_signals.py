@@ -7,6 +7,7 @@ import sys
 import threading
 
 import pytest
+from vireid.distributed import ranks
 from vireid.engine import stop_signals
 from vireid.engine.stop_signals import StopSignals
 from vireid.errors import Stopped
@@ -21,6 +22,24 @@ with stop_signals.StopSignals() as stop, stop.deferred():
     time.sleep(0.01)
     os.kill(os.getpid(), signal.SIGTERM)
     time.sleep(60)
+"""
+
+TOGETHER = """
+import os, signal
+from vireid.distributed import ranks
+from vireid.engine.runtime import Runtime
+from vireid.engine.stop_signals import StopSignals
+Runtime("cpu", "fp32")
+with StopSignals() as stop, stop.deferred():
+    asked = stop.watch()
+    for step in range(6):
+        if step == 2 and ranks.rank() == 1:
+            os.kill(os.getpid(), signal.SIGTERM)
+        if asked():
+            break
+    print(f"process {ranks.rank()} left after step {step}", flush=True)
+    assert stop.wanted()
+ranks.leave()
 """
 
 
@@ -57,6 +76,37 @@ def test_without_a_signal_nothing_happens():
         with stop.leaving(lambda name: pytest.fail(name)):
             pass
         assert not stop.wanted()
+
+
+def test_two_processes_leave_together_one_step_after_the_signal(tmp_path, torchrun):
+    script = tmp_path / "together.py"
+    script.write_text(TOGETHER, encoding="utf-8")
+    done = torchrun(str(script))
+    assert done.returncode == 0, done.stdout + done.stderr
+    for rank in (0, 1):
+        assert f"process {rank} left after step 3" in done.stdout
+
+
+def test_one_process_leaves_at_once():
+    with StopSignals() as stop, stop.deferred():
+        asked = stop.watch()
+        assert not asked()
+        send("SIGTERM")
+        assert asked()
+
+
+def test_several_read_an_answer_when_the_next_question_is_under_way(monkeypatch):
+    order = []
+
+    def ask(value):
+        order.append("asked")
+        return lambda: order.append("read") or value
+
+    monkeypatch.setattr(ranks, "count", lambda: 2)
+    monkeypatch.setattr(ranks, "asked_of_all", ask)
+    asked = StopSignals().watch()
+    assert [asked() for _ in range(3)] == [False] * 3
+    assert order == ["asked", "asked", "read", "asked", "read"]
 
 
 def test_the_second_ends_at_once():
