@@ -139,6 +139,8 @@ def run_stages(
     saved: dict[str, Any] = {}
     if run.resumed:
         saved = point.load([stage.epochs for stage in stages])
+        with point.of_use():
+            session.runtime.load_scaler(saved.get("scaler", {}))
         done = sum(s.epochs for s in stages[: saved["stage"]]) + saved["epoch"]
         batches = f" and {saved['within']['taken']} batches" if saved["within"] else ""
         run.log(f"resumed: {done} epochs{batches} done")
@@ -166,7 +168,6 @@ def run_stages(
                 with point.of_use():
                     check_optimiser(saved["optimiser"], optimiser)
                     optimiser.load_state_dict(saved["optimiser"])
-                    session.runtime.load_scaler(saved.get("scaler", {}))
                     stage.load_state(saved["stage_state"])
             loop = _EpochLoop(
                 session, run, options, model, stage, optimiser, point, stop, clock, average

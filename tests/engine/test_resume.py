@@ -161,6 +161,16 @@ def test_the_scale_of_a_loss_goes_on_where_it_stood(tmp_path, fatal):
     assert all(torch.equal(weights[name], again[name]) for name in weights)
 
 
+@pytest.mark.parametrize("fatal", [3, STEPS + 1, STEPS * EPOCHS + 1, STEPS * EPOCHS + 2])
+def test_the_scale_of_a_loss_outlives_a_kill(tmp_path, fatal):
+    weights = train(tmp_path / "whole", scaled=True)
+    with pytest.raises(Killed):
+        train(tmp_path / "run", fatal, scaled=True)
+    again = train(tmp_path / "run", resume=True, scaled=True)
+    assert weights.keys() == again.keys()
+    assert all(torch.equal(weights[name], again[name]) for name in weights)
+
+
 def test_an_average_beside_changes_nothing_of_the_training(tmp_path, whole):
     without = train(tmp_path / "run")
     assert not any(name.startswith("average") for name in without)
