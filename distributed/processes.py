@@ -34,6 +34,13 @@ def count_here() -> int:
     return _number("LOCAL_WORLD_SIZE", _number("WORLD_SIZE", 1))
 
 
+def count_on_card() -> int:
+    """Number of processes of the run that share one card of this machine, or its CPU."""
+    import torch  # slow to import, and seldom needed
+
+    return -(-count_here() // max(1, torch.cuda.device_count()))
+
+
 def _number(name: str, default: int) -> int:
     """What a launcher says in the environment; what is no number was not said by one."""
     said = os.environ.get(name, "")

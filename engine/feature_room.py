@@ -7,6 +7,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
+from ..distributed import processes, ranks
 from .peak_memory import extraction_peak, start_extraction
 from .resources import Room, gpu_memory, size_text
 
@@ -30,7 +31,9 @@ def device_need(features: int, extraction: int = 0) -> int:
 class FeatureRoom:
     """Decides by size, before anything is allocated, where features are kept.
 
-    On the CPU they are clustered, matched and ranked just as well, only slower.
+    On the CPU they are clustered, matched and ranked just as well, only slower. Processes that
+    share a card share what it has free, and all processes keep features alike: two devices round
+    differently, and memories and matchings would drift apart.
 
     Args:
         device: of the run.
@@ -63,10 +66,14 @@ class FeatureRoom:
 
     def _chosen(self, features: int, extraction: int) -> torch.device:
         room = gpu_memory(self._device)
-        need = device_need(features, extraction)
-        if room is None or need <= room.usable:
+        if room is None:
             return self._device
-        self._remark(features, need, room)
+        need = processes.count_on_card() * device_need(features, extraction)
+        lacks = None if need <= room.usable else (need, room)
+        short = [found for found in ranks.of_all(lacks) if found is not None]
+        if not short:
+            return self._device
+        self._remark(features, *short[0])
         return torch.device("cpu")
 
     def _remark(self, features: int, need: int, room: Room) -> None:

@@ -30,7 +30,8 @@ def needs_and_rooms(needs: RunNeeds, session: Session) -> list[Demand]:
     """What the run needs beside what there is, of everything that the system tells about."""
     found = [("memory", needs.memory, resources.host_memory(), processes.count_here())]
     if needs.gpu is not None:
-        found.append(("GPU memory", needs.gpu, resources.gpu_memory(session.runtime.device), 1))
+        room = resources.gpu_memory(session.runtime.device)
+        found.append(("GPU memory", needs.gpu, room, processes.count_on_card()))
     if session.run is not None and ranks.is_main():
         found.append(("disk", needs.disk, resources.disk_space(session.run.path), 1))
     if needs.shared is not None:

@@ -45,11 +45,6 @@ def resolved_precision(asked: str, *, on_cpu: bool) -> str:
     return "bf16" if (cpu_has_bf16_units() if on_cpu else cuda_has_bf16_units()) else "fp32"
 
 
-def shared_cards() -> bool:
-    """Whether more processes than CUDA devices run on this machine; NCCL refuses that."""
-    return processes.count_here() > max(1, torch.cuda.device_count())
-
-
 class Runtime:
     """Where and how precisely tensors are computed.
 
@@ -86,8 +81,9 @@ class Runtime:
             mixed_precision="no",
             cpu=on_cpu,
             kwargs_handlers=[
+                # NCCL refuses processes that share a card.
                 InitProcessGroupKwargs(backend="gloo", timeout=WAIT)
-                if shared_cards()
+                if processes.count_on_card() > 1
                 else InitProcessGroupKwargs(timeout=WAIT)
             ],
         )

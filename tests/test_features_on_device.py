@@ -432,6 +432,33 @@ def test_a_card_without_room_leaves_the_features_to_the_host_and_says_so(
     assert stays or ("267 MiB" in said[0] and "2.0 GiB free of 16.0 GiB" in said[0])
 
 
+@pytest.mark.parametrize(("sharing", "stays"), [(1, True), (2, False)])
+def test_processes_that_share_a_card_share_its_room(
+    monkeypatch: pytest.MonkeyPatch, sharing: int, stays: bool
+) -> None:
+    monkeypatch.setattr(feature_room, "gpu_memory", lambda device: Room(5 * GIB, 16 * GIB))
+    monkeypatch.setattr(feature_room, "extraction_peak", lambda device: 0)
+    monkeypatch.setenv("LOCAL_WORLD_SIZE", str(sharing))
+    room = FeatureRoom(CUDA, lambda said: None)
+    with FakeDevice().watched():
+        home = room.home(torch.zeros(64, 2048, device=CUDA), 34_167)
+    assert home == (CUDA if stays else torch.device("cpu"))
+
+
+def test_all_processes_keep_features_on_the_host_if_one_lacks_room(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(feature_room, "gpu_memory", lambda device: Room(9 * GIB, 16 * GIB))
+    monkeypatch.setattr(feature_room, "extraction_peak", lambda device: 0)
+    other = (7 * GIB, Room(3 * GIB, 8 * GIB))
+    monkeypatch.setattr(feature_room.ranks, "of_all", lambda own: [own, other])
+    said: list[str] = []
+    with FakeDevice().watched():
+        home = FeatureRoom(CUDA, said.append).home(torch.zeros(64, 2048, device=CUDA), 34_167)
+    assert home == torch.device("cpu")
+    assert "take 7.0 GiB, and it has 3.0 GiB free of 8.0 GiB" in said[0]
+
+
 def test_the_network_needs_room_beside_the_features() -> None:
     features = 267 << 20
     assert feature_room.device_need(features) < 4 * GIB

@@ -55,6 +55,20 @@ def needed(text):
     return float(number) * (1024 if unit == "G" else 1)
 
 
+@pytest.mark.parametrize("sharing", [1, 2])
+def test_processes_that_share_a_card_need_room_on_it_together(monkeypatch, sharing):
+    monkeypatch.setenv("LOCAL_WORLD_SIZE", str(sharing))
+    monkeypatch.setattr("vireid.engine.resources.gpu_memory", lambda device: Room(3 * GIB, 8 * GIB))
+    need = run_needs.Need({"activations": 2 * GIB})
+    needs = run_needs.RunNeeds(run_needs.Need(), need, run_needs.Need(), None, "a step")
+    session = SimpleNamespace(runtime=SimpleNamespace(device=torch.device("cuda")), run=None)
+    (card,) = (
+        one for one in fit_check.needs_and_rooms(needs, session) if one.what == "GPU memory"
+    )
+    assert card.total == sharing * 2 * GIB
+    assert ("for 2 processes" in str(card)) == (sharing == 2)
+
+
 def test_averaged_weights_are_counted(tiny_set, tmp_path, memory, no_ways, monkeypatch):
     memory(10)
     seen, models, run_needs = [], [], fit_check.run_needs
