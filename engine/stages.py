@@ -281,7 +281,8 @@ class _EpochLoop:
         Passes over the tracks may move statistics of the network meanwhile, never weights.
         """
         size = self.run_folder.metrics_size() if size is None else size
-        buffers = {name: buffer.clone() for name, buffer in self.model.named_buffers()}
+        kept = self.model.state_dict().keys()  # constants are buffers, too, and no part of it
+        buffers = {n: value.clone() for n, value in self.model.named_buffers() if n in kept}
 
         def write(signal: str) -> None:
             self.point.save(place, self.optimiser, state, within, size, buffers)

@@ -84,6 +84,8 @@ def train(folder, fatal=None, *, resume=False, end=None, scaled=False, decay=0.0
     """
     torch.manual_seed(0)
     model = nn.Sequential(nn.Linear(6, 8), nn.BatchNorm1d(8), nn.Linear(8, 5))
+    # As the constants of a network of timm: no part of its state.
+    model[0].register_buffer("constant", torch.ones(1), persistent=False)
     options = LoopOptions(output=folder, optimiser="adamw", log_interval=100, ema_decay=decay)
     run = RunFolder(folder, "seed: 0\n", resume=resume)
     if not run.resumed:
