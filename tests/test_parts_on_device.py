@@ -1,6 +1,7 @@
 """Networks, losses, memories and augmentations stay on a CUDA device, and none waits for it."""
 
 import contextlib
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -8,6 +9,8 @@ from vireid import losses
 from vireid.datasets.track import Modality
 from vireid.distributed.split_batch import split_batches
 from vireid.engine.augment import Augmenter
+from vireid.engine.encoder import Encoder
+from vireid.engine.weight_average import WeightAverage
 from vireid.losses.registry import LOSSES
 from vireid.memory import ClusterMemory, MultiMemory, cluster_means, joint_prototypes
 from vireid.memory.writes import PendingWrites
@@ -68,6 +71,30 @@ def test_a_network_over_parts_of_a_batch(device, name, parts):
     with device.watched() as watch:
         output = model(torch.zeros(B, 1, 3, 64, 32, device=CUDA), MODALITIES)
         assert_on_cuda([value for value in output if value is not None])
+    assert tuple(watch.waits) == STEP
+
+
+@pytest.mark.parametrize("flip", [False, True])
+@pytest.mark.parametrize("name", NAMES)
+def test_features_of_a_batch(device, name, flip):
+    runtime = SimpleNamespace(device=CUDA, test_autocast=contextlib.nullcontext)
+    model = device.put(fake_session.network(name))
+    clips = torch.zeros(B, 1, 3, 64, 32, dtype=torch.uint8)
+    encoder = Encoder(model, runtime, flip=flip)
+    with device.watched() as watch, torch.no_grad():
+        # In inference mode a copy of real pixels does not reach the fake device.
+        features = type(encoder).__call__.__wrapped__(encoder, clips, MODALITIES)
+        assert_on_cuda(features)
+    assert tuple(watch.waits) == STEP
+
+
+def test_an_average_of_weights(device):
+    model, average = fake_session.network("m3reid"), WeightAverage.__new__(WeightAverage)
+    average.decay, average.updates, average.network = 0.9, 0, device.put(model)
+    model = device.put(model)
+    with device.watched() as watch:
+        average.update(model)
+        assert_on_cuda(average.state())
     assert tuple(watch.waits) == STEP
 
 
