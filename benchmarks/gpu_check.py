@@ -101,12 +101,21 @@ def _run(call: Callable[[], str], answer: Connection) -> None:
 
 
 def checks(device: str, small: bool, folder: Path, names: Sequence[str]) -> list[Outcome]:
-    """All checks in turn, each a line as it ends."""
+    """All checks in turn, each a line as it ends, and all lines once more at the end.
+
+    Between them stands what the trainings themselves say.
+    """
     place = Place(device, small, folder)
     found = []
     for name in names:
+        print(f"\n== {name}", flush=True)
         found.append(apart(name, lambda name=name: CHECKS[name](place)))  # type: ignore[misc]
         print(found[-1].line(), flush=True)
+    failed = [one.name for one in found if not one.passed]
+    told = f"{len(failed)} of {len(found)} checks FAILED: {'; '.join(failed)}"
+    if not failed:
+        told = f"all {len(found)} checks passed"
+    print("", *(one.line() for one in found), told, sep="\n", flush=True)
     return found
 
 

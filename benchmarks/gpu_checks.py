@@ -102,7 +102,8 @@ def resume(place: Place) -> str:
     need(states[0]["step"] == states[1]["step"], "the number of steps is another")
     pairs = [(states[0]["model"][name], states[1]["model"][name]) for name in states[0]["model"]]
     same = all(torch.equal(one, other) for one, other in pairs)
-    return f"{near(again, whole)}; weights equal to the bit: {'yes' if same else 'no'}"
+    precision = records(whole, "run")[0]["training_precision"]
+    return f"in {precision}: {near(again, whole)}; weights equal to the bit: {'yes' if same else 'no'}"
 
 
 @contextmanager

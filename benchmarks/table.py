@@ -100,16 +100,17 @@ class Table:
             f"Python {platform.python_version()}, {software(self.device)}.",
             *([note] if note else []),
         ]
-        memory = (
-            "Times are between CUDA events, where a span follows the median of so many calls. "
-            "Memory is the peak of the allocator above what was held before the call."
+        how = (
+            "Times are between CUDA events; memory is the peak of the allocator above what was "
+            "held before the call."
             if self.device.type == "cuda"
             else "Memory is the kernel's high-water mark of resident memory (VmHWM), reset before "
             "the call, minus what was resident then; results count."
         )
+        how += " Where a range follows a time, the time is the median of so many calls."
         RESULTS.mkdir(parents=True, exist_ok=True)
         path = RESULTS / f"{self.part}-{slug(self.device)}.md"
-        path.write_text("\n".join([*head, "", memory, *self._lines]) + "\n", encoding="utf-8")
+        path.write_text("\n".join([*head, "", how, *self._lines]) + "\n", encoding="utf-8")
         print(f"\nwritten to {path}")
 
     def _say(self, *lines: str) -> None:

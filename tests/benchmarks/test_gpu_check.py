@@ -83,6 +83,11 @@ def test_the_rest_goes_on_and_the_table_tells(place, monkeypatch, tmp_path, caps
     monkeypatch.setattr(gpu_check, "CHECKS", {"bad": lambda place: fails(), "good": lambda p: "ok"})
     outcomes = gpu_check.checks("cpu", True, place.folder, ["bad", "good"])
     assert [one.passed for one in outcomes] == [False, True]
+    told = capsys.readouterr().out.splitlines()
+    assert told[-1] == "1 of 2 checks FAILED: bad"
+    assert told[-3].startswith("FAIL  bad") and told[-2].startswith("pass  good")
+    gpu_check.checks("cpu", True, place.folder, ["good"])
+    assert capsys.readouterr().out.splitlines()[-1] == "all 1 checks passed"
     text = write("cpu", True, outcomes).read_text(encoding="utf-8")
     assert "1 of 2 passed" in text and "| bad | **FAIL** |" in text and "| good | pass |" in text
     assert "tiny sizes" in text and torch.__version__ in text
