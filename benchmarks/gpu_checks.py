@@ -103,7 +103,9 @@ def resume(place: Place) -> str:
     pairs = [(states[0]["model"][name], states[1]["model"][name]) for name in states[0]["model"]]
     same = all(torch.equal(one, other) for one, other in pairs)
     precision = records(whole, "run")[0]["training_precision"]
-    return f"in {precision}: {near(again, whole)}; weights equal to the bit: {'yes' if same else 'no'}"
+    return (
+        f"in {precision}: {near(again, whole)}; weights equal to the bit: {'yes' if same else 'no'}"
+    )
 
 
 @contextmanager

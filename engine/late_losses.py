@@ -10,6 +10,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from ..distributed import ranks
 from ..errors import UserError
 from ..transfers import OnItsWay
 from .checkpoint import save_tensors
@@ -104,8 +105,9 @@ class LateLosses:
 
     def _stop(self, step: _Step, broken: list[str], fault: str) -> None:
         saved = self.folder / "non_finite_batch.pt"
-        state = {"clips": step.clips.cpu(), "index": step.index.cpu(), "terms": broken}
-        save_tensors(saved, state)
+        if ranks.is_main():  # the others hold the same, and would write into the same file
+            state = {"clips": step.clips.cpu(), "index": step.index.cpu(), "terms": broken}
+            save_tensors(saved, state)
         raise NonFiniteLoss(
             f"{self.where}, step {step.number}: {fault}. The batch is in {saved}. Lower --lr or "
             "use --precision fp32."

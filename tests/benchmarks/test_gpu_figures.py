@@ -6,7 +6,7 @@ import torch
 from benchmarks import gpu_figures, train_step
 from benchmarks.gpu_figures import FIGURES, take
 from benchmarks.gpu_sizes import SMALL
-from benchmarks.table import Table
+from benchmarks.table import Table, devices
 
 CPU = torch.device("cpu")
 WANTED = {
@@ -25,6 +25,13 @@ def test_a_figure_is_taken(name, capsys):
     out = capsys.readouterr().out
     for text in WANTED[name]:
         assert text in out, out
+
+
+def test_all_forms_may_look_for_the_fastest_kernels(monkeypatch):
+    # Else a figure would depend on whether a run before it had asked for that.
+    monkeypatch.setattr(torch.backends.cudnn, "benchmark", False)
+    devices("cpu")
+    assert torch.backends.cudnn.benchmark
 
 
 def test_other_labels_than_the_cpus_are_a_failure_and_the_rest_goes_on(monkeypatch, capsys):

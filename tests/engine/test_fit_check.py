@@ -62,9 +62,7 @@ def test_processes_that_share_a_card_need_room_on_it_together(monkeypatch, shari
     need = run_needs.Need({"activations": 2 * GIB})
     needs = run_needs.RunNeeds(run_needs.Need(), need, run_needs.Need(), None, "a step")
     session = SimpleNamespace(runtime=SimpleNamespace(device=torch.device("cuda")), run=None)
-    (card,) = (
-        one for one in fit_check.needs_and_rooms(needs, session) if one.what == "GPU memory"
-    )
+    (card,) = (one for one in fit_check.needs_and_rooms(needs, session) if one.what == "GPU memory")
     assert card.total == sharing * 2 * GIB
     assert ("for 2 processes" in str(card)) == (sharing == 2)
 

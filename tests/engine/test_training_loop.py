@@ -86,6 +86,14 @@ def test_a_loss_that_is_not_finite_is_named_and_its_batch_saved(tmp_path, bad):
         assert torch.equal(saved[name], wanted)
 
 
+def test_of_several_processes_one_saves_the_batch(tmp_path, monkeypatch):
+    with Run(tmp_path) as run:
+        monkeypatch.setattr(late_losses.ranks, "is_main", lambda: False)
+        with pytest.raises(NonFiniteLoss):
+            train(run, spoilt(0))
+    assert not (run.path / "non_finite_batch.pt").exists()
+
+
 def test_terms_that_only_their_sum_takes_out_of_range_are_named_as_such(tmp_path):
     largest = torch.finfo(torch.float32).max
     with Run(tmp_path) as run, pytest.raises(NonFiniteLoss, match="sums up all terms"):
