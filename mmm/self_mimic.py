@@ -71,15 +71,17 @@ class ViewPrototypes:
         """Takes in the rows of a batch.
 
         Args:
-            features: [B, D].
+            features: [B, D]; rows that are not finite, as fp16 may give them, are left out.
             labels: [B] int64, 0 … C−1.
             views: [B] int64.
             confidence: [B].
         """
         rows = (features.detach() * confidence[:, None]).to(self._sums.dtype)
+        finite = rows.isfinite().all(1)
+        rows = rows.where(finite[:, None], 0)
         self._sums.index_put_((views, labels), rows, accumulate=True)
-        ones = torch.ones_like(labels, dtype=self._counts.dtype)
-        self._counts.index_put_((views, labels), ones, accumulate=True)
+        counted = finite.to(self._counts.dtype)
+        self._counts.index_put_((views, labels), counted, accumulate=True)
 
     def renew(self) -> None:
         """Ends a pass: classes that had rows get new prototypes."""

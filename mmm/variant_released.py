@@ -12,9 +12,11 @@ from torch import Tensor
 
 from ..datasets.samplers import UnpairedBatchSampler
 from ..engine.augment import AugmentedBatch, Augmenter
+from ..engine.step_guard import StepGuard
 from ..errors import UserError
 from ..losses.inputs import at_least_float32
 from ..losses.separation import separation_losses
+from ..memory.writes import PendingWrites
 from ..models.network import BatchOutput
 from ..pseudo_labels.artefact import Artefact
 from ..pseudo_labels.labelling import in_both_modalities
@@ -131,13 +133,24 @@ class ReleasedVariant(StageTwo):
     def _look(
         self, lists: list[list[int]], stream: int, epoch: int
     ) -> Iterable[tuple[AugmentedBatch, BatchOutput]]:
-        """What the network makes of batches in training mode, without gradient."""
+        """What the network makes of batches in training mode, without gradient.
+
+        A batch that leaves the range of fp16 moves no statistics of batch norm.
+        """
         clips_of = self.session.training_clips(lists, (self.settings.seed, stream, epoch))
         self.model.train()
+        scaled = self.session.runtime.scaler is not None
+        guard = StepGuard(self.model, PendingWrites()) if scaled else None
         for number, (clips, index) in enumerate(clips_of):
             batch = self.looks[stream](clips, index, epoch * len(lists) + number)
             with torch.no_grad():
-                yield batch, self._forward(batch)
+                if guard is not None:
+                    guard.before_step()
+                output = self._forward(batch)
+                if guard is not None:
+                    guard.judge(output.pooled.sum())
+                    guard.after_step()
+                yield batch, output
 
     def _confidence(self, epoch: int) -> Tensor:
         """[2, N] confidence of every track in its plain and, if visible, its exchanged view."""
@@ -150,7 +163,8 @@ class ReleasedVariant(StageTwo):
             labels = to_device(self.labels[batch.tracks], device)
             each = F.cross_entropy(at_least_float32(output.logits), labels, reduction="none")
             view, tracks = (to_device(v, device) for v in (batch.exchanged.long(), batch.tracks))
-            losses[view, tracks] = each.float()
+            # Beyond the range of fp16 a track counts as not visited.
+            losses[view, tracks] = each.float().where(each.isfinite(), float("nan"))
         found = view_confidence(
             losses.cpu(), self.labels, self.session.modalities, seed=self.settings.seed
         )

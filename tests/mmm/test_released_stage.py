@@ -87,6 +87,30 @@ def train(stage, epoch) -> list[dict]:
     return losses
 
 
+def test_a_batch_of_a_pass_beyond_the_range_of_fp16_leaves_no_trace(tmp_path, monkeypatch):
+    stage = make(tmp_path)
+    stage.session.runtime.scaler = torch.amp.GradScaler("cpu")
+    original, calls = ReleasedVariant._forward, []
+
+    def spoilt(self, batch):
+        calls.append(batch.tracks)
+        factor = float("inf") if len(calls) == 2 else 1.0
+        return original(self, batch._replace(images=batch.images * factor))
+
+    monkeypatch.setattr(ReleasedVariant, "_forward", spoilt)
+    stage.begin_epoch(2, 0)
+    missed = set(calls[1].tolist()) - {n for i, c in enumerate(calls) if i != 1 for n in c.tolist()}
+    assert missed and len(calls) > 2
+    confidence = stage.session.evaluator.seen[-1]
+    assert confidence.isfinite().all() and all(confidence[n] == 0 for n in missed)
+    assert all(buffer.isfinite().all() for buffer in stage.model.buffers())
+    calls.clear()
+    stage.end_epoch(2, 0)
+    assert len(calls) > 2
+    assert stage.prototypes.values.isfinite().all() and stage.prototypes.values.any()
+    assert all(buffer.isfinite().all() for buffer in stage.model.buffers())
+
+
 def test_the_stored_features_are_matched_as_they_are(tmp_path, monkeypatch):
     seen = []
     original = ReleasedVariant._match
