@@ -37,7 +37,7 @@ SETS: Mapping[str, tuple[str, ...]] = {
         *("memories-1", "memories-2", "memories-4", "memories-8"),
         *("memories-1-prototypes-4", "memories-4-prototypes-4"),
     ),
-    "matchers": ("nearest", "one-to-one", "partial"),
+    "matchers": ("nearest", "one-to-one", "partial", "adaptive"),
     "variants": ("stage-one", "continued", "recipe", "paper", "released"),
     "supervision": (
         *("stage-one", "recipe", "semi-tracks-0.2", "semi-0.2", "semi-visible", "semi-1"),

@@ -12,7 +12,6 @@ import numpy as np
 import torch
 from safetensors.torch import save
 from torch import Tensor
-from tqdm import tqdm
 
 from ..datasets import load_dataset
 from ..datasets.clip_loader import ClipLoader, shares
@@ -23,7 +22,6 @@ from ..datasets.track_table import track_table
 from ..datasets.verify import require_complete, verify_dataset
 from ..distributed import ranks
 from ..errors import UserError, as_user_error
-from ..evaluation.features import collect_features
 from ..evaluation.protocols import (
     Protocol,
     check_protocol,
@@ -38,10 +36,9 @@ from ..models.network import Network
 from ..pseudo_labels.evaluator import PseudoLabelEvaluator
 from ..random_streams import Draw, numpy_generator
 from ..reporting.tensorboard_pictures import show_embedding, show_matching, show_ranked_lists
-from .encoder import Encoder
+from .extraction import Extraction
 from .feature_room import FeatureRoom
-from .frame_source import FrameSource, cache_limit
-from .kept_maps import KeptMaps, keeps_maps
+from .frame_source import FrameSource
 from .options import SessionOptions
 from .run_folder import RunFolder
 from .runtime import Runtime, versions
@@ -133,9 +130,11 @@ class Session:
                 run.log("going on all the same: --allow-incomplete")
             run.log(f"device: {self.runtime.device_summary()}")
         self.feature_room = FeatureRoom(self.runtime.device, self.say)
-        self._kept: KeptMaps | None = None  # made when the first network with frozen stages comes
         pin = self.runtime.device.type == "cuda"
         self._frames = FrameSource(options, options.skip_corrupt, self.say, pin=pin)
+        self._extraction = Extraction(
+            self._frames, self.runtime, options, self.feature_room, self._record_unreadable
+        )
         self.protocols = self._protocols(dataset)
         self.test_tracks = tracks_of(self.protocols)
         trains = command != "evaluate"
@@ -260,68 +259,15 @@ class Session:
         pixels = clips.permute(0, 1, 3, 4, 2).to(self.runtime.device, non_blocking=True)
         return ranks.gather_rows(pixels, order).permute(0, 1, 4, 2, 3), index
 
-    def _features(
-        self,
-        model: Network,
-        name: str,
-        tracks: Sequence[Track],
-        *,
-        renormalise: bool = False,
-    ) -> Tensor:
-        reader = self._frames.reader(name, tracks)
-        batches = [b.tolist() for b in torch.arange(len(tracks)).split(self.options.batch_size)]
-        # Whole batches go to a process: a batch of another size may round differently.
-        owners = [batches] * ranks.count()
-        if len(batches) >= ranks.count():
-            owners = [batches[number :: ranks.count()] for number in range(ranks.count())]
-        own = torch.tensor([track for batch in owners[ranks.rank()] for track in batch])
-        loader = ClipLoader(
-            reader,
-            owners[ranks.rank()],
-            mode="test",
-            workers=self._frames.workers,
-            num_frames=self.options.test_frames,
-        )
-        network = model if self.average is None else self.average.network
-        kept = None
-        if keeps_maps(network, self.runtime.device):
-            self._kept = kept = self._kept or KeptMaps(cache_limit() // 2)
-        encoder = Encoder(
-            network, self.runtime, flip=self.options.flip, renormalise=renormalise, kept=kept
-        )
-        modalities = torch.tensor([int(track.modality) for track in tracks])
-        bar = tqdm(
-            loader,
-            desc=f"features of the {name} tracks",
-            disable=None if ranks.is_main() else True,
-            dynamic_ncols=True,
-            leave=False,
-            unit="batch",
-        )
-        row = torch.full((len(tracks),), -1)
-        row[own] = torch.arange(len(own))
-        self.feature_room.before_extraction()
-        features = collect_features(
-            lambda clips, rows: encoder(clips, modalities[own[rows]]),
-            ((clips, row[index]) for clips, index in bar),
-            len(own),
-            lambda rows: self.feature_room.home(rows, len(tracks)),
-        )
-        if len(own) < len(tracks):
-            order = [torch.tensor([t for batch in part for t in batch]) for part in owners]
-            features = ranks.gather_rows(features, order)
-        for corrupt in ranks.of_all(list(reader.corrupt)):
-            reader.corrupt += [path for path in corrupt if path not in reader.corrupt]
-        if self._frames.report():
-            self._record_unreadable()
-        return features
-
     def training_features(self, model: Network) -> Tensor:
         """Features [N, D] of all training tracks, in evaluation mode and without augmentation.
 
         Unit rows, on the device where it has room; with ``--flip`` a row is the mean of two.
         """
-        return self._features(model, "train", self.tracks)
+        return self._extraction.features(self._current(model), "train", self.tracks)
+
+    def _current(self, model: Network) -> Network:
+        return model if self.average is None else self.average.network
 
     def evaluate(
         self, model: Network, stage: str, epoch: int, step: int, *, keep: bool = False
@@ -334,7 +280,9 @@ class Session:
         Returns:
             One record for each protocol; fractions of 1.
         """
-        features = self._features(model, "test", self.test_tracks, renormalise=True)
+        features = self._extraction.features(
+            self._current(model), "test", self.test_tracks, renormalise=True
+        )
         keys = [track.key for track in self.test_tracks]
         records = []
         moment = {"stage": stage, "epoch": epoch, "step": step, "flip": self.options.flip}

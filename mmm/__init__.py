@@ -6,7 +6,8 @@ from ..lazy import lazy_names
 
 if TYPE_CHECKING:
     from .confidence import clean_probability, normalise_losses
-    from .matching import match, matching_cost, register_matcher, transfer_labels, unify_labels
+    from .matchers import register_matcher
+    from .matching import match, matching_cost, transfer_labels, unify_labels
 
 __all__ = [
     "clean_probability",
@@ -18,4 +19,4 @@ __all__ = [
     "unify_labels",
 ]
 # Commands read the options of this package before they load torch.
-__getattr__ = lazy_names(__name__, "matching", "confidence")
+__getattr__ = lazy_names(__name__, "matchers", "matching", "confidence")

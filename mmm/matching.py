@@ -2,28 +2,17 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable
 from typing import Literal, get_args
 
-import numpy as np
 import torch
 from numpy.typing import ArrayLike
-from scipy.optimize import linear_sum_assignment
 from torch import Tensor
 
 from .. import transfers
-from ..registry import Registry
+from .matchers import MATCHERS, UNMATCHED
 
 Variant = Literal["paper", "released", "symmetric"]
-Matcher = Callable[[Tensor], Tensor]
-
-MATCHERS = Registry[Matcher]("matcher")
-UNMATCHED = -1
 BLOCK_VALUES = 1 << 23
-# A median over fewer costs says nothing of what strangers cost.
-FEWEST_STRANGERS = 3
-MAD_TO_SIGMA = 1.4826  # standard deviation of a Gaussian by its median absolute deviation
 
 
 def matching_cost(
@@ -85,28 +74,13 @@ def matching_cost(
     return cost / 2 if variant == "symmetric" else cost
 
 
-def register_matcher(name: str) -> Callable[[Matcher], Matcher]:
-    """A decorator that makes a rule known to ``match``, and to the commands as ``--matcher``.
-
-    The function takes costs ``[V, I]``, finite, V and I at least 1, and returns the infrared
-    cluster of each visible one, ``[V]`` int64, −1 = unmatched.
-
-    Args:
-        name: lower-case letters and digits, parts joined by hyphens.
-
-    Raises:
-        ValueError: the name has another form, or is taken.
-    """
-    return MATCHERS.register(name)
-
-
 def match(cost: Tensor | ArrayLike, method: str = "nearest") -> Tensor:
     """Finds for each visible cluster the infrared cluster that it is matched with.
 
     Args:
         cost: ``[V, I]`` finite costs; V or I may be 0.
-        method: ``nearest``, ``one-to-one`` or ``partial``, the functions below, or another name of
-            ``register_matcher``.
+        method: ``nearest``, ``one-to-one``, ``partial`` or ``adaptive``, the functions of
+            ``matchers``, or another name of ``register_matcher``.
 
     Returns:
         ``[V]`` int64 on the device of ``cost``: infrared cluster, −1 = unmatched.
@@ -127,52 +101,6 @@ def match(cost: Tensor | ArrayLike, method: str = "nearest") -> Tensor:
     return _checked(matcher(cost), cost, method)
 
 
-@register_matcher("nearest")
-def nearest(cost: Tensor) -> Tensor:
-    """The cheapest infrared cluster; several visible ones may share it (the first of equals)."""
-    return cost.argmin(1)
-
-
-@register_matcher("one-to-one")
-def one_to_one(cost: Tensor) -> Tensor:
-    """The assignment of least total cost (Hungarian); clusters left over are unmatched."""
-    rows, columns = linear_sum_assignment(transfers.to_host(cost.double()))
-    found = np.full(len(cost), UNMATCHED, np.int64)
-    found[rows] = columns
-    return transfers.to_device(found, cost.device)
-
-
-@register_matcher("partial")
-def partial(cost: Tensor, threshold: float = 0.8) -> Tensor:
-    """One-to-one with a dustbin, for modalities that share only part of their identities.
-
-    Most pairs are strangers, so their costs tell what chance gives: from each cost the median of
-    its row and of its column is taken (a cluster near or far from all says nothing of a pair), and
-    σ is the robust deviation of what is left. Of n Gaussian costs the lowest lies about √(2 ln n)·σ
-    below the middle. A pair is worth by how much its cost lies lower than ``threshold`` times that,
-    n being V·I; the assignment of greatest total worth is taken, and pairs worth nothing stay
-    alone. With fewer than three clusters on both sides there is nothing to compare with, and it is
-    the one-to-one match.
-
-    Args:
-        cost: ``[V, I]``, finite.
-        threshold: how far out a match must lie, in units of the lowest cost that chance gives, at
-            least 0; a higher one leaves more clusters alone. 1 lets next to no pair of strangers
-            pass; the default lets pass a few in a hundred and loses fewer true pairs.
-
-    Raises:
-        ValueError: threshold < 0.
-    """
-    if not threshold >= 0:
-        raise ValueError(f"threshold: expected at least 0, found {threshold}")
-    if max(cost.shape) < FEWEST_STRANGERS:
-        return one_to_one(cost)
-    worth = _worth(cost.double(), threshold)
-    found = one_to_one(-worth.clamp_min(0))
-    own = worth.gather(1, found.clamp_min(0)[:, None])[:, 0]
-    return found.where(own > 0, UNMATCHED)
-
-
 def _checked(found: Tensor, cost: Tensor, name: str) -> Tensor:
     """The answer of a rule, which may be somebody's own."""
     shape = (len(cost),)
@@ -185,16 +113,6 @@ def _checked(found: Tensor, cost: Tensor, name: str) -> Tensor:
             f"found {int(found.min())} to {int(found.max())}"
         )
     return found.to(cost.device)
-
-
-def _worth(cost: Tensor, threshold: float) -> Tensor:
-    """How much lower each cost lies than chance would have it, ``[V, I]``; see ``partial``."""
-    left = cost
-    for side in (1, 0, 1, 0):  # twice: medians of one side see the offsets of the other
-        if cost.shape[side] >= FEWEST_STRANGERS:
-            left = left - left.quantile(0.5, dim=side, keepdim=True)
-    sigma = MAD_TO_SIGMA * left.abs().flatten().sort().values[left.numel() // 2]
-    return -left - threshold * math.sqrt(2 * math.log(cost.numel())) * sigma
 
 
 def transfer_labels(visible_labels: Tensor | ArrayLike, assignment: Tensor) -> Tensor:

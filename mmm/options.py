@@ -21,15 +21,15 @@ class MatchingOptions(Options):
         "whose sub-centres the matching cost sums over", "paper"
     )
     matcher: str = option(
-        "how visible clusters choose infrared ones: nearest, one-to-one, partial, or a "
-        "registered rule",
+        "how visible clusters choose infrared ones: nearest, one-to-one, partial, adaptive, "
+        "or a registered rule",
         "one-to-one",
     )
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.matcher not in ("nearest", "one-to-one", "partial"):
-            from .matching import MATCHERS  # slow to import, and seldom needed
+        if self.matcher not in ("nearest", "one-to-one", "partial", "adaptive"):
+            from .matchers import MATCHERS  # slow to import, and seldom needed
 
             try:
                 MATCHERS.named(self.matcher)

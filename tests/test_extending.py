@@ -19,7 +19,8 @@ from vireid.datasets.errors import DatasetError
 from vireid.datasets.layouts import recognise_layout
 from vireid.datasets.registry import DATASETS
 from vireid.losses.registry import LOSSES, extra_losses, parse_losses, register_loss
-from vireid.mmm.matching import MATCHERS, match, register_matcher
+from vireid.mmm.matchers import MATCHERS, register_matcher
+from vireid.mmm.matching import match
 from vireid.models import AGW
 from vireid.models.network import NETWORKS, network_named, register_network
 

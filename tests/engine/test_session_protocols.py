@@ -56,13 +56,13 @@ def test_every_trial_is_kept_and_features_are_extracted_once(tiny_set, tmp_path,
             drawn.append(dataclasses.replace(protocol, trials=trials, gallery_kind="seeded"))
         session.protocols = drawn
         extracted = []
-        extract = session._features
+        extract = session._extraction.features
 
         def counted(*arguments, **named):
             extracted.append(extract(*arguments, **named))
             return extracted[-1]
 
-        monkeypatch.setattr(session, "_features", counted)
+        monkeypatch.setattr(session._extraction, "features", counted)
         model = M3ReID(0, num_frames=1, backbone="thin-16")
         records = session.evaluate(model, "mmm", 3, 4)
     finally:

@@ -10,7 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from vireid.clustering.subclusters import subcluster_centres
 from vireid.mmm import matching
-from vireid.mmm.matching import match, matching_cost, partial, transfer_labels, unify_labels
+from vireid.mmm.matchers import partial
+from vireid.mmm.matching import match, matching_cost, transfer_labels, unify_labels
 
 VECTORS = sorted((Path(__file__).parents[1] / "conformance").glob("mmm_matching_*.npz"))
 METHODS = ("nearest", "one-to-one", "partial")
