@@ -101,7 +101,7 @@ def _ranked(lists: Lists) -> tuple[Tensor, Tensor]:
     """Similarities and indices of lists that are decided."""
     keep = int(lists.keep[0])
     there = np.arange(keep) < lists.decided[:, None]
-    similarity = np.where(there, 1 + lists.value[:, :keep], -np.inf)
+    similarity = 1 + np.where(there, lists.value[:, :keep], np.float32(-np.inf))
     index = np.where(there, lists.other[:, :keep], 0).astype(np.int64)
     return torch.from_numpy(similarity), torch.from_numpy(index)
 

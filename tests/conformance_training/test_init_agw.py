@@ -19,7 +19,8 @@ def builds(num_identities: int):
     options = NetworkOptions(network="agw", backbone="resnet50", weights="none")
     for seed in range(SEEDS):
         runtime = Runtime("cpu", "fp32", seed)
-        session = SimpleNamespace(options=SimpleNamespace(seed=seed, num_frames=1), runtime=runtime)
+        data = SimpleNamespace(seed=seed, num_frames=1, img_h=288, img_w=144)
+        session = SimpleNamespace(options=data, runtime=runtime)
         model = build_network(options, session)
         model.set_num_identities(num_identities)
         yield model
