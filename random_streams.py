@@ -23,6 +23,7 @@ class Draw(IntEnum):
         BATCHES: batches of an epoch.
         CLIPS: frames of the clips of a batch.
         REHEARSAL: the batch of a dry run.
+        RESAMPLING: people of a bootstrap.
     """
 
     ORDER = 1
@@ -30,6 +31,7 @@ class Draw(IntEnum):
     BATCHES = 3
     CLIPS = 4
     REHEARSAL = 5
+    RESAMPLING = 6
 
 
 def _sequence(*key: int) -> np.random.SeedSequence:
