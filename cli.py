@@ -80,6 +80,12 @@ COMMANDS = {
         ".commands.evaluate:EvaluateSettings",
         ".commands.evaluate:run_evaluation",
     ),
+    "calibrate": Command(
+        "thresholds of a trained network's scores, and the errors of each",
+        ".commands.calibrate:CalibrateSettings",
+        ".commands.calibrate:run_calibrate",
+        "run",
+    ),
     "average": Command(
         "mean and spread over finished runs, such as RegDB's trials",
         ".commands.average:AverageSettings",

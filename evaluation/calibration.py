@@ -237,7 +237,10 @@ def resampled_people(people: int, resamplings: int, seed: int) -> NDArray[np.flo
 
 
 def interval(values: NDArray[np.float64], rate: float, people: int) -> Interval:
-    """Where 95 % of the resamplings lie; where nothing was seen, by the rule of three.
+    """Where 95 % of the resamplings lie, centred on the rate; by the rule of three where it is 0.
+
+    A resampled gallery holds copies of people, so it is smaller than it seems, and its FPIR lower.
+    The spread around the mean of the resamplings is what they tell, not the mean.
 
     Args:
         values: of the resamplings; those without a comparison are NaN and left out.
@@ -246,9 +249,10 @@ def interval(values: NDArray[np.float64], rate: float, people: int) -> Interval:
     """
     edge = 50 * (1 - CONFIDENCE)
     known = values[np.isfinite(values)]
-    low, high = (
-        np.percentile(known, [edge, 100 - edge]).tolist() if len(known) else (rate, rate)
-    )
+    low = high = rate
+    if len(known):
+        ends = np.percentile(known, [edge, 100 - edge]) - known.mean() + rate
+        low, high = np.clip(ends, 0.0, 1.0).tolist()
     bound = min(1.0, RULE_OF_THREE / max(1, people))
     if rate == 0:
         high = max(high, bound)

@@ -121,6 +121,25 @@ class Comparisons:
                 ~same & self._counts[False][cameras],
             )
 
+    @property
+    def mated_people(self) -> int:
+        """How many people have a mated comparison."""
+        sides = self._by_camera()
+        paired = (sides[0] @ self._counts[True].astype(np.float64)) * sides[1]
+        return int((paired.sum(axis=1) > 0).sum())
+
+    def _by_camera(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Tracks of each person in each camera, of query and of gallery."""
+        sides = []
+        for person, camera in (
+            (self.query_person, self._query_camera),
+            (self.gallery_person, self._gallery_camera),
+        ):
+            table = np.zeros((len(self.people), int(camera.max()) + 1))
+            np.add.at(table, (person, camera), 1)
+            sides.append(table)
+        return sides[0], sides[1]
+
     def nonmated_total(self, weights: NDArray[np.float64]) -> NDArray[np.float64]:
         """How many non-mated comparisons there are where people count several times or never.
 
@@ -130,17 +149,8 @@ class Comparisons:
         Returns:
             [B] float64; comparisons of a person with a copy of his are none.
         """
-        people = len(self.people)
-        sides = []
-        for person, camera in (
-            (self.query_person, self._query_camera),
-            (self.gallery_person, self._gallery_camera),
-        ):
-            table = np.zeros((people, int(camera.max()) + 1))
-            np.add.at(table, (person, camera), 1)
-            sides.append(table)
         allowed = self._counts[False].astype(np.float64)
-        asking, ranked = sides
+        asking, ranked = self._by_camera()
         all_of = ((weights @ asking) @ allowed * (weights @ ranked)).sum(axis=1)
         own = ((asking @ allowed) * ranked).sum(axis=1)
         total: NDArray[np.float64] = all_of - weights**2 @ own

@@ -78,6 +78,34 @@ def line_chart(
     )
 
 
+def trade_off_chart(series: Sequence[Series], *, title: str, x_label: str, y_label: str) -> Markup:
+    """Error rates against each other, in per cent on logarithmic axes; empty without a point.
+
+    Args:
+        series: points of rates above 0; others are left out, since they have no logarithm.
+        title, x_label, y_label: of the chart and its axes.
+    """
+    given = []
+    for line in series:
+        kept = [place for place, (x, y) in enumerate(line.points) if x > 0 and (y or 0) > 0]
+        points = [line.points[place] for place in kept]
+        texts = [line.texts[place] for place in kept] if line.texts else ()
+        if points:
+            given.append(Series(line.name, points, texts, line.colour))
+    axis = {"type": "logarithmic", "beginAtZero": False}
+    return _figure(
+        "lines",
+        title,
+        [_described(line) for line in given],
+        x=x_label,
+        y=y_label,
+        unit="%",
+        range={"x": axis, "y": axis},
+        legend=True,
+        height=330,
+    )
+
+
 def bar_chart(
     categories: Sequence[str],
     values: Mapping[str, Sequence[float | None]],

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
 import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import jinja2
 import yaml
 from markupsafe import Markup, escape
 
@@ -19,13 +16,11 @@ from .cluster_section import clusters, stored_clustering
 from .curves import curves
 from .feature_map import map_charts
 from .headline import References, headline, last_evaluations, references_of, score_chart
+from .html_page import render_page
 from .results_section import comparison, results
 from .retrieval_section import retrieval
 from .run_facts import facts, folder_names, run_title, schedules, times
 from .run_record import RunRecord, read_run
-
-TEMPLATES = Path(__file__).parent / "templates"
-SCRIPTS = ("chart.umd.min.js", "charts.js")
 
 
 def write_report(run: Path | Sequence[Path], out: Path | None = None) -> Path:
@@ -54,16 +49,9 @@ def write_report(run: Path | Sequence[Path], out: Path | None = None) -> Path:
     records = [read_run(folder) for folder in folders]
     single = len(records) == 1
     names = folder_names(records)
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(TEMPLATES),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters |= {"percent": percent, "flags": _flags}
-    scripts = [(TEMPLATES / name).read_text(encoding="utf-8") for name in SCRIPTS]
-    page = environment.get_template("report.html.j2").render(
+    page = render_page(
+        "report.html.j2",
+        {"percent": percent, "flags": _flags},
         title=run_title(records[0]) if single else f"{len(records)} runs: {', '.join(names)}",
         runs=[
             _view(record, records, name, "" if single else f"run-{number}-")
@@ -72,8 +60,6 @@ def write_report(run: Path | Sequence[Path], out: Path | None = None) -> Path:
         comparison=None if single else comparison(records, names),
         comparison_chart=score_chart([(n, last_evaluations(r)[1]) for n, r in zip(names, records)]),
         scores=[(score, HEADS[score]) for score in SCORES],
-        scripts=scripts,
-        allowed=" ".join(f"'sha256-{_hash(script)}'" for script in scripts),
     )
     out = out or folders[0] / ("report.html" if single else "comparison.html")
     write_whole(out, page)
@@ -83,10 +69,6 @@ def write_report(run: Path | Sequence[Path], out: Path | None = None) -> Path:
 def _flags(sentence: str) -> Markup:
     """Flags as code, so that no line breaks inside one."""
     return Markup(re.sub(r"--[a-z-]+\w", r"<code>\g<0></code>", str(escape(sentence))))
-
-
-def _hash(script: str) -> str:
-    return base64.b64encode(hashlib.sha256(script.encode()).digest()).decode("ascii")
 
 
 def _view(run: RunRecord, given: Sequence[RunRecord], name: str, prefix: str) -> dict[str, Any]:

@@ -27,7 +27,8 @@ def test_rates_are_those_of_every_gallery(seed, rule, ties, rank):
     sides = two_sides(seed, rule=rule, ties=ties)
     scores = person_scores(sides)
     plain = plain_person_scores(sides, rule)
-    for (own, others), mine, ahead, count in zip(plain, scores.own, scores.ahead, scores.candidates):
+    found = zip(plain, scores.own, scores.ahead, scores.candidates)
+    for (own, others), mine, ahead, count in found:
         assert count == len(others)
         if own is None:
             assert mine == -np.inf

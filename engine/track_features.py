@@ -1,0 +1,87 @@
+"""Features of any tracks by a finished network: what ranks or stores them, without a session."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+import torch
+from torch import Tensor
+from tqdm import tqdm
+
+from ..datasets.clip_loader import ClipLoader
+from ..datasets.track import Track
+from ..evaluation.features import collect_features
+from ..models.network import Network
+from .encoder import Encoder
+from .frame_source import FrameSource
+from .options import SessionOptions
+from .runtime import Runtime
+
+
+def track_features(
+    model: Network,
+    tracks: Sequence[Track],
+    options: SessionOptions,
+    runtime: Runtime,
+    say: Callable[[str], None],
+) -> tuple[list[Track], Tensor]:
+    """Features of tracks, each from its evenly spaced frames, as an evaluation makes them.
+
+    Args:
+        model: on the device of ``runtime``.
+        tracks: at least one.
+        options: size and number of frames, flip, batches, readers.
+        runtime: where is computed.
+        say: tells the person at the keyboard.
+
+    Returns:
+        The tracks that could be read, all of them unless ``options.skip_corrupt``; and their
+        features, [N, D] float32, unit rows, on the host.
+
+    Raises:
+        DatasetError: a frame cannot be read.
+    """
+    kept = list(tracks)
+    source = FrameSource(options, options.skip_corrupt, say, pin=runtime.device.type == "cuda")
+    try:
+        reader = source.reader("test", kept)
+        if options.skip_corrupt:
+            kept = [kept[place] for place in source.readable("test", kept)]
+        modalities = torch.tensor([int(track.modality) for track in kept])
+        batches = [b.tolist() for b in torch.arange(len(kept)).split(options.batch_size)]
+        loader = ClipLoader(
+            reader, batches, mode="test", workers=source.workers, num_frames=options.test_frames
+        )
+        encoder = Encoder(model, runtime, flip=options.flip)
+        bar = tqdm(loader, "features", disable=None, dynamic_ncols=True, leave=False, unit="batch")
+        features = collect_features(
+            lambda clips, rows: encoder(clips, modalities[rows]),
+            bar,
+            len(kept),
+            lambda rows: torch.device("cpu"),
+        )
+        source.report()
+    finally:
+        source.close()
+    return kept, features
+
+
+def half_tracks(tracks: Sequence[Track]) -> tuple[list[Track], list[Track]]:
+    """First and second half of the frames of each track.
+
+    Args:
+        tracks: shorter ones than two frames are left out of both.
+    """
+    firsts, seconds = [], []
+    for track in tracks:
+        middle = len(track.frames) // 2
+        if middle:
+            firsts.append(_part(track, slice(middle), 1))
+            seconds.append(_part(track, slice(middle, None), 2))
+    return firsts, seconds
+
+
+def _part(track: Track, chosen: slice, number: int) -> Track:
+    frames, times = track.frames[chosen], track.times[chosen]
+    return replace(track, frames=frames, times=times, key=f"{track.key}#{number}")

@@ -1,0 +1,145 @@
+"""Calibration of every direction of modalities and, where people suffice, of pairs of cameras."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Any
+
+import numpy as np
+from torch import Tensor
+
+from ..datasets.spec import Rule
+from ..datasets.track import Modality, Track
+from .calibration import Aims, calibrate
+from .comparisons import Comparisons, Sightings
+from .protocols import label_arrays
+from .tracklet_pairs import TrackletCalibration
+
+# Fewer people than this show no rate: with none of ten in error, up to 30 % are likely.
+FEWEST_PEOPLE = 10
+DIRECTIONS = tuple(
+    sorted(itertools.product(Modality, Modality), key=lambda pair: (pair[0] == pair[1], pair))
+)
+
+
+def calibrate_people(
+    tracks: Sequence[Track],
+    features: Tensor,
+    rule: Rule,
+    aims: Aims,
+    *,
+    camera_people: int = 30,
+    resamplings: int = 500,
+    seed: int = 0,
+) -> tuple[list[dict[str, Any]], list[str]]:
+    """Errors of each direction, from tracks of known people.
+
+    Tracks of one modality are compared across cameras only: two sightings by one camera are mostly
+    minutes apart and say little.
+
+    Args:
+        tracks: N, of people who were not trained on.
+        features: [N, D], unit rows.
+        rule: which comparisons across modalities the data set's cameras leave out.
+        aims: what thresholds are wanted for.
+        camera_people: a pair of cameras is calibrated where both saw so many people.
+        resamplings: of the people.
+        seed: of the resamplings.
+
+    Returns:
+        A record for each direction and pair of cameras; sentences about what is left out.
+    """
+    people, cameras = label_arrays(tracks)
+    modalities = np.array([int(track.modality) for track in tracks])
+    everyone = Sightings(features, people, cameras)
+    records: list[dict[str, Any]] = []
+    notes: list[str] = []
+    for asking, ranked in DIRECTIONS:
+        query, gallery = everyone.of(modalities == asking), everyone.of(modalities == ranked)
+        within = "standard" if asking == ranked else rule
+        name = f"{asking.name.lower()} query, {ranked.name.lower()} gallery"
+        both = _mated_people(query, gallery, within)
+        if both < FEWEST_PEOPLE:
+            notes.append(
+                f"{name}: {both} people can be found again, at least {FEWEST_PEOPLE} are needed"
+            )
+            continue
+        direction = {"query": asking.name.lower(), "gallery": ranked.name.lower()}
+        comparisons = Comparisons(query, gallery, within)
+        found = calibrate(comparisons, aims, resamplings=resamplings, seed=seed)
+        records.append({**direction, **_cameras(None, None), **found.record()})
+        if not found.points:
+            notes.append(f"{name}: no threshold; {'; '.join(found.unreachable) or 'too few'}")
+        left = 0
+        for a, b in itertools.product(np.unique(query.cameras), np.unique(gallery.cameras)):
+            seen = query.of(query.cameras == a), gallery.of(gallery.cameras == b)
+            if (asking == ranked and a == b) or _mated_people(*seen, within) < camera_people:
+                left += asking != ranked or a != b
+                continue
+            pair = calibrate(
+                Comparisons(*seen, within), aims, resamplings=resamplings, seed=seed
+            ).record()
+            del pair["curve"]
+            records.append({**direction, **_cameras(int(a), int(b)), **pair})
+        if left:
+            notes.append(
+                f"{name}: {left} pairs of cameras are left out, because fewer than "
+                f"{camera_people} people were seen by both"
+            )
+    return records, notes
+
+
+def approximate_records(
+    found: dict[Modality, TrackletCalibration], rates: Sequence[float]
+) -> list[dict[str, Any]]:
+    """The same records from what tracklets of unknown people show.
+
+    Nothing is known about pairs across modalities. Their thresholds are the higher one of the two
+    modalities, without a missed share.
+
+    Args:
+        found: of each modality that has overlapping tracklets.
+        rates: the false-match rates asked for.
+    """
+    records = []
+    for asking, ranked in DIRECTIONS:
+        if asking == ranked and asking in found:
+            one = found[asking]
+            counts = {"tracklets": one.tracklets, "mated": one.mated, "nonmated": one.nonmated}
+            points = [asdict(point) for point in one.points]
+            unreachable = one.unreachable
+        elif asking != ranked and len(found) == len(Modality):
+            counts, unreachable = {}, []
+            both = [
+                point
+                for pair in zip(*(found[kind].points for kind in Modality))
+                for point in [max(pair, key=lambda one: one.threshold)]
+                if len({one.aimed for one in pair}) == 1
+            ]
+            unknown = dict.fromkeys(("fmr", "fnmr", "fpir", "fnir"))
+            points = [asdict(point) | unknown | {"intervals": {}} for point in both]
+        else:
+            continue
+        records.append(
+            {
+                **{"query": asking.name.lower(), "gallery": ranked.name.lower()},
+                **_cameras(None, None),
+                "counts": counts,
+                "thresholds": points,
+                "unreachable": unreachable,
+            }
+        )
+    return records
+
+
+def _cameras(query: int | None, gallery: int | None) -> dict[str, int | None]:
+    return {"query_camera": query, "gallery_camera": gallery}
+
+
+def _mated_people(query: Sightings, gallery: Sightings, rule: Rule) -> int:
+    """How many people have a mated comparison."""
+    if not len(query) or not len(gallery):
+        return 0
+    return Comparisons(query, gallery, rule).mated_people
