@@ -42,7 +42,11 @@ setup(
         "PyYAML>=6",
     ],
     extras_require={
-        "export": ["onnx>=1.16", "onnxruntime>=1.18"],
+        "footage": [
+            "onnx>=1.16",
+            "onnxruntime>=1.18",
+            "onnxscript>=0.1",
+        ],
         "tensorboard": ["tensorboard>=2.15"],
         "timm": ["timm>=1.0.31"],
         "dev": [

@@ -51,6 +51,7 @@ class AGW(BNNeckNetwork):
     """
 
     two_streams: ClassVar[bool] = True
+    both_stems = False  # each image passes both stems, and the modality takes one of the results
     classifier_std: ClassVar[float | None] = 0.001
 
     def __init__(
@@ -83,6 +84,15 @@ class AGW(BNNeckNetwork):
         """Both stems as ``stem``, and the shared stages; see ``Network.stages``."""
         return {"stem": [self.visible_stem, self.infrared_stem], **super().stages()}
 
+    def for_graph(self) -> AGW:
+        """A copy that runs every image through both stems: rows cannot be chosen by their values.
+
+        Weights are shared. The stems are a small part of the network's work.
+        """
+        other = copy.copy(self)
+        other.both_stems = True
+        return other
+
     def compute(self, clips: Tensor, modalities: Tensor) -> BatchOutput:
         """Computes features before and after the neck, and logits.
 
@@ -102,6 +112,9 @@ class AGW(BNNeckNetwork):
 
     def _stems(self, images: Tensor, modalities: Tensor) -> Tensor:
         """Runs each image through the stem of its modality, in the order given."""
+        if self.both_stems:
+            infrared = (modalities == Modality.INFRARED).view(-1, 1, 1, 1)
+            return torch.where(infrared, self.infrared_stem(images), self.visible_stem(images))
         stems = {Modality.VISIBLE: self.visible_stem, Modality.INFRARED: self.infrared_stem}
         rows = {code: (modalities == code).nonzero().squeeze(1) for code in stems}
         if sum(map(len, rows.values())) != len(images):
@@ -126,5 +139,6 @@ class AGW(BNNeckNetwork):
                 "AGW takes images of shape [B, 3, H, W], or clips of one frame [B, 1, 3, H, W]; "
                 f"got {list(clips.shape)}"
             )
-        self.check_inputs(len(images), images, "images")
+        # len() would make the number of images a constant of an exported graph.
+        self.check_inputs(images.shape[0], images, "images")
         return images

@@ -158,6 +158,10 @@ class Network(nn.Module, ABC):
             if isinstance(part, TokenStem):
                 part.check_size(height, width)
 
+    def for_graph(self: AnyNetwork) -> AnyNetwork:
+        """The network in a form whose operations depend on no value, as a stored graph needs it."""
+        return self
+
     @abstractmethod
     def compute(self, clips: Tensor, modalities: Tensor) -> BatchOutput:
         """Computes the output for the clips at hand; others call :meth:`forward_features`.
