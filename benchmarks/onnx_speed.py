@@ -5,6 +5,7 @@ from __future__ import annotations
 import tempfile
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -24,7 +25,7 @@ HEIGHT, WIDTH = 288, 144
 def measured(table: Table, model: Network, frames: int, batch: int, rounds: int) -> None:
     """A batch of clips of one network, by both."""
     name = type(model).__name__
-    facts = {"img_h": HEIGHT, "img_w": WIDTH, "test_frames": frames, "flip": False}
+    facts: dict[str, Any] = {"img_h": HEIGHT, "img_w": WIDTH, "test_frames": frames, "flip": False}
     facts |= {"backbone": "resnet50", "test_resize": "bilinear"}
     model = model.eval()
     with tempfile.TemporaryDirectory() as folder:

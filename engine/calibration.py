@@ -213,4 +213,4 @@ def _without_identities(
             "pairs show different people. Give a data set with people outside training, or longer "
             "footage."
         )
-    return approximate_records(found, needs.fmr), notes
+    return approximate_records(found), notes

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from ..datasets.spec import Rule
 from ..datasets.track import Modality, Track
-from .calibration import Aims, calibrate
+from .calibration import Aims, OperatingPoint, calibrate
 from .comparisons import Comparisons, Sightings
 from .protocols import label_arrays
 from .tracklet_pairs import TrackletCalibration
@@ -91,17 +91,14 @@ def calibrate_people(
     return records, notes
 
 
-def approximate_records(
-    found: dict[Modality, TrackletCalibration], rates: Sequence[float]
-) -> list[dict[str, Any]]:
+def approximate_records(found: dict[Modality, TrackletCalibration]) -> list[dict[str, Any]]:
     """The same records from what tracklets of unknown people show.
 
-    Nothing is known about pairs across modalities. Their thresholds are the higher one of the two
-    modalities, without a missed share.
+    Nothing is known about pairs across modalities. They borrow the higher threshold of the two
+    modalities and its false-match rate: on synthetic people the true one was at most that.
 
     Args:
         found: of each modality that has overlapping tracklets.
-        rates: the false-match rates asked for.
     """
     records = []
     for asking, ranked in DIRECTIONS:
@@ -112,26 +109,34 @@ def approximate_records(
             unreachable = one.unreachable
         elif asking != ranked and len(found) == len(Modality):
             counts, unreachable = {}, []
-            both = [
-                point
-                for pair in zip(*(found[kind].points for kind in Modality))
-                for point in [max(pair, key=lambda one: one.threshold)]
-                if len({one.aimed for one in pair}) == 1
-            ]
-            unknown = dict.fromkeys(("fmr", "fnmr", "fpir", "fnir"))
-            points = [asdict(point) | unknown | {"intervals": {}} for point in both]
+            points = _borrowed([found[kind].points for kind in Modality])
         else:
             continue
         records.append(
             {
                 **{"query": asking.name.lower(), "gallery": ranked.name.lower()},
                 **_cameras(None, None),
+                "borrowed": asking != ranked,
                 "counts": counts,
                 "thresholds": points,
                 "unreachable": unreachable,
             }
         )
     return records
+
+
+def _borrowed(sides: Sequence[Sequence[OperatingPoint]]) -> list[dict[str, Any]]:
+    """The point of the higher threshold for each rate and size that all sides have."""
+    by_aim = [{(point.gallery_size, point.aimed): point for point in points} for points in sides]
+    chosen = [
+        max((side[aim] for side in by_aim), key=lambda point: point.threshold)
+        for aim in by_aim[0]
+        if all(aim in side for side in by_aim)
+    ]
+    points = [asdict(point) | {"fnmr": None} for point in chosen]
+    for point in points:
+        del point["intervals"]["fnmr"]
+    return points
 
 
 def _cameras(query: int | None, gallery: int | None) -> dict[str, int | None]:

@@ -97,8 +97,10 @@ def counts_sentence(direction: Mapping[str, Any]) -> str:
         direction: of ``directions``.
     """
     counts = direction["counts"]
-    if not counts:
-        return "Nothing was measured: the higher threshold of the two modalities."
+    if direction.get("borrowed"):
+        return (
+            "Not measured: the higher threshold of the two modalities, with the rates it has there."
+        )
     if "tracklets" in counts:
         return (
             f"{counts['tracklets']:,} tracklets: {counts['nonmated']:,} pairs at overlapping "
