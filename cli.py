@@ -100,7 +100,7 @@ COMMANDS = {
         "input",
     ),
     "export": Command(
-        "write a network in the published layout, or a published checkpoint as ours",
+        "write a network in the published layout or as ONNX, or a published checkpoint as ours",
         ".commands.export:ExportSettings",
         ".commands.export:run_export",
         "input",
