@@ -100,6 +100,10 @@ def run_search(settings: SearchSettings) -> int:
             "name anybody (FPIR, carried over from the people of the calibration); unknown: all "
             "other candidates"
         )
+        if calibration.approximate:
+            notes.append(
+                "the thresholds were measured without knowing anybody, and are an approximation"
+            )
     if index.interrupted:
         notes.append(
             f"a `vireid forget` was interrupted; give it again, so that {index.path} is rid of "

@@ -59,11 +59,13 @@ class Calibration:
         fingerprint: of the network that they were measured with.
         projection: fingerprint of the projection, ``none`` for whole features.
         points: by direction.
+        approximate: nobody was known: tracklets at one time stood for different people.
     """
 
     fingerprint: str
     projection: str
     points: dict[Direction, Sequence[OperatingPoint]]
+    approximate: bool = False
 
     def threshold(
         self,
@@ -109,7 +111,8 @@ def read_calibration(folder: Path) -> Calibration | None:
         if not isinstance(found.get("fingerprint"), str):
             raise ValueError("fingerprint: expected a text")
         points = {_direction(entry): _points(entry) for entry in found["directions"]}
-        return Calibration(found["fingerprint"], str(found.get("projection") or "none"), points)
+        projection = str(found.get("projection") or "none")
+        return Calibration(found["fingerprint"], projection, points, bool(found.get("approximate")))
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise UserError(
             f"{file} is no table of thresholds ({error}). Write it again with `vireid calibrate`, "
@@ -124,24 +127,32 @@ def _direction(entry: Any) -> Direction:
 
 
 def _points(entry: Any) -> list[OperatingPoint]:
-    """Those of the table, and those along the curve, for which a rate was measured."""
-    # With no false positive among n probes the rate lies below 3 / n with 95 % confidence.
-    probes = entry.get("counts", {}).get("probes", 0)
-    least = min(1.0, 3 / probes) if is_whole(probes) and probes else 0.0
-    given = [(one["threshold"], one["fpir"], one["gallery_size"]) for one in entry["thresholds"]]
-    curve = entry.get("curve", {})
-    for size, rates in curve.get("fpir", {}).items():
-        given += [(t, rate, int(size)) for t, rate in zip(curve["threshold"], rates)]
+    """Those of the table, and those along the curve.
+
+    With no error among n independent trials, a rate lies below 3 / n with 95 % confidence; a zero
+    stands for that. Where no FPIR was measured, a pair's false-match rate is one in a gallery of 1.
+    """
+    counts, curve = entry.get("counts", {}), entry.get("curve") or {}
+    probes, pairs = (_bound(counts.get(name)) for name in ("probes", "nonmated"))
+    thresholds = entry["thresholds"]
+    given = [(one["threshold"], one["fpir"], one["gallery_size"], probes) for one in thresholds]
+    given += [(one["threshold"], one["fmr"], 1, pairs) for one in thresholds if one["fpir"] is None]
+    for size, rates in (curve.get("fpir") or {}).items():
+        given += [(t, rate, int(size), probes) for t, rate in zip(curve["threshold"], rates)]
     points = []
-    for threshold, fpir, size in given:
-        if threshold is None or fpir is None:
+    for threshold, rate, size, least in given:
+        if threshold is None or rate is None or (not rate and least is None):
             continue  # nothing was measured there
-        if not is_number(threshold) or not is_number(fpir) or not 0 <= fpir <= 1:
-            raise ValueError(f"{shortened((threshold, fpir))} is no threshold with its FPIR")
+        if not is_number(threshold) or not is_number(rate) or not 0 <= rate <= 1:
+            raise ValueError(f"{shortened((threshold, rate))} is no threshold with its rate")
         if not is_whole(size) or not size:
             raise ValueError(f"gallery_size: expected a number from 1, found {shortened(size)}")
-        points.append(OperatingPoint(float(threshold), max(float(fpir), least), int(size)))
+        points.append(OperatingPoint(float(threshold), float(rate) or least or 0.0, int(size)))
     return points
+
+
+def _bound(trials: Any) -> float | None:
+    return min(1.0, 3 / trials) if is_whole(trials) and trials else None
 
 
 def calibration_for(

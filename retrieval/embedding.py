@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +18,7 @@ from ..datasets.resize import Filter
 from ..datasets.track import Track
 from ..engine.checkpoint import find_model, load_model
 from ..engine.encoder import Encoder
+from ..engine.fingerprint import model_fingerprint
 from ..engine.network import place
 from ..engine.runtime import Runtime
 from ..errors import UserError
@@ -35,7 +35,7 @@ class Embedder:
     Attributes:
         embed: the network, by whichever engine runs it.
         meta: what the network's file says: size and number of frames, filter.
-        fingerprint: names the network; see :func:`model_fingerprint`.
+        fingerprint: names all that decides the features.
         batch_size: clips of a batch.
         workers: processes that decode; 0 decodes in this one.
     """
@@ -102,19 +102,6 @@ class Embedder:
                 bar.update(len(index))
 
 
-def model_fingerprint(file: Path) -> str:
-    """Names a network: the same weights and facts give the same name, on every machine.
-
-    Args:
-        file: a ``.safetensors`` file of a run.
-    """
-    found = hashlib.blake2b(digest_size=16)
-    with file.open("rb") as content:
-        while part := content.read(1 << 20):
-            found.update(part)
-    return found.hexdigest()
-
-
 def open_embedder(
     run: Path,
     *,
@@ -137,10 +124,11 @@ def open_embedder(
     file = find_model(run)
     model, meta = load_model(file)
     runtime = Runtime(device, "fp32", 0, precision)
+    fingerprint = model_fingerprint(model, meta)
     network = place(model, runtime)
     network.eval()
     encoder = Encoder(network, runtime, flip=bool(meta["flip"]))
-    return Embedder(encoder, meta, model_fingerprint(file), batch_size, workers)
+    return Embedder(encoder, meta, fingerprint, batch_size, workers)
 
 
 def require_same_model(found: str, wanted: str, run: Path, index: Path) -> None:

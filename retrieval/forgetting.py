@@ -78,7 +78,7 @@ def _not_in_rows(index: IndexFolder, pieces: list[bytes]) -> list[bytes]:
     left = set(pieces)
     for batch in index.store.batches("", ("vector", "thumbnail")):
         for column in batch.columns:
-            for buffer in column.flatten().buffers() if left else ():
+            for buffer in column.buffers() if left else ():
                 data = b"" if buffer is None else buffer.to_pybytes()
                 left -= {piece for piece in left if piece in data}
     return [piece for piece in pieces if piece in left]
