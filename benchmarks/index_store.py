@@ -150,7 +150,7 @@ def plain_searches(vectors: np.ndarray, queries: np.ndarray) -> Measured[object]
 def per_query(found: Measured[list[float]] | Measured[object], count: int) -> Measured[object]:
     """The same by query."""
     return replace(
-        found,  # type: ignore[arg-type]
+        found,
         seconds=found.seconds / count,
         cpu_seconds=found.cpu_seconds / count,
     )
@@ -181,13 +181,13 @@ def benchmark(folder: Path, rows: int, given: argparse.Namespace, table: Table) 
     narrow = Filter(("camera 3",), Modality.INFRARED, 1.8e9, 1.8e9 + rows / 10).condition()
     for name, condition in (("other modality", infrared), ("a camera, a tenth of time", narrow)):
         found = searches(index, queries, condition)
-        table.row(f"a query, exact, {name}", per_query(found, len(queries)), plain)
+        table.row(f"a query, exact, {name}", per_query(found, len(queries)))
         remarks.append(f"exact, {name}: {spread(found)}")
     if fast:
         built = measure(lambda: keep_fast(index), CPU)
         table.row("IVF: build, and measure its recall", built)
         found = searches(index, queries, infrared)
-        table.row("a query, IVF, other modality", per_query(found, len(queries)), plain)
+        table.row("a query, IVF, other modality", per_query(found, len(queries)))
         remarks.append(f"{built.result}: {spread(found)}")
     one = measure(lambda: forget(index, key_condition(made[0][0][7]["key"])), CPU)
     table.row("forget one tracklet: the others are written anew", one)

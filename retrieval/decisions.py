@@ -9,7 +9,7 @@ searched, as for independent comparisons. Source: ISO/IEC 19795-1, identificatio
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -64,7 +64,7 @@ class Calibration:
 
     fingerprint: str
     projection: str
-    points: dict[Direction, Sequence[OperatingPoint]]
+    points: Mapping[Direction, Sequence[OperatingPoint]]
     approximate: bool = False
 
     def threshold(

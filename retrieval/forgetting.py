@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -38,7 +39,12 @@ def forget(index: IndexFolder, condition: str) -> int:
         traces = _traces(index, condition)
         (index.path / FORGETTING).touch()
         # Also rows for which the condition is unknown stay: those without a time.
-        store.keep_only(f"({condition}) IS NOT TRUE")
+        try:
+            store.keep_only(f"({condition}) IS NOT TRUE")
+        except OSError:
+            with suppress(OSError, UserError):
+                finish(index)  # what was written of the copy takes room
+            raise
         finish(index)
         left = files_with(index.path, traces)
         if left and (left := files_with(index.path, _not_in_rows(index, traces))):

@@ -131,7 +131,7 @@ def locked(folder: Path, wanted: str) -> Iterator[None]:
     Raises:
         UserError: another process holds it.
     """
-    lock = FolderLock(folder, wanted)
+    lock = FolderLock(folder, wanted, "")
     try:
         yield
     finally:

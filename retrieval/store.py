@@ -49,7 +49,7 @@ class TrackletStore:
         with self._explained():
             self._database = self._library.connect(folder)
             missing = not (folder / f"{TABLE}.lance").exists()
-            self._table = None if missing else self._database.open_table(TABLE)
+            self._table: Any = None if missing else self._database.open_table(TABLE)
         if self._table is not None:
             self._check()
 

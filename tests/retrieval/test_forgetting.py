@@ -113,3 +113,24 @@ def test_a_piece_is_found_where_two_parts_of_a_file_meet(tmp_path, monkeypatch):
         (tmp_path / "file").write_bytes(bytes(place) + piece + bytes(300 - place))
         assert files_with(tmp_path, [piece])
     assert not files_with(tmp_path, [piece[::-1]])
+
+
+def test_a_full_disk_leaves_the_rows_and_no_mark(filled, monkeypatch):
+    class Full:
+        """The table, on a disk that takes nothing more."""
+
+        def __init__(self, table):
+            self.table = table
+
+        def __getattr__(self, name):
+            return getattr(self.table, name)
+
+        def add(self, *_, **__):
+            raise RuntimeError("lance error: No space left on device (os error 28), io.rs:1")
+
+    monkeypatch.setattr(filled.store, "_table", Full(filled.store._table))
+    with pytest.raises(OSError, match="No space left") as said:
+        forget(filled, key_condition("p0005"))
+    assert said.value.filename == str(filled.path)
+    again = open_index(filled.path)
+    assert again.store.count() == 40 and not again.interrupted
