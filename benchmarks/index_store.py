@@ -159,7 +159,7 @@ def per_query(found: Measured[list[float]] | Measured[object], count: int) -> Me
 def benchmark(folder: Path, rows: int, given: argparse.Namespace, table: Table) -> None:
     """All measurements of one size."""
     dim, picture, parts = given.dim, given.picture, rows // PART
-    fast = rows >= given.ivf_from
+    fast = rows in given.ivf
     index = make(folder, dim, rows if fast else rows + 1)
     made = [part_of(number, dim, picture) for number in range(min(parts, 4))]
     table.section(f"{rows:,} tracklets, {dim} half-precision numbers, pictures of {picture:,} B")
@@ -213,7 +213,7 @@ def main() -> None:
     flags.add_argument("--kills", type=int, default=10, help="processes that are killed")
     flags.add_argument("--kill-rows", type=int, default=100_000, help="rows that they add")
     flags.add_argument(
-        "--ivf-from", type=int, default=1_000_000, help="rows from which the vector index is built"
+        "--ivf", type=int, nargs="*", default=[1_000_000], help="of --rows, with a vector index"
     )
     flags.add_argument("--folder", type=Path, help="where the index lies; unset: a temporary one")
     flags.add_argument("--fill", type=Path, help="only add to this index, for the kill campaign")
@@ -226,7 +226,7 @@ def main() -> None:
         raise SystemExit("--device cuda: an index is searched on the CPU")
     if given.quick:
         given.rows, given.queries, given.kills, given.kill_rows = [20_000], 20, 2, 20_000
-        given.ivf_from = 20_000
+        given.ivf = given.rows
     table = Table("index_store", CPU)
     work = Path(tempfile.mkdtemp(prefix="vireid-index-", dir=given.folder))
     try:

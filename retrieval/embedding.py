@@ -73,7 +73,7 @@ class Embedder:
             tracks,
             height=self.meta["img_h"],
             width=self.meta["img_w"],
-            num_frames=self.meta["num_frames"],
+            num_frames=self.meta["test_frames"],
             cache="none",
             skip_corrupt=skip_corrupt,
             resize=cast(Filter, self.meta.get("test_resize", "bilinear")),
