@@ -3,7 +3,7 @@
 LanceDB writes a version of the table beside the one before and then names it in one step, so that
 a kill leaves one or the other. What is no part of the newest version stays on disk until it is
 cleaned up: deleted rows, too. :meth:`TrackletStore.keep_only` therefore writes the rows that stay
-anew, instead of marking those that go, and removes every file but theirs.
+anew, instead of marking those that go, and cleaning up then removes every file but theirs.
 """
 
 from __future__ import annotations
@@ -184,7 +184,7 @@ class TrackletStore:
             self._table.add(table)
 
     def keep_only(self, condition: str) -> None:
-        """Writes the rows that stay anew and removes every other file, vector index included.
+        """Writes the rows that stay anew; cleaning up at once then removes every other file.
 
         Args:
             condition: which rows stay; empty for all.
@@ -200,7 +200,6 @@ class TrackletStore:
                 asked = asked.where(condition)
             stay = asked.to_batches(ROWS_AT_ONCE)
             self._table.add(stay, mode="overwrite")
-        self.clean_up(at_once=True)
 
     def clean_up(self, *, at_once: bool = False) -> None:
         """Joins small files, and removes what no version in use needs.

@@ -186,7 +186,7 @@ def test_a_second_writer_is_refused(index, run, tiny_set, capsys, monkeypatch):
     from vireid import folder_lock
     from vireid.errors import UserError
 
-    def taken(self, folder, wanted):
+    def taken(self, folder, wanted, instead):
         raise UserError(f"{wanted} is in use by another process (process 1)")
 
     # A lock is the process's own: it would hand it to itself a second time.
