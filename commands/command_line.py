@@ -25,11 +25,14 @@ GROUPS = (
     *("Memories", "Losses", "Network", "Batches", "Optimiser", "Frames", "Evaluation", "Machine"),
 )
 
-# Names that other code bases of the field gave their users, beside ours.
+# Names that other code bases of the field gave their users, beside ours, and shorter ones.
 ALIASES = {
     "--dataset-dir": "--data-dir",
     "--fp16": "--precision=fp16",
     "--print-config": "--print_config",
+    # No field of a dataclass can be called `from`.
+    "--from": "--since",
+    "--to": "--until",
 }
 
 

@@ -15,7 +15,7 @@ FLOORS = [
     ["cli"],
     ["ablation"],
     ["commands"],
-    ["baselines", "mmm", "supervised"],
+    ["baselines", "mmm", "retrieval", "supervised"],
     ["engine", "<", "reporting", "<", "pseudo_labels"],
     ["distributed", "<", "evaluation", "losses", "<", "models"],
     ["synthetic", "<", "datasets"],

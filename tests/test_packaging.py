@@ -44,7 +44,8 @@ def test_the_wheel_holds_the_rooms_their_data_and_nothing_else(wheel):
     recipes = {f"vireid/configs/{path.name}" for path in (ROOT / "configs").glob("*.yaml")}
     templates = {
         f"vireid/{path.relative_to(ROOT).as_posix()}"
-        for path in (ROOT / "reporting" / "templates").iterdir()
+        for room in ("reporting", "retrieval")
+        for path in (ROOT / room / "templates").iterdir()
     }
     assert recipes and templates
     assert {name for name in shipped if not name.endswith((".py", "py.typed"))} == (
