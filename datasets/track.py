@@ -30,6 +30,7 @@ class Track:
         camera: camera number as the data set counts it.
         identity: person number of the data set (not relabelled), None where unknown.
         key: name of the track, stable between runs and machines, unique in its data set.
+        times: seconds of each frame, on one clock for all cameras; empty where nobody knows.
     """
 
     frames: tuple[Path, ...]
@@ -37,6 +38,7 @@ class Track:
     camera: int
     identity: int | None
     key: str
+    times: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,8 +49,8 @@ class Dataset:
         name: registered name, for instance ``hitsz-vcm``.
         root: folder that was read.
         train: training tracks of both modalities.
-        query: query tracks of the test split.
-        gallery: gallery tracks of the test split.
+        query: query tracks of the test split; footage without identities has none.
+        gallery: gallery tracks of the test split; the same.
         options: reader options that change the content (trial, mode, …), for the record.
     """
 
