@@ -99,7 +99,7 @@ def _count(scan: Scan, wanted: dict[Part, Counts]) -> tuple[Row, ...]:
 
 def _counts_of(tracks: Sequence[Track]) -> Counts:
     return Counts(
-        len({track.identity for track in tracks}),
+        len({track.identity for track in tracks} - {None}),
         len(tracks),
         sum(len(track.frames) for track in tracks),
     )

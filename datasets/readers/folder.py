@@ -6,8 +6,8 @@
 A folder below the camera is a tracklet, its image files are the frames in natural order (2 before
 10); an image file below the camera is a track of one frame. An identity folder named `unknown`
 holds tracks of people whose identity is not known (training only). Query and gallery may hold both
-modalities; each direction takes queries of one and the gallery of the other. Where both are missing,
-nothing is known about who is who: such a folder is trained on, and not ranked. `vireid crop` writes
+modalities; each direction takes queries of one and the gallery of the other. Where both are
+missing, nobody knows who is who: such a folder is trained on, and not ranked. `vireid crop` writes
 one, and its table of crops says when each frame was taken.
 """
 
@@ -73,8 +73,8 @@ def scan_folder(root: Path, problems: Problems, *, min_frames: int = 1) -> Scan:
         scan.listed[split].append(Track(frames, modality, cameras[camera], identity, key, moments))
     if missing:
         problems.add(
-            f"{root}: {len(missing):,} crops of {CROPS_TABLE} are missing: {shorten(missing)}; crop "
-            "the footage again, or copy them again"
+            f"{root}: {len(missing):,} crops of {CROPS_TABLE} are missing: {shorten(missing)}; "
+            "copy them again, or crop the footage into another folder"
         )
     if times:
         scan.notices.append(
