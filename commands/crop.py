@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -41,6 +42,10 @@ class CropSettings(CropOptions):
     start: str = option(
         "when the first video begins: 2026-05-01T12:00:00, or seconds; others follow on it", "0"
     )
+    since: str | None = option("leave out tracks that begin before this time", None)
+    until: str | None = option(
+        "leave out tracks that begin at this time or later; --since takes these", None
+    )
     tracks_format: Literal["mot", "cvat", "coco", "csv"] | None = option(
         "format of the tracks; unset: by content", None
     )
@@ -67,10 +72,11 @@ def run_crop(config: CropSettings) -> int:
             f"--camera {config.camera!r}: the name is of letters, digits, dots and hyphens, since "
             f"a folder is called by it; for instance {safe_name(config.camera)!r}"
         )
-    try:
-        parse_time(config.start)
-    except ValueError as error:
-        raise FootageError(f"--start: {error}") from error
+    for flag in ("start", "since", "until"):
+        try:
+            parse_time(getattr(config, flag) or "0")
+        except ValueError as error:
+            raise FootageError(f"--{flag}: {error}") from error
     names = [safe_name(path.stem if path.is_file() else path.name) for path in config.video]
     if len(set(names)) < len(names):
         raise FootageError("two of the videos have one name; rename one, or give them one by one")
@@ -80,12 +86,16 @@ def run_crop(config: CropSettings) -> int:
         video = open_video(path, config.frame_rate)
         tracks = _tracks_of(config, path, video)
         modality = Modality[config.modality.upper()]
+        tracks = _in_time(config, tracks, parse_time(start), video.rate)
         parts.append(Footage(video, tracks, config.camera, modality, start, name))
         start = format_time(start, video.frames / video.rate)
     config.output.mkdir(parents=True, exist_ok=True)
     lock = FolderLock(config.output, f"--output {config.output}")
     try:
         for footage in parts:
+            if not len(footage.tracks):
+                print(f"{footage.name}: no track begins in the time from --since to --until")
+                continue
             counts, before = crop_footage(
                 footage,
                 config.output,
@@ -135,6 +145,15 @@ def _tracks_of(config: CropSettings, video: Path, source: Video) -> Tracks:
     return (
         tracks if abs(rate / source.rate - 1) <= 0.01 else at_video_rate(tracks, rate, source.rate)
     )
+
+
+def _in_time(config: CropSettings, tracks: Tracks, start: float, rate: float) -> Tracks:
+    """The tracks that begin in the time that is asked for, whole."""
+    since, until = (
+        bound if text is None else parse_time(text)
+        for text, bound in ((config.since, -math.inf), (config.until, math.inf))
+    )
+    return tracks.beginning(lambda frame: since <= start + frame / rate < until)
 
 
 def _summary(name: str, counts: dict[str, int], before: bool, others: int) -> str:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -166,13 +167,13 @@ class Journal:
 
     def finish(self) -> dict[str, int]:
         """Adds the video's rows to the folder's tables; gives its counts."""
-        tables = {TABLE: TRACK_COLUMNS, WINDOWS: WINDOW_COLUMNS}
         windows = any(line.get("window") for line in _lines(self.file))
-        for name in tables if windows else [TABLE]:
-            if not (self.root / name).exists():
-                append_line(self.root / name, ",".join(tables[name]))
-        sizes = {n: (self.root / n).stat().st_size for n in tables if (self.root / n).exists()}
+        tables = {TABLE: TRACK_COLUMNS, **({WINDOWS: WINDOW_COLUMNS} if windows else {})}
+        sizes = {name: _size(self.root / name) for name in tables}
         append_line(self.file, json.dumps({"sizes": sizes}))
+        for name, columns in tables.items():
+            if not sizes[name]:
+                append_line(self.root / name, ",".join(columns))
         counts = {"tracks": 0, "tracklets": 0, "crops": 0}
         modality, camera, name = self.source
         with naming(self.root / TABLE), (self.root / TABLE).open("ab") as table:
@@ -207,25 +208,38 @@ def _repair(root: Path) -> None:
     """Cuts off what killed runs left half-written at the ends of journals and tables."""
     if not (root / PENDING).is_dir():
         return
+    _cut_to_lines(root / CROPS)
     done = {line["work"] for line in _lines(root / CROPS)}
     for work in sorted((root / PENDING).iterdir()):
         file = work / "journal.jsonl"
         if work.name in done:
             _remove_work(root, work)
             continue
-        if not file.exists():
-            continue
-        lines = file.read_bytes().splitlines(keepends=True)
-        if lines and not lines[-1].endswith(b"\n"):
-            lines.pop()
-        if len(lines) > 1 and "sizes" in (last := json.loads(lines[-1])):
-            for name, size in last["sizes"].items():
+        _cut_to_lines(file)
+        lines = list(_lines(file))
+        if lines and "sizes" in lines[-1]:
+            for name, size in lines[-1]["sizes"].items():
                 _cut(root / name, size)
-            lines.pop()
-        _cut(file, sum(map(len, lines)))
+            _cut(file, _size(file) - len(json.dumps(lines[-1])) - 1)
+
+
+def _size(file: Path) -> int:
+    """In bytes; 0 where it is missing."""
+    return file.stat().st_size if file.exists() else 0
+
+
+def _cut_to_lines(file: Path) -> None:
+    """Cuts off a last line that a kill left without its end."""
+    with suppress(FileNotFoundError):
+        content = file.read_bytes()
+        whole = content.rfind(b"\n") + 1
+        if whole < len(content):
+            _cut(file, whole)
 
 
 def _cut(file: Path, size: int) -> None:
+    if _size(file) <= size:
+        return
     with naming(file), file.open("r+b") as opened:
         opened.truncate(size)
 

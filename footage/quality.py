@@ -7,10 +7,11 @@ from numpy.typing import NDArray
 from PIL import Image
 
 SHARPNESS_HEIGHT = 96  # pixels; larger crops are reduced, so that distance does not count twice
+FLAT = 25.0  # variance of grey values below which there is little but noise
 
 
 def sharpness(crop: NDArray[np.uint8]) -> float:
-    """Variance of the Laplacian relative to the variance of the grey values.
+    """Variance of the Laplacian relative to the variance of the grey values, this plus `FLAT`.
 
     The plain variance grows with contrast, which a thermal window sets; their ratio does not.
 
@@ -29,8 +30,7 @@ def sharpness(crop: NDArray[np.uint8]) -> float:
         return 0.0
     middle = grey[1:-1, 1:-1]
     around = grey[:-2, 1:-1] + grey[2:, 1:-1] + grey[1:-1, :-2] + grey[1:-1, 2:]
-    spread = float(grey.var())
-    return float((around - 4 * middle).var()) / spread if spread else 0.0
+    return float((around - 4 * middle).var()) / (float(grey.var()) + FLAT)
 
 
 def is_cut(box: NDArray[np.float64], width: int, height: int, border: float) -> bool:

@@ -38,7 +38,7 @@ class Window:
         Args:
             raw: uint16, any shape.
         """
-        inside = np.clip(raw, self.low, self.high).astype(np.float64) - self.low
+        inside = np.clip(raw.astype(np.float64), self.low, self.high) - self.low
         return np.round(inside * (255 / (self.high - self.low))).astype(np.uint8)
 
     def invert(self, stored: NDArray[np.uint8]) -> NDArray[np.float64]:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -51,6 +51,17 @@ class Tracks:
         """
         first, last = np.searchsorted(self.frame, [frame, frame + 1])
         return slice(int(first), int(last))
+
+    def beginning(self, wanted: Callable[[int], bool]) -> Tracks:
+        """The tracks, whole, whose first frame is wanted.
+
+        Args:
+            wanted: whether a frame, by its number, is.
+        """
+        first = dict(zip(self.track[::-1].tolist(), self.frame[::-1].tolist()))
+        rows = np.isin(self.track, [track for track, frame in first.items() if wanted(frame)])
+        columns = ("frame", "track", "box", "confidence", "hidden")
+        return replace(self, **{name: getattr(self, name)[rows] for name in columns})
 
     def last_frames(self) -> dict[int, int]:
         """The last frame of each track."""
