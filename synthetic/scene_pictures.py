@@ -122,7 +122,9 @@ def _figures(
     """Paints a walk at the size in which it is seen."""
     frames = max(1, int(np.ceil((walk.end - first / where.rate) * where.rate)))
     person = draw_person(seed, walk.person, gap, 1)
-    phase = walk.stride + person.gait.rate * GAIT_RATE / where.rate * np.arange(frames)
+    phase = walk.stride + person.gait.rate * GAIT_RATE / where.rate * np.arange(
+        frames, dtype=np.float64
+    )
     same = np.ones(frames)
     view = View(
         walk.way * abs(camera.yaw),
