@@ -99,7 +99,6 @@ def crop_footage(
         FootageError: tracks, video, modality and folder do not fit together.
         OSError: a file cannot be written; what is whole is kept.
     """
-    tracks, video = footage.tracks, footage.video
     source = (footage.modality.name.lower(), footage.camera, footage.name)
     facts = _facts(footage, options)
     if not allow_incomplete:
@@ -108,7 +107,18 @@ def crop_footage(
     if journal.counts is not None:
         return journal.counts, True
     cropper = _Cropper(footage, options, journal, any_colour, allow_incomplete)
-    needed = set(tracks.frame[~np.isin(tracks.track, list(journal.whole))].tolist())
+    try:
+        _take_all(footage, cropper, journal.whole)
+    except FootageError:
+        journal.forget_if_empty()
+        raise
+    return journal.finish(), False
+
+
+def _take_all(footage: Footage, cropper: _Cropper, whole: set[int]) -> None:
+    """Crops all pictures with boxes of tracks that are not whole."""
+    tracks, video = footage.tracks, footage.video
+    needed = set(tracks.frame[~np.isin(tracks.track, list(whole))].tolist())
     hidden = None  # where there is no terminal
     with tqdm(total=video.frames, desc=footage.name, unit="frame", disable=hidden) as bar:
         for picture in video.pictures(lambda frame: frame in needed):
@@ -117,7 +127,6 @@ def crop_footage(
             del picture  # or it would be held while the next one is made
         bar.update(video.frames - bar.n)
     cropper.close()
-    return journal.finish(), False
 
 
 def _facts(footage: Footage, options: CropOptions) -> dict[str, Any]:

@@ -165,6 +165,11 @@ class Journal:
         self._move(tracklet)
         self.whole.add(track)
 
+    def forget_if_empty(self) -> None:
+        """Leaves no trace of a video that was refused before any tracklet was whole."""
+        if not self.whole:
+            _remove_work(self.root, self.work)
+
     def finish(self) -> dict[str, int]:
         """Adds the video's rows to the folder's tables; gives its counts."""
         windows = any(line.get("window") for line in _lines(self.file))

@@ -60,7 +60,7 @@ def scan_folder(root: Path, problems: Problems, *, min_frames: int = 1) -> Scan:
     if (root / PENDING).exists():
         problems.add(
             f"{root}: `vireid crop` was interrupted before all tracklets were written; give the "
-            "same command again"
+            f"same command again, or remove {PENDING} there to do without the rest and its times"
         )
     times, missing = read_crop_times(root), list[str]()
     for split, name, modality, camera, tracklet, frames in found:

@@ -3,6 +3,7 @@
 import footage_cases as cases
 import pytest
 from vireid import cli
+from vireid.datasets import load_dataset
 from vireid.footage import errors
 
 BASE = ["--camera", "cam1", "--modality", "visible", "--frame-rate", str(cases.RATE)]
@@ -99,6 +100,13 @@ def test_a_video_has_its_own_rate(said, tracks, tmp_path):
 def test_colours_in_infrared(said, pictures, tracks):
     message = said(pictures, tracks, base=[*BASE[:3], "infrared", *BASE[4:]])
     assert "has colours, and --modality says infrared" in message
+
+
+def test_the_right_command_follows_on_the_wrong_one(said, pictures, tracks, tmp_path):
+    said(pictures, tracks, base=[*BASE[:3], "infrared", *BASE[4:]])
+    line = ["crop", str(pictures), "--tracks", str(tracks), *BASE]
+    assert cli.main([*line, "--output", str(tmp_path / "out")]) == 0
+    assert len(load_dataset("folder", tmp_path / "out").train) == 2
 
 
 def test_thermal_called_visible(said, tracks, tmp_path):
