@@ -55,6 +55,13 @@ COMMANDS = {
         ".commands.synth:run_synth",
         "output",
     ),
+    "crop": Command(
+        "cut the tracks of your own video out, as a data set",
+        ".commands.crop:CropSettings",
+        ".commands.crop:run_crop",
+        "video",
+        many=True,
+    ),
     "verify": Command(
         "compare a data set with what was published",
         ".commands.verify:VerifySettings",
@@ -280,4 +287,4 @@ def _way_on(name: str) -> str:
     """How a command goes on that ended before its time."""
     if name in ("baseline", "mmm"):
         return " The same command with --resume goes on."
-    return " The same command goes on." if name in ("ablate", "index", "forget") else ""
+    return " The same command goes on." if name in ("ablate", "crop", "index", "forget") else ""

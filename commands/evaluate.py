@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from ..datasets.options import DATASET_HELP, TRIAL_HELP
 from ..engine.options import SessionOptions
-from ..errors import as_user_error
+from ..errors import UserError, as_user_error
 from ..options import MOST_PROCESSES, Options, option, to_yaml
 
 
@@ -77,6 +77,11 @@ def run_evaluation(settings: EvaluateSettings) -> list[dict[str, Any]]:
         run = RunFolder(settings.output, to_yaml(settings), resume=None)
     try:
         with Session(data, "evaluate", run, labelled=True) as session:
+            if not session.protocols:
+                raise UserError(
+                    f"{data.data_dir} has no query and no gallery: a ranking takes identities to "
+                    "be scored. Sort some tracklets by person into query/ and gallery/"
+                )
             model = place(model, session.runtime)
             records = session.evaluate(model, meta["stage"], 0, meta["step"], keep=True)
             session.say(summary_table(records))

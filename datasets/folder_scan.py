@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from ..reading import read_text
+from ..reading import is_count, read_text
 from .errors import DatasetError
 from .track import Track
 
@@ -100,3 +101,9 @@ def read_list(root: Path, name: str, problems: Problems) -> list[str]:
 def unique_key(key: str, number: int, taken: dict[str, tuple[str, int, int]]) -> str:
     """The key, or with its row number in its list, from 1, where another track has it already."""
     return f"{key}#{number}" if key in taken else key
+
+
+def natural_order(path: Path) -> tuple[list[tuple[int, str]], str]:
+    """A key that sorts files by name, numbers inside names by value: 2 before 10."""
+    parts = re.findall(r"[0-9]+|[^0-9]+", path.name)
+    return [(int(p), "") if is_count(p) else (-1, p) for p in parts], path.name

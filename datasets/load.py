@@ -9,7 +9,7 @@ from .errors import DatasetError
 from .folder_scan import Problems, Scan
 from .registry import dataset_spec
 from .spec import DatasetSpec
-from .track import Dataset
+from .track import Dataset, Track
 
 
 def load_dataset(name: str, root: str | Path, **options: object) -> Dataset:
@@ -35,7 +35,7 @@ def load_dataset(name: str, root: str | Path, **options: object) -> Dataset:
     options = {**spec.reader_options(1), **options}
     scan = scan_dataset(spec, root, Problems(), options)
     train, query, gallery = scan.parts()
-    for split, tracks in (("train", train), ("query", query), ("gallery", gallery)):
+    for split, tracks in needed_splits(spec, train, query, gallery):
         if not tracks:
             dropped = len(scan.listed[split])
             reason = f"all {dropped} listed ones are too short" if dropped else "none are listed"
@@ -45,6 +45,14 @@ def load_dataset(name: str, root: str | Path, **options: object) -> Dataset:
                 f"complete the data set{advice}"
             )
     return Dataset(spec.name, root, tuple(train), tuple(query), tuple(gallery), options)
+
+
+def needed_splits(
+    spec: DatasetSpec, train: list[Track], query: list[Track], gallery: list[Track]
+) -> list[tuple[str, list[Track]]]:
+    """The splits that must have tracks, by name: without a test split, the training one."""
+    test = [("query", query), ("gallery", gallery)] if spec.needs_test or query or gallery else []
+    return [("train", train), *test]
 
 
 def scan_dataset(

@@ -156,6 +156,8 @@ class DatasetSpec:
         official_galleries: file of its own gallery permutations, below its folder.
         trials: its numbered splits; None: it has one.
         results: published ones, to stand beside one's own.
+        needs_test: whether a copy without query and gallery is refused; without them a run trains,
+            and measures nothing that takes identities.
     """
 
     name: str
@@ -174,6 +176,7 @@ class DatasetSpec:
     official_galleries: str | None = None
     trials: Trials | None = None
     results: tuple[PublishedResult, ...] = ()
+    needs_test: bool = True
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "title", self.title or self.name)

@@ -49,8 +49,8 @@ class Dataset:
         name: registered name, for instance ``hitsz-vcm``.
         root: folder that was read.
         train: training tracks of both modalities.
-        query: query tracks of the test split.
-        gallery: gallery tracks of the test split.
+        query: query tracks of the test split; footage without identities has none.
+        gallery: gallery tracks of the test split; the same.
         options: reader options that change the content (trial, mode, …), for the record.
     """
 

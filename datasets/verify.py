@@ -11,7 +11,7 @@ from pathlib import Path
 from .consistency import consistency_notices
 from .errors import DatasetError
 from .folder_scan import Problems, Scan
-from .load import scan_dataset
+from .load import needed_splits, scan_dataset
 from .registry import dataset_spec
 from .spec import Counts, DatasetSpec, Part
 from .synthetic_mark import synthetic_counts
@@ -48,7 +48,7 @@ def verify_dataset(name: str, root: str | Path, **options: object) -> Verificati
         wanted = {p: Counts(c.identities, c.tracks) for p, c in wanted.items()}
     rows = _count(scan, wanted)
     _find_missing(root, scan, problems)
-    for split, tracks in zip(("train", "query", "gallery"), scan.parts()):
+    for split, tracks in needed_splits(spec, *scan.parts()):
         if not tracks:
             problems.add(f"{root}: the {split} split has no usable tracks")
     differing = [f"{_title(row.part)}: {'; '.join(d)}" for row in rows if (d := row.differences())]
@@ -99,7 +99,7 @@ def _count(scan: Scan, wanted: dict[Part, Counts]) -> tuple[Row, ...]:
 
 def _counts_of(tracks: Sequence[Track]) -> Counts:
     return Counts(
-        len({track.identity for track in tracks}),
+        len({track.identity for track in tracks} - {None}),
         len(tracks),
         sum(len(track.frames) for track in tracks),
     )

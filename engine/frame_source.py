@@ -125,7 +125,7 @@ class FrameSource:
         """
         lost = self.reader(name, tracks).leave_out_lost()
         self.report()
-        if len(lost) == len(tracks):
+        if lost and len(lost) == len(tracks):
             raise DatasetError(
                 f"no {name} track has a readable frame left; look for the reason in one of them: "
                 f"{tracks[0].frames[0]}"

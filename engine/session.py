@@ -180,6 +180,13 @@ class Session:
         return self._evaluator
 
     def _protocols(self, dataset: Dataset) -> list[Protocol]:
+        if not dataset.query and not dataset.gallery:
+            if self.options.protocol:
+                raise UserError(
+                    f"--protocol {self.options.protocol}: {dataset.root} has no query and no "
+                    "gallery, so nothing is ranked. Leave --protocol out"
+                )
+            return []
         with as_user_error():
             return protocols_of(dataset, self.options.protocol, gallery=self.options.gallery)
 
@@ -278,8 +285,11 @@ class Session:
         features into the run folder for the report.
 
         Returns:
-            One record for each protocol; fractions of 1.
+            One record for each protocol; fractions of 1. None of a data set without query and
+            gallery: what it takes identities to measure is not measured.
         """
+        if not self.protocols:
+            return []
         features = self._extraction.features(
             self._current(model), "test", self.test_tracks, renormalise=True
         )

@@ -23,6 +23,8 @@ class Stream(IntEnum):
     DYE = 11
     HEAT = 12
     THERMAL = 13
+    ITINERARY = 14
+    TRACKER = 15
 
 
 def stream(seed: int, kind: Stream, *keys: int) -> np.random.Generator:

@@ -98,7 +98,7 @@ def _paint_passer_by(
     paint_person(canvas, other, view, phase, _OTHER)
 
 
-def _colour_table(
+def colour_table(
     sensor: Sensor, person: Person, other: Person | None, prop: NDArray[np.int64]
 ) -> NDArray[np.uint16]:
     """(labels, C) light values of all labels."""
@@ -197,7 +197,7 @@ def render_tracklet(
     glow = _glow(
         sensor.height, sensor.glow, int(dust.integers(-12, 13)), int(dust.integers(-24, 25))
     )
-    colours = packed(_shaded(_colour_table(sensor, person, other, prop), sensor.heat))
+    colours = packed(shaded(colour_table(sensor, person, other, prop), sensor.heat))
     out = np.empty((frames, FRAME_HEIGHT, FRAME_WIDTH, len(tone)), np.uint8)
     for t in range(frames):
         column = int(start + round(speed * t)) % PANORAMA
@@ -212,7 +212,7 @@ def render_tracklet(
     return out
 
 
-def _shaded(table: NDArray[np.uint16], heat: float) -> NDArray[np.uint8]:
+def shaded(table: NDArray[np.uint16], heat: float) -> NDArray[np.uint8]:
     """Light of every label in every shade: (L, C) to (L * 256, C)."""
     light = table[:, None, :] * shades_seen(heat)[None, :, None] >> 7
     return np.minimum(light, 255).astype(np.uint8).reshape(-1, table.shape[1])

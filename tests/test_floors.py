@@ -18,7 +18,7 @@ FLOORS = [
     ["baselines", "mmm", "retrieval", "supervised"],
     ["engine", "<", "reporting", "<", "pseudo_labels"],
     ["distributed", "<", "evaluation", "losses", "<", "models"],
-    ["synthetic", "<", "datasets"],
+    ["synthetic", "<", "footage", "<", "datasets"],
     ["clustering", "memory"],
     [
         *("configs", "files", "folder_lock", "lazy", "options", "random_streams"),

@@ -6,7 +6,9 @@
 A folder below the camera is a tracklet, its image files are the frames in natural order (2 before
 10); an image file below the camera is a track of one frame. An identity folder named `unknown`
 holds tracks of people whose identity is not known (training only). Query and gallery may hold both
-modalities; each direction takes queries of one and the gallery of the other.
+modalities; each direction takes queries of one and the gallery of the other. Where both are
+missing, nobody knows who is who: such a folder is trained on, and not ranked. `vireid crop` writes
+one, and its table of crops says when each frame was taken.
 """
 
 from __future__ import annotations
@@ -15,8 +17,10 @@ import re
 from collections.abc import Iterable
 from pathlib import Path
 
-from ...reading import is_count
-from ..folder_scan import SUFFIXES, Problems, Scan
+from ...errors import shorten
+from ..crop_tables import PENDING, read_crop_times
+from ..crop_tables import TRACKS as CROPS_TABLE
+from ..folder_scan import SUFFIXES, Problems, Scan, natural_order
 from ..layouts import check_layout
 from ..registry import register_dataset
 from ..spec import DatasetSpec
@@ -40,10 +44,11 @@ def scan_folder(root: Path, problems: Problems, *, min_frames: int = 1) -> Scan:
         Splits train, query, gallery.
     """
     scan = Scan()
-    if not check_layout(root, NAME, SPLITS, problems):
+    labelled = any((root / split).exists() for split in SPLITS[1:])
+    if not check_layout(root, NAME, SPLITS if labelled else SPLITS[:1], problems):
         return scan
     found: list[_Found] = []
-    for split in SPLITS:
+    for split in SPLITS if labelled else SPLITS[:1]:
         for person in _folders(root / split, problems):
             if split != "train" and person.name == UNKNOWN:
                 problems.add(f"{person}: people of {split} need an identity; remove the folder")
@@ -52,10 +57,32 @@ def scan_folder(root: Path, problems: Problems, *, min_frames: int = 1) -> Scan:
     numbers = _number({name for _, name, *_ in found if name != UNKNOWN}, r"[0-9]{1,18}")
     cameras = _number({camera for *_, camera, _, _ in found}, r"\D*([0-9]{1,18})")
     scan.listed = {split: [] for split in SPLITS}
+    if (root / PENDING).exists():
+        problems.add(
+            f"{root}: `vireid crop` was interrupted before all tracklets were written; give the "
+            f"same command again, or remove {PENDING} there to do without the rest and its times"
+        )
+    times, missing = read_crop_times(root), list[str]()
     for split, name, modality, camera, tracklet, frames in found:
         key = f"{split}/{name}/{modality.name.lower()}/{camera}/{tracklet}"
         identity = None if name == UNKNOWN else numbers[name]
-        scan.listed[split].append(Track(frames, modality, cameras[camera], identity, key))
+        seen = times.pop((modality.name.lower(), camera, tracklet), {})
+        missing += sorted(seen.keys() - {frame.name for frame in frames})
+        known = all(frame.name in seen for frame in frames)
+        moments = tuple(seen[frame.name] for frame in frames) if known else ()
+        scan.listed[split].append(Track(frames, modality, cameras[camera], identity, key, moments))
+    if missing:
+        problems.add(
+            f"{root}: {len(missing):,} crops of {CROPS_TABLE} are missing: {shorten(missing)}; "
+            "copy them again, or crop the footage into another folder"
+        )
+    if times:
+        scan.notices.append(
+            f"{len(times):,} tracklets of {CROPS_TABLE} are no longer there: "
+            f"{shorten(['/'.join(name) for name in times], 4)}"
+        )
+    if not labelled:
+        scan.notices.append("no query and no gallery: nothing is ranked that takes identities")
     scan.use_all(min_frames)
     return scan
 
@@ -83,7 +110,7 @@ def _person(split: str, person: Path, problems: Problems) -> Iterable[_Found]:
 
 def _entries(folder: Path) -> list[Path]:
     """What a folder holds, in natural order, without hidden files."""
-    return sorted((p for p in folder.iterdir() if not p.name.startswith(".")), key=_natural)
+    return sorted((p for p in folder.iterdir() if not p.name.startswith(".")), key=natural_order)
 
 
 def _folders(folder: Path, problems: Problems) -> list[Path]:
@@ -91,12 +118,6 @@ def _folders(folder: Path, problems: Problems) -> list[Path]:
         problems.add(f"{folder}: expected a folder")
         return []
     return [path for path in _entries(folder) if path.is_dir()]
-
-
-def _natural(path: Path) -> tuple[list[tuple[int, str]], str]:
-    """Sorts numbers inside names by value."""
-    parts = re.findall(r"[0-9]+|[^0-9]+", path.name)
-    return [(int(p), "") if is_count(p) else (-1, p) for p in parts], path.name
 
 
 def _number(names: set[str], pattern: str) -> dict[str, int]:
@@ -109,4 +130,4 @@ def _number(names: set[str], pattern: str) -> dict[str, int]:
     return dict(zip(ordered, numbers))
 
 
-register_dataset(DatasetSpec(name=NAME, scan=scan_folder, marks=("train",)))
+register_dataset(DatasetSpec(name=NAME, scan=scan_folder, marks=("train",), needs_test=False))
