@@ -68,11 +68,11 @@ def _names(text: str) -> tuple[str, ...]:
 
 def _condition(settings: ForgetSettings) -> str:
     """Which rows go."""
+    from ..datasets.times import parse_time
     from ..retrieval.conditions import Filter, all_of, key_condition
-    from ..retrieval.moments import moment
 
     with as_user_error():
-        since, until = (moment(t) if t else None for t in (settings.since, settings.until))
+        since, until = (parse_time(t) if t else None for t in (settings.since, settings.until))
     keys = [settings.key] if settings.key else []
     if settings.keys is not None:
         try:

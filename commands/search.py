@@ -73,17 +73,17 @@ def run_search(settings: SearchSettings) -> int:
     Raises:
         UserError, DatasetError: with what to do.
     """
+    from ..datasets.times import parse_time
     from ..datasets.track import Modality
     from ..retrieval import answers
     from ..retrieval.conditions import Filter
     from ..retrieval.decisions import calibration_for
     from ..retrieval.index_folder import open_index
-    from ..retrieval.moments import moment
     from ..retrieval.search import check_cameras, search_index
     from ..retrieval.transitions import read_transitions
 
     with as_user_error():
-        since, until = (moment(t) if t else None for t in (settings.since, settings.until))
+        since, until = (parse_time(t) if t else None for t in (settings.since, settings.until))
     transitions = None if settings.transitions is None else read_transitions(settings.transitions)
     index = open_index(settings.index)
     cameras = tuple(name.strip() for name in settings.camera.split(",") if name.strip())

@@ -14,11 +14,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from ..errors import UserError
-from ..reading import is_number, is_whole, parse_json, read_bytes, shortened
+from ..engine.calibration_file import NAME, read_calibration
+from ..errors import as_user_error
+from ..reading import is_number, is_whole, shortened
 
-FILE = "calibration.json"
-VERSION = 1
 Decision = Literal["same", "unknown"]
 
 
@@ -92,7 +91,7 @@ class Calibration:
         return min(kept, default=None)
 
 
-def read_calibration(folder: Path) -> Calibration | None:
+def thresholds_of(folder: Path) -> Calibration | None:
     """The thresholds of a folder; None where it has none.
 
     Args:
@@ -101,23 +100,13 @@ def read_calibration(folder: Path) -> Calibration | None:
     Raises:
         UserError: the file is damaged, or of another version.
     """
-    file = folder / FILE
-    if not file.exists():
+    record = read_calibration(folder)
+    if record is None:
         return None
-    try:
-        found = parse_json(read_bytes(file))
-        if not isinstance(found, dict) or found.get("version") != VERSION:
-            raise ValueError(f"expected version {VERSION}")
-        if not isinstance(found.get("fingerprint"), str):
-            raise ValueError("fingerprint: expected a text")
-        points = {_direction(entry): _points(entry) for entry in found["directions"]}
-        projection = str(found.get("projection") or "none")
-        return Calibration(found["fingerprint"], projection, points, bool(found.get("approximate")))
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise UserError(
-            f"{file} is no table of thresholds ({error}). Write it again with `vireid calibrate`, "
-            "or remove it to see scores without decisions."
-        ) from error
+    with as_user_error(KeyError, TypeError, AttributeError, start=f"{folder / NAME}: "):
+        points = {_direction(entry): _points(entry) for entry in record["directions"]}
+    projection = str(record.get("projection") or "none")
+    return Calibration(record["fingerprint"], projection, points, bool(record.get("approximate")))
 
 
 def _direction(entry: Any) -> Direction:
@@ -171,17 +160,17 @@ def calibration_for(
     """
     said = (
         "no decisions, only scores: there are no calibrated thresholds "
-        f"({FILE} in {index} or {run})"
+        f"({NAME} in {index} or {run})"
     )
     for folder in (index, run):
-        found = read_calibration(folder)
+        found = thresholds_of(folder)
         if found is None:
             continue
         if found.fingerprint != fingerprint:
-            said = f"no decisions, only scores: {folder / FILE} is of another network"
+            said = f"no decisions, only scores: {folder / NAME} is of another network"
         elif found.projection != projection:
             said = (
-                f"no decisions, only scores: the thresholds of {folder / FILE} hold for other "
+                f"no decisions, only scores: the thresholds of {folder / NAME} hold for other "
                 "vectors than those of the index; index with --dim 0 to keep whole vectors"
             )
         else:

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from ..datasets.crop_tables import read_crop_times
 from ..datasets.errors import DatasetError
 from ..datasets.folder_scan import SUFFIXES, Problems
 from ..datasets.frames import UnreadableFrame, read_frame
@@ -14,13 +15,9 @@ from ..datasets.load import scan_dataset
 from ..datasets.registry import dataset_spec
 from ..datasets.track import Modality, Track
 from ..errors import UserError
-from ..reading import read_table, shortened
-from .moments import moment
 
 OWN = "folder"  # the layout of plain folders, whose keys are the paths of the tracklets
 SPLITS = ("train", "query", "gallery")
-TABLE = "tracks.csv"
-NAMED_BY = ("modality", "camera", "tracklet")
 
 
 @dataclass(frozen=True)
@@ -28,15 +25,22 @@ class Sighting:
     """One tracklet as an index keeps it.
 
     Attributes:
-        track: its frames, modality and key.
+        track: its frames, their times, modality and key.
         camera: name of the camera.
-        start, end: seconds of the first and of the last frame; None where nothing is known.
     """
 
     track: Track
     camera: str
-    start: float | None = None
-    end: float | None = None
+
+    @property
+    def start(self) -> float | None:
+        """Seconds of the first frame; None where the times are not known."""
+        return min(self.track.times, default=None)
+
+    @property
+    def end(self) -> float | None:
+        """Seconds of the last frame; None where the times are not known."""
+        return max(self.track.times, default=None)
 
     def content(self) -> str:
         """Fingerprint of everything that an index takes from the tracklet: frames and facts."""
@@ -61,8 +65,8 @@ def sightings_of(folder: Path, dataset: str = OWN, prefix: str = "") -> list[Sig
         prefix: stands before each key, with a ``/`` between.
 
     Raises:
-        DatasetError: the folder has another layout, or holds no tracklet.
-        UserError: ``tracks.csv`` cannot be read.
+        DatasetError: the folder has another layout, holds no tracklet, or its ``tracks.csv`` is
+            malformed.
     """
     spec = dataset_spec(dataset)
     scan = scan_dataset(spec, folder, Problems(), spec.reader_options(1))
@@ -74,37 +78,10 @@ def sightings_of(folder: Path, dataset: str = OWN, prefix: str = "") -> list[Sig
         key: Sighting(track, key.split("/")[3] if own else str(track.camera))
         for key, track in tracks.items()
     }
-    if own and (folder / TABLE).is_file():
-        found = _with_times(found, folder / TABLE)
     start = f"{prefix}/" if prefix else ""
     return [
         replace(one, track=replace(one.track, key=start + one.track.key)) for one in found.values()
     ]
-
-
-def _with_times(sightings: dict[str, Sighting], table: Path) -> dict[str, Sighting]:
-    """Times from the table of crops, which has a row for each frame."""
-    try:
-        columns, rows = read_table(table)
-    except (OSError, ValueError) as error:
-        raise UserError(f"{table} cannot be read: {error}") from error
-    if not {*NAMED_BY, "time"} <= set(columns):
-        raise UserError(
-            f"{table}: expected the columns {', '.join((*NAMED_BY, 'time'))}; found "
-            f"{shortened(', '.join(columns))}"
-        )
-    times: dict[tuple[str, ...], list[float]] = {}
-    for number, row in enumerate(rows, start=2):
-        try:
-            seconds = moment(row["time"])
-        except ValueError as error:
-            raise UserError(f"{table}, line {number}: {error}") from error
-        times.setdefault(tuple(row[name] for name in NAMED_BY), []).append(seconds)
-    found = dict(sightings)
-    for key, one in sightings.items():
-        if seconds_of := times.get(tuple(key.split("/")[2:])):
-            found[key] = replace(one, start=min(seconds_of), end=max(seconds_of))
-    return found
 
 
 def query_sightings(path: Path, dataset: str, modality: Modality | None) -> list[Sighting]:
@@ -165,9 +142,10 @@ def sighting_of(path: Path, modality: Modality | None) -> Sighting:
         return Sighting(track, "")
     root = path.absolute().parents[4]
     key = "/".join(above[4::-1])
-    table = root / TABLE
-    sighting = Sighting(replace(track, key=key), above[1])
-    return _with_times({key: sighting}, table)[key] if table.is_file() else sighting
+    seen = read_crop_times(root).get((above[2], above[1], above[0]), {})
+    times = tuple(seen[frame.name] for frame in frames if frame.name in seen)
+    known = times if len(times) == len(frames) else ()
+    return Sighting(replace(track, key=key, times=known), above[1])
 
 
 def by_modality(sightings: Iterable[Sighting]) -> dict[Modality, int]:

@@ -157,7 +157,7 @@ def test_vectors_of_another_network_are_refused(index, tmp_path, tiny_set, capsy
     [
         (("search", "INDEX", "--query", "nobody"), "nor the key of a tracklet"),
         (("search", "INDEX", "--query", "test/*", "--camera", "roof"), "its cameras are 1, 2"),
-        (("search", "INDEX", "--query", "test/*", "--from", "noon"), "expected seconds"),
+        (("search", "INDEX", "--query", "test/*", "--from", "noon"), "expected a time like"),
         (("search", "INDEX", "--query", "EMPTY"), "holds no frame"),
         (("search", "INDEX", "--query", "EMPTY", "--dataset", "hitsz-vcm"), "hitsz-vcm"),
         (("search", "EMPTY", "--query", "x"), "is no index"),

@@ -48,13 +48,13 @@ def filled(index) -> IndexFolder:
 def make_sighting(tmp_path):
     """Writes a tracklet of two frames in a colour."""
 
-    def make(key: str, colour: int = 0, modality: Modality = Modality.VISIBLE, **facts) -> Sighting:
+    def make(key: str, colour=0, modality=Modality.VISIBLE, times=()) -> Sighting:
         folder: Path = tmp_path / "frames" / key
         folder.mkdir(parents=True, exist_ok=True)
         pixels = np.random.default_rng(colour).integers(0, 255, (32, 16, 3), np.uint8)
         for number in range(2):
             Image.fromarray(pixels).save(folder / f"{number}.png")
         frames = tuple(sorted(folder.iterdir()))
-        return Sighting(Track(frames, modality, 1, None, key), "door", **facts)
+        return Sighting(Track(frames, modality, 1, None, key, times), "door")
 
     return make

@@ -4,7 +4,7 @@ import json
 
 import pytest
 from vireid.errors import UserError
-from vireid.retrieval.decisions import OperatingPoint, calibration_for, read_calibration
+from vireid.retrieval.decisions import OperatingPoint, calibration_for, thresholds_of
 
 
 def table(**changed):
@@ -45,7 +45,7 @@ def test_the_rate_grows_with_the_tracklets_as_for_independent_ones():
 
 
 def test_the_lowest_threshold_that_keeps_the_rate_counts(run):
-    found = read_calibration(run(table()))
+    found = thresholds_of(run(table()))
     across, anywhere = ("visible", "infrared"), ("3", "4")
     assert found.threshold(across, anywhere, 10, 0.01) == 0.7
     assert found.threshold(across, anywhere, 10, 0.2) == 0.5
@@ -59,10 +59,10 @@ def test_a_rate_of_zero_stands_for_what_so_few_searches_can_show(run):
     content = table()
     content["directions"][0]["thresholds"][0]["fpir"] = 0
     content["directions"][0]["counts"]["probes"] = 100
-    found = read_calibration(run(content))
+    found = thresholds_of(run(content))
     assert found.threshold(("visible", "infrared"), ("", ""), 10, 0.029) == 0.7
     content["directions"][0]["thresholds"] = content["directions"][0]["thresholds"][:1]
-    found = read_calibration(run(content))
+    found = thresholds_of(run(content))
     assert found.threshold(("visible", "infrared"), ("", ""), 10, 0.029) is None
     assert found.threshold(("visible", "infrared"), ("", ""), 10, 0.031) == 0.9
 
@@ -71,12 +71,12 @@ def test_points_of_the_curve_and_rates_of_pairs_count_too(run):
     content = table()
     direction = content["directions"][0]
     direction["curve"] = {"threshold": [0.65, 0.8], "fpir": {"20": [0.02, None]}}
-    found = read_calibration(run(content))
+    found = thresholds_of(run(content))
     assert found.threshold(("visible", "infrared"), ("", ""), 10, 0.0101) == 0.65
     for point in direction["thresholds"]:
         point["fpir"] = None
     direction["curve"] = None
-    found = read_calibration(run(content))
+    found = thresholds_of(run(content))
     # 0.001 among ten is a little less than 0.01.
     assert found.threshold(("visible", "infrared"), ("", ""), 10, 0.01) == 0.7
 
@@ -95,7 +95,7 @@ def test_only_thresholds_of_these_vectors_decide(run, tmp_path):
     assert found is None and "--dim 0" in said
     found, said = calibration_for(run(table(projection="p")), nothing, "f", "p")
     assert found is not None and not found.approximate
-    assert read_calibration(run(table(approximate=True))).approximate
+    assert thresholds_of(run(table(approximate=True))).approximate
 
 
 @pytest.mark.parametrize(
@@ -124,5 +124,5 @@ def test_only_thresholds_of_these_vectors_decide(run, tmp_path):
     ],
 )
 def test_a_damaged_table_is_one_message(run, content):
-    with pytest.raises(UserError, match=r"calibration\.json is no table of thresholds"):
-        read_calibration(run(content))
+    with pytest.raises(UserError, match=r"calibration\.json(:| is no calibration)"):
+        thresholds_of(run(content))

@@ -20,9 +20,7 @@ from vireid.retrieval.index_folder import open_index
 
 @pytest.fixture
 def sightings(make_sighting):
-    return [
-        make_sighting(f"t{n}", n, Modality(n % 2), start=float(n), end=n + 1.0) for n in range(10)
-    ]
+    return [make_sighting(f"t{n}", n, Modality(n % 2), (float(n), n + 1.0)) for n in range(10)]
 
 
 def test_tracklets_are_added_once(index, sightings):
@@ -56,7 +54,7 @@ def test_the_same_key_with_another_content_is_refused_before_anything_is_added(
     other = {
         "frames": replace(one, track=replace(one.track, frames=sightings[7].track.frames)),
         "camera": replace(one, camera="gate"),
-        "time": replace(one, start=99.0),
+        "time": replace(one, track=replace(one.track, times=(98.0, 99.0))),
         "modality": replace(one, track=replace(one.track, modality=Modality.VISIBLE)),
     }[change]
     with pytest.raises(UserError, match=r"other frames, camera or times: t1.*Nothing was added"):

@@ -30,9 +30,11 @@ def footage(tmp_path):
                 pixels = np.random.default_rng(frame).integers(0, 255, (40, 20, 3), np.uint8)
                 Image.fromarray(pixels).save(folder / f"{frame}.png")
     lines = [
-        "visible,door,t0,0.png,2026-03-01T14:30:00,v,1,0,0,0,1,1",
-        "visible,door,t0,1.png,2026-03-01T14:30:02.5,v,1,1,0,0,1,1",
-        "infrared,yard 2,t1,0.png,17,v,1,0,0,0,1,1",
+        *(
+            f"visible,door,t0,{n}.png,2026-03-01T14:30:0{seconds},v,1,{n},0,0,1,1"
+            for n, seconds in enumerate(("0", "1", "2.5"))
+        ),
+        *(f"infrared,yard 2,t1,{n}.png,{17 + n},v,1,{n},0,0,1,1" for n in range(3)),
         "visible,gone,t9,0.png,3,v,1,0,0,0,1,1",
     ]
     (root / "tracks.csv").write_text(HEAD + "\n".join(lines) + "\n", encoding="utf-8")
@@ -45,7 +47,7 @@ def test_cameras_keep_their_names_and_times_are_those_of_the_frames(footage):
     first = found["train/unknown/visible/door/t0"]
     assert (first.camera, first.start, first.end) == ("door", 1772375400.0, 1772375402.5)
     second = found["query/1/infrared/yard 2/t1"]
-    assert (second.camera, second.start, second.end) == ("yard 2", 17.0, 17.0)
+    assert (second.camera, second.start, second.end) == ("yard 2", 17.0, 19.0)
     assert found["gallery/1/visible/door/t2"].start is None
 
 
@@ -56,8 +58,8 @@ def test_a_prefix_stands_before_each_key(footage):
 @pytest.mark.parametrize(
     ("content", "says"),
     [
-        ("a,b\n1,2\n", "expected the columns modality, camera, tracklet, time"),
-        (HEAD + "visible,door,t0,0.png,noon,v,1,0,0,0,1,1\n", "line 2: expected seconds"),
+        ("a,b\n1,2\n", "the columns should be modality, camera, tracklet"),
+        (HEAD + "visible,door,t0,0.png,noon,v,1,0,0,0,1,1\n", "line 2: expected a time"),
         (HEAD + "visible,door\n", "line 2"),
     ],
 )
