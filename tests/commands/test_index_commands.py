@@ -94,8 +94,10 @@ def test_calibrated_thresholds_decide(index, run, tmp_path, capsys):
     query = ("--query", "train/0001M1D5T1", "--modality", "visible", "--top", 4)
     scores = [line["score"] for line in lines(capsys, index, *query)]
     assert scores[1] > scores[2]
-    point = {"threshold": (scores[1] + scores[2]) / 2, "fpir": 0.001, "fmr": 0, "gallery_size": 45}
-    direction = {"query": "infrared", "gallery": "visible", "thresholds": [point]}
+    point = {"threshold": (scores[1] + scores[2]) / 2, "gallery_size": 45}
+    point |= {"fpir": 0.001, "fnir": None, "fmr": 0, "fnmr": None}
+    cameras = {"query_camera": None, "gallery_camera": None}
+    direction = {"query": "infrared", "gallery": "visible", **cameras, "thresholds": [point]}
     table = {"version": 1, "fingerprint": model_fingerprint(*load_model(network))}
     (index / "calibration.json").write_text(json.dumps(table | {"directions": [direction]}))
     found = lines(capsys, index, *query)
