@@ -5,15 +5,16 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from ..datasets.options import DATASET_HELP, TRIAL_HELP
+from ..engine.options import FeatureOptions, decoding_processes
 from ..errors import UserError
-from ..options import MOST_PROCESSES, Options, option
+from ..options import option
 
 
 @dataclass(frozen=True, kw_only=True)
-class CalibrateSettings(Options):
+class CalibrateSettings(FeatureOptions):
     """Which network, on people that it was not trained on; image size comes from the network."""
 
     run: Path = option("finished run folder, or its .safetensors file")
@@ -40,17 +41,7 @@ class CalibrateSettings(Options):
     skip_corrupt: bool = option("leave unreadable frames out instead of stopping", False)
     flip: bool | None = option("average a clip and its mirror; unset: as in training", None)
     trial: int | None = option(f"{TRIAL_HELP}; unset: that of the network", None)
-    batch_size: int = option("clips in a batch", 32, at_least=1)
-    workers: int = option(
-        "processes that decode frames; 0 decodes in this process",
-        4,
-        at_least=0,
-        at_most=MOST_PROCESSES,
-    )
-    device: Literal["auto", "cpu", "cuda"] = option("where to compute", "auto")
-    precision: Literal["auto", "fp32", "bf16", "fp16"] = option(
-        "number format of the network", "fp32"
-    )
+    workers: int = decoding_processes(4)
     seed: int = option("seed of the resamplings", 0, at_least=0, at_most=2**32 - 1)
 
 

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
 from ..datasets.options import DATASET_HELP, TRIAL_HELP
-from ..engine.options import SessionOptions
-from ..errors import UserError, as_user_error
-from ..options import MOST_PROCESSES, Options, option, to_yaml
+from ..engine.options import FeatureOptions, decoding_processes
+from ..errors import UserError
+from ..options import option, to_yaml
 
 
 @dataclass(frozen=True, kw_only=True)
-class EvaluateSettings(Options):
+class EvaluateSettings(FeatureOptions):
     """Which network, on which data; image size and frames come from the checkpoint."""
 
     dataset: str = option(DATASET_HELP)
@@ -32,17 +32,7 @@ class EvaluateSettings(Options):
         "SYSU-MM01: galleries as released code draws them, or the data set's own permutations",
         "seeded",
     )
-    batch_size: int = option("clips in a batch", 32)
-    workers: int = option(
-        "processes that decode frames; 0 decodes in this process",
-        4,
-        at_least=0,
-        at_most=MOST_PROCESSES,
-    )
-    device: Literal["auto", "cpu", "cuda"] = option("where to compute", "auto")
-    precision: Literal["auto", "fp32", "bf16", "fp16"] = option(
-        "number format of the network", "fp32"
-    )
+    workers: int = decoding_processes(4)
     desc: str = option("a description that is kept with the run", "")
 
 
@@ -59,18 +49,14 @@ def run_evaluation(settings: EvaluateSettings) -> list[dict[str, Any]]:
     from ..engine.network import check_frame_size, choose_trial, place
     from ..engine.run_folder import RunFolder
     from ..engine.session import Session
+    from ..engine.session_options import options_of_network
     from ..evaluation.results import summary_table
 
     file = find_model(settings.checkpoint)
     model, meta = load_model(file)
     trial = choose_trial(file, meta, settings.dataset, settings.trial, settings.protocol)
     settings = replace(settings, trial=trial)
-    names = ("img_h", "img_w", "test_resize", "num_frames", "test_frames", "flip")
-    stored = {name: meta[name] for name in names if name in meta}
-    known = {field.name for field in fields(SessionOptions)}
-    given = {name: v for name, v in vars(settings).items() if name in known and v is not None}
-    with as_user_error():
-        data = SessionOptions(**stored | given, test_precision=settings.precision)
+    data = options_of_network(meta, settings)
     check_frame_size(model, data)
     run = None
     if settings.output is not None:

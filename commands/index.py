@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
+from ..engine.options import FeatureOptions
 from ..errors import UserError
-from ..options import MOST_PROCESSES, Options, option
+from ..options import option
 
 if TYPE_CHECKING:
     from ..retrieval.embedding import Embedder
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, kw_only=True)
-class IndexSettings(Options):
+class IndexSettings(FeatureOptions):
     """Whose network describes which tracklets, and where they are kept."""
 
     inputs: list[Path] = option("the run, then folders of tracklets")
@@ -37,17 +38,6 @@ class IndexSettings(Options):
         at_least=1,
     )
     skip_corrupt: bool = option("leave unreadable frames out instead of stopping", False)
-    batch_size: int = option("clips in a batch", 32, at_least=1)
-    workers: int = option(
-        "processes that decode frames; 0 decodes in this process",
-        0,
-        at_least=0,
-        at_most=MOST_PROCESSES,
-    )
-    device: Literal["auto", "cpu", "cuda"] = option("where to compute", "auto")
-    precision: Literal["auto", "fp32", "bf16", "fp16"] = option(
-        "number format of the network", "fp32"
-    )
 
 
 def run_index(settings: IndexSettings) -> int:
@@ -81,13 +71,7 @@ def run_index(settings: IndexSettings) -> int:
     print(f"{len(sightings):,} tracklets: {shown}")
     output = settings.output
     _check_output(output)
-    embedder = open_embedder(
-        run,
-        device=settings.device,
-        precision=settings.precision,
-        batch_size=settings.batch_size,
-        workers=settings.workers,
-    )
+    embedder = open_embedder(run, settings)
     output.mkdir(parents=True, exist_ok=True)
     with locked(output, f"--output {output}"):
         if not is_index(output):

@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from ..engine.options import FeatureOptions
 from ..errors import UserError, as_user_error
 from ..files import write_whole
-from ..options import MOST_PROCESSES, Options, option
+from ..options import option
 
 if TYPE_CHECKING:
     from ..retrieval.index_folder import IndexFolder
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, kw_only=True)
-class SearchSettings(Options):
+class SearchSettings(FeatureOptions):
     """What is looked for, where, and how the answer is shown."""
 
     index: Path = option("the index")
@@ -54,17 +55,6 @@ class SearchSettings(Options):
     format: Literal["table", "jsonl", "html"] = option("how the answer is shown", "table")
     output: Path | None = option("file to write; unset: the standard output", None)
     skip_corrupt: bool = option("leave unreadable frames out instead of stopping", False)
-    batch_size: int = option("clips in a batch", 32, at_least=1)
-    workers: int = option(
-        "processes that decode frames; 0 decodes in this process",
-        0,
-        at_least=0,
-        at_most=MOST_PROCESSES,
-    )
-    device: Literal["auto", "cpu", "cuda"] = option("where to compute", "auto")
-    precision: Literal["auto", "fp32", "bf16", "fp16"] = option(
-        "number format of the network", "fp32"
-    )
 
 
 def run_search(settings: SearchSettings) -> int:
@@ -165,12 +155,6 @@ def _queries(settings: SearchSettings, index: IndexFolder) -> list[Query]:
             f"the run that {index.path} was made with, {run}, is not there; give its new place "
             "(--run)"
         )
-    embedder = open_embedder(
-        run,
-        device=settings.device,
-        precision=settings.precision,
-        batch_size=settings.batch_size,
-        workers=settings.workers,
-    )
+    embedder = open_embedder(run, settings)
     require_same_model(embedder.fingerprint, index.facts.fingerprint, run, index.path)
     return described_queries(index, sightings, embedder, skip_corrupt=settings.skip_corrupt)

@@ -4,14 +4,28 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 from ..datasets.options import DataOptions, FrameOptions
 from ..datasets.registry import known_spec
 from ..evaluation.options import EvaluationOptions
-from ..options import MOST_EPOCHS, Options, option
+from ..options import MOST_EPOCHS, MOST_PROCESSES, Options, option
 
 NETWORKS = ("m3reid", "agw")
+
+
+def decoding_processes(default: int) -> Any:
+    """The field ``workers`` of a command that uses a finished network.
+
+    Args:
+        default: 0 where few frames are read; starting processes takes longer.
+    """
+    return option(
+        "processes that decode frames; 0 decodes in this process",
+        default,
+        at_least=0,
+        at_most=MOST_PROCESSES,
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,6 +43,20 @@ class RuntimeOptions(Options):
         "number format of the network where it gives features for tests and clustering", "fp32"
     )
     seed: int = option("seed of every random stream", 0, at_least=0, at_most=2**32 - 1)
+
+
+@dataclass(frozen=True, kw_only=True)
+class FeatureOptions(Options):
+    """Where and how a finished network makes features."""
+
+    heading: ClassVar[str] = "Machine"
+
+    batch_size: int = option("clips in a batch", 32, at_least=1)
+    workers: int = decoding_processes(0)
+    device: Literal["auto", "cpu", "cuda"] = option("where to compute", "auto")
+    precision: Literal["auto", "fp32", "bf16", "fp16"] = option(
+        "number format of the network", "fp32"
+    )
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -5,15 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
-import torch
 from torch import Tensor
-from tqdm import tqdm
 
-from ..datasets.clip_loader import ClipLoader
 from ..datasets.track import Track
-from ..evaluation.features import collect_features
 from ..models.network import Network
-from .encoder import Encoder
+from .extraction import Extraction
+from .feature_room import FeatureRoom
 from .frame_source import FrameSource
 from .options import SessionOptions
 from .runtime import Runtime
@@ -44,27 +41,16 @@ def track_features(
     """
     kept = list(tracks)
     source = FrameSource(options, options.skip_corrupt, say, pin=runtime.device.type == "cuda")
+    extraction = Extraction(
+        source, runtime, options, FeatureRoom(runtime.device, say), lambda: None
+    )
     try:
-        reader = source.reader("test", kept)
         if options.skip_corrupt:
             kept = [kept[place] for place in source.readable("test", kept)]
-        modalities = torch.tensor([int(track.modality) for track in kept])
-        batches = [b.tolist() for b in torch.arange(len(kept)).split(options.batch_size)]
-        loader = ClipLoader(
-            reader, batches, mode="test", workers=source.workers, num_frames=options.test_frames
-        )
-        encoder = Encoder(model, runtime, flip=options.flip)
-        bar = tqdm(loader, "features", disable=None, dynamic_ncols=True, leave=False, unit="batch")
-        features = collect_features(
-            lambda clips, rows: encoder(clips, modalities[rows]),
-            bar,
-            len(kept),
-            lambda rows: torch.device("cpu"),
-        )
-        source.report()
+        features = extraction.features(model, "test", kept, renormalise=True)
     finally:
         source.close()
-    return kept, features
+    return kept, features.cpu()
 
 
 def half_tracks(tracks: Sequence[Track]) -> tuple[list[Track], list[Track]]:

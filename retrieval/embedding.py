@@ -20,6 +20,7 @@ from ..engine.checkpoint import find_model, load_model
 from ..engine.encoder import Encoder
 from ..engine.fingerprint import model_fingerprint
 from ..engine.network import place
+from ..engine.options import FeatureOptions
 from ..engine.runtime import Runtime
 from ..errors import UserError
 from ..evaluation.features import FeaturesNotFinite
@@ -56,6 +57,8 @@ class Embedder:
         self, tracks: Sequence[Track], *, skip_corrupt: bool = False, show: str = ""
     ) -> Iterator[tuple[list[int], Tensor]]:
         """Features, batch by batch, so that they can be kept before all are there.
+
+        A session's extraction gives all at once, and only PyTorch's; its readers are forked.
 
         Args:
             tracks: whose frames are read.
@@ -102,33 +105,24 @@ class Embedder:
                 bar.update(len(index))
 
 
-def open_embedder(
-    run: Path,
-    *,
-    device: str = "auto",
-    precision: str = "fp32",
-    batch_size: int = 32,
-    workers: int = 0,
-) -> Embedder:
+def open_embedder(run: Path, options: FeatureOptions) -> Embedder:
     """The network of a run folder, run by PyTorch.
 
     Args:
         run: a finished run folder, or a network's file.
-        device: ``auto``, ``cpu`` or ``cuda``.
-        precision: number format of the network.
-        batch_size, workers: as :class:`Embedder` has them.
+        options: device, precision, batches, readers.
 
     Raises:
         UserError: there is no network, or it is damaged.
     """
     file = find_model(run)
     model, meta = load_model(file)
-    runtime = Runtime(device, "fp32", 0, precision)
+    runtime = Runtime(options.device, "fp32", 0, options.precision)
     fingerprint = model_fingerprint(model, meta)
     network = place(model, runtime)
     network.eval()
     encoder = Encoder(network, runtime, flip=bool(meta["flip"]))
-    return Embedder(encoder, meta, fingerprint, batch_size, workers)
+    return Embedder(encoder, meta, fingerprint, options.batch_size, options.workers)
 
 
 def require_same_model(found: str, wanted: str, run: Path, index: Path) -> None:
