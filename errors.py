@@ -5,6 +5,8 @@ from __future__ import annotations
 import errno
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from importlib import import_module
+from typing import Any
 
 
 class UserError(Exception):
@@ -79,6 +81,39 @@ def wants_memory(error: Exception) -> bool:
     return isinstance(error, MemoryError) or (
         isinstance(error, RuntimeError) and any(words in str(error) for words in told)
     )
+
+
+def optional_library(
+    name: str,
+    need: str,
+    *,
+    extra: str = "",
+    packages: str = "",
+    kind: type[Exception] = UserError,
+) -> Any:
+    """A library that not every installation has.
+
+    Args:
+        name: of the module.
+        need: how the message begins: what needs which library.
+        extra: of this toolkit, that brings it.
+        packages: what to install alone; the module's name if nothing else is given.
+        kind: of the error.
+
+    Returns:
+        The module.
+
+    Raises:
+        UserError, or ``kind``: it is not installed, or cannot be imported; says what to install.
+    """
+    try:
+        return import_module(name)
+    except ImportError as error:
+        missing = isinstance(error, ModuleNotFoundError) and error.name == name
+        fault = "is not installed" if missing else f"cannot be imported ({first_line(error)})"
+        alone = f"pip install {packages or name}"
+        install = f"pip install 'vireid[{extra}]' (or {alone})" if extra else alone
+        raise kind(f"{need}, which {fault}: {install}") from error
 
 
 def first_line(error: Exception) -> str:

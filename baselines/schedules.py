@@ -11,6 +11,7 @@ from ..engine.schedule import (
     clips_of_batch,
     learning_rate,
     optimiser_rule,
+    weighted,
 )
 from .settings import BaselineSettings
 
@@ -68,8 +69,7 @@ def intra_modality(settings: BaselineSettings) -> StageSchedule:
 def cross_modality(settings: BaselineSettings) -> StageSchedule:
     """Stage 1b."""
     joint = {f"joint {side} memory": settings.memory_weight for side in ("visible", "infrared")}
-    if settings.contrast_weight:
-        joint["joint contrast"] = settings.contrast_weight
+    joint |= weighted({"joint contrast": settings.contrast_weight})
     before = ["intra_modality"] * bool(settings.intra_epochs)
     before = before or ["pretrain"] * bool(settings.resolved_pretrain_epochs)
     return StageSchedule(
@@ -95,9 +95,7 @@ def cross_modality(settings: BaselineSettings) -> StageSchedule:
 
 def _intra_losses(settings: BaselineSettings) -> dict[str, float]:
     losses = {f"{side} memory": settings.memory_weight for side in ("visible", "infrared")}
-    if settings.contrast_weight:
-        losses["contrast"] = settings.contrast_weight
-    return losses
+    return losses | weighted({"contrast": settings.contrast_weight})
 
 
 def _batch(settings: BaselineSettings, rule: str) -> Batch:

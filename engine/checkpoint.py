@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 from safetensors.torch import save
+from torch import Tensor
 
 from ..distributed import ranks
 from ..errors import UserError
@@ -84,8 +85,13 @@ def read_meta(path: Path) -> dict[str, Any]:
     Raises:
         UserError: the file is missing or was not written by this toolkit.
     """
+    return _described(path)[1]
+
+
+def _described(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """Names and shapes of the stored tensors, and the facts."""
     try:
-        metadata = read_header(path)[1]
+        layout, metadata = read_header(path)
     except FileNotFoundError:
         raise UserError(f"no model file at {path}") from None
     except OSError as error:
@@ -98,7 +104,7 @@ def read_meta(path: Path) -> dict[str, Any]:
             f"weights belong to. {WANTED}"
         )
     try:
-        return check_facts(parse_json(metadata["vireid"]))
+        return layout, check_facts(parse_json(metadata["vireid"]))
     except ValueError as error:
         raise UserError(
             f"{path} does not say rightly which network its weights belong to ({error}). {WANTED}"
@@ -122,7 +128,7 @@ def load_model(path: Path) -> tuple[Network, dict[str, Any]]:
     Raises:
         UserError: the file is missing, foreign, or does not fit the network it names.
     """
-    meta = read_meta(path)
+    stored, meta = _described(path)
 
     def build() -> Network:
         return network_named(meta["network"]).build(
@@ -137,7 +143,7 @@ def load_model(path: Path) -> tuple[Network, dict[str, Any]]:
         with torch.device("meta"):
             expected = build().state_dict()
         layout = f"a {shortened(meta['backbone'])} {shortened(meta['network'])}, as now built"
-        check_state(read_header(path)[0], expected, layout=layout)
+        check_state(stored, expected, layout=layout)
         state = read_tensors(path)[0]
         check_finite(state, "it")
         model = build()

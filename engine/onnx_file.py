@@ -9,9 +9,7 @@ import math
 import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from importlib import import_module
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -21,7 +19,7 @@ from torch import Tensor, nn
 from .. import transfers
 from ..datasets.track import Modality
 from ..datasets.transforms import normalise
-from ..errors import UserError, first_line
+from ..errors import UserError, first_line, optional_library
 from ..files import write_whole
 from ..models.network import Network
 from ..models.normalize import l2_normalize
@@ -35,7 +33,6 @@ CHECKED_BATCHES = (1, 3, 8)
 # Length of the difference of two unit features: no score moves by more.
 TOLERANCE = 1e-4
 KEY = "vireid"  # of the metadata
-ADVICE = "pip install 'vireid[footage]' (or pip install onnx onnxscript onnxruntime)"
 
 
 class _Graph(nn.Module):
@@ -277,16 +274,13 @@ class OnnxNetwork:
         return torch.from_numpy(features)
 
 
-def _library(name: str) -> ModuleType:
-    """An optional library.
-
-    Raises:
-        UserError: it is not installed.
-    """
-    try:
-        return import_module(name)
-    except ModuleNotFoundError as error:
-        raise UserError(f"ONNX files need {name}, which is not installed: {ADVICE}") from error
+def _library(name: str) -> Any:
+    return optional_library(
+        name,
+        f"ONNX files need {name}",
+        extra="footage",
+        packages="onnx onnxscript onnxruntime",
+    )
 
 
 @contextmanager

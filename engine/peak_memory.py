@@ -6,10 +6,9 @@ from pathlib import Path
 
 import torch
 
-from .resources import size_in
+from .resources import MIB, size_in, size_text
 
 STATUS = Path("/proc/self/status")
-MIB = 2**20
 # The most on a card before the last extraction began: torch's own figure starts anew with it.
 _earlier: dict[torch.device, int] = {}
 
@@ -57,4 +56,4 @@ def memory_text(mebibytes: float | None) -> str:
     """Memory for people, in GiB or MiB; ``unknown`` for None."""
     if mebibytes is None:
         return "unknown"
-    return f"{mebibytes / 1024:.1f} GiB" if mebibytes >= 1024 else f"{mebibytes:.0f} MiB"
+    return size_text(mebibytes * MIB)

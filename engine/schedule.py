@@ -145,6 +145,15 @@ def clips_of_batch(options: LoopOptions, visible: int, infrared: int) -> dict[st
     return {"visible": views * visible, "infrared": infrared}
 
 
+def weighted(losses: Mapping[str, float]) -> dict[str, float]:
+    """The terms of a phase that have a weight.
+
+    Args:
+        losses: weight of each term; those of 0 are left out.
+    """
+    return {name: weight for name, weight in losses.items() if weight}
+
+
 @dataclass(frozen=True)
 class Phase:
     """What holds from an epoch on until the next phase.

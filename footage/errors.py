@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from importlib.util import find_spec
-
-from ..errors import UserError
+from ..errors import UserError, optional_library
 
 
 class FootageError(UserError):
@@ -21,9 +19,5 @@ def need_video() -> None:
     Raises:
         FootageError: PyAV is not installed.
     """
-    if find_spec("av") is None:
-        raise FootageError(
-            "reading and writing video needs PyAV, which is not installed: "
-            "pip install 'vireid[footage]' (or pip install av). "
-            "A folder of images can be cropped without it."
-        )
+    need = "reading and writing video needs PyAV (a folder of images does not)"
+    optional_library("av", need, extra="footage", kind=FootageError)

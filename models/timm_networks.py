@@ -8,7 +8,7 @@ from typing import Any
 
 from torch import nn
 
-from ..errors import UserError
+from ..errors import optional_library
 from ..reading import shortened
 from .lite0_weights import NETWORK, PACKAGE
 from .stem_and_stages import Backbone
@@ -51,7 +51,8 @@ def build_timm(backbone: str, weights: str | Path | None = None) -> Backbone:
     """
     from .timm_stages import cut
 
-    timm = _timm(backbone)
+    need = f"the backbone {shortened(backbone)} is a network of timm"
+    timm = optional_library("timm", need, extra="timm")
     name = backbone.removeprefix(PREFIX)
     own, _, tag = name.partition(".")
     if timm.is_model(own) and tag and name not in timm.list_pretrained(f"{own}.*"):
@@ -75,17 +76,6 @@ def build_timm(backbone: str, weights: str | Path | None = None) -> Backbone:
         if weights is not None and str(weights) != "none":
             load_weights(net, name, weights)
     return cut(net, backbone)
-
-
-def _timm(backbone: str) -> Any:
-    try:
-        import timm
-    except ModuleNotFoundError as error:
-        raise UserError(
-            f"the backbone {shortened(backbone)} is a network of timm, which is not installed: "
-            "pip install 'vireid[timm]' (or pip install timm)"
-        ) from error
-    return timm
 
 
 def _create(timm: Any, name: str, **settings: Any) -> nn.Module:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..errors import UserError
+from ..errors import optional_library
 
 
 def lancedb() -> Any:
@@ -16,12 +16,4 @@ def lancedb() -> Any:
     Raises:
         UserError: it is not installed; says how to.
     """
-    try:
-        import lancedb
-    except ImportError as error:
-        raise UserError(
-            f"an index is kept by LanceDB, which cannot be imported ({error}). Install what own "
-            "footage needs: pip install -e '.[footage]' in the folder of vireid, or pip install "
-            "lancedb"
-        ) from error
-    return lancedb
+    return optional_library("lancedb", "an index is kept by LanceDB", extra="footage")

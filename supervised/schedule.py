@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..engine.schedule import Batch, Phase, StageSchedule, learning_rate, optimiser_rule
+from ..engine.schedule import Batch, Phase, StageSchedule, learning_rate, optimiser_rule, weighted
 from ..losses.registry import parse_losses
 from .settings import SupervisedSettings
 
@@ -38,16 +38,14 @@ def supervised_schedule(settings: SupervisedSettings) -> StageSchedule:
 
 def _losses(settings: SupervisedSettings) -> dict[str, float]:
     """Weights; a network of images has no frames."""
-    frames = settings.network != "agw"
-    losses = {"ID clip": 1.0}
-    if frames:
-        losses["ID frame"] = 1.0
-    if settings.mma_weight:
-        losses["MMA clip"] = settings.mma_weight
-        if frames:
-            losses["MMA frame"] = settings.mma_weight
-    if settings.separation_weight and frames:
-        losses.update(OFR=settings.separation_weight, DAC=settings.separation_weight)
-    if settings.contrast_weight:
-        losses["contrast"] = settings.contrast_weight
-    return losses | parse_losses(settings.extra_loss)
+    frames = 0.0 if settings.network == "agw" else 1.0
+    losses = {
+        "ID clip": 1.0,
+        "ID frame": frames,
+        "MMA clip": settings.mma_weight,
+        "MMA frame": frames * settings.mma_weight,
+        "OFR": frames * settings.separation_weight,
+        "DAC": frames * settings.separation_weight,
+        "contrast": settings.contrast_weight,
+    }
+    return weighted(losses) | parse_losses(settings.extra_loss)

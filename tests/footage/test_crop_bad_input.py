@@ -1,10 +1,11 @@
 """`vireid crop` on what does not fit: one message that says what to do, and nothing lost."""
 
+import sys
+
 import footage_cases as cases
 import pytest
 from vireid import cli
 from vireid.datasets import load_dataset
-from vireid.footage import errors
 
 BASE = ["--camera", "cam1", "--modality", "visible", "--frame-rate", str(cases.RATE)]
 
@@ -37,7 +38,7 @@ def said(tmp_path, capsys):
 
 
 def test_without_pyav_it_says_what_to_install(said, tracks, tmp_path, monkeypatch):
-    monkeypatch.setattr(errors, "find_spec", lambda name: None)
+    monkeypatch.setitem(sys.modules, "av", None)
     (tmp_path / "walk.mp4").write_bytes(b"video")
     message = said(tmp_path / "walk.mp4", tracks)
     assert "pip install 'vireid[footage]'" in message

@@ -129,5 +129,5 @@ def test_a_thumbnail_is_a_small_strip_and_blurred_if_asked(footage):
 
 def test_without_the_library_the_message_says_what_to_install(monkeypatch):
     monkeypatch.setitem(sys.modules, "lancedb", None)
-    with pytest.raises(UserError, match=r"pip install -e '\.\[footage\]'"):
+    with pytest.raises(UserError, match=r"not installed: pip install 'vireid\[footage\]'"):
         lancedb()
