@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..engine.options import FeatureOptions
 from ..errors import UserError
 from ..options import option
+from ..retrieval.options import EmbedderOptions
 
 if TYPE_CHECKING:
     from ..retrieval.embedding import Embedder
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, kw_only=True)
-class IndexSettings(FeatureOptions):
+class IndexSettings(EmbedderOptions):
     """Whose network describes which tracklets, and where they are kept."""
 
     inputs: list[Path] = option("the run, then folders of tracklets")

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from ..engine.options import FeatureOptions
 from ..errors import UserError, as_user_error
 from ..files import write_whole
 from ..options import option
+from ..retrieval.options import EmbedderOptions
 
 if TYPE_CHECKING:
     from ..retrieval.index_folder import IndexFolder
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, kw_only=True)
-class SearchSettings(FeatureOptions):
+class SearchSettings(EmbedderOptions):
     """What is looked for, where, and how the answer is shown."""
 
     index: Path = option("the index")

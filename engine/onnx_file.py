@@ -26,6 +26,7 @@ from ..models.normalize import l2_normalize
 from ..reading import parse_json
 from .encoder import Encoder
 from .fingerprint import DECIDING, model_fingerprint
+from .model_facts import check_onnx_facts
 from .runtime import Runtime
 
 OPSET = 18
@@ -234,15 +235,12 @@ class OnnxNetwork:
     def _read_facts(self, path: Path) -> dict[str, Any]:
         stored = self._session.get_modelmeta().custom_metadata_map.get(KEY, "")
         try:
-            found = parse_json(stored)
-        except ValueError:
-            found = None
-        if not isinstance(found, dict) or "fingerprint" not in found:
+            return check_onnx_facts(parse_json(stored))
+        except ValueError as error:
             raise UserError(
-                f"{path} was not written by vireid: it does not say how its frames are made. "
-                "`vireid export RUN --format onnx` writes one that does."
-            )
-        return found
+                f"{path} was not written by vireid: it does not say rightly how its frames are "
+                f"made ({error}). `vireid export RUN --format onnx` writes one that does."
+            ) from error
 
     def embed(self, clips: Tensor, modalities: Tensor | Modality | None = None) -> Tensor:
         """Features of a batch of clips.

@@ -162,7 +162,7 @@ def calibration_for(
         "no decisions, only scores: there are no calibrated thresholds "
         f"({NAME} in {index} or {run})"
     )
-    for folder in (index, run):
+    for folder in (index, run.parent if run.is_file() else run):
         found = thresholds_of(folder)
         if found is None:
             continue

@@ -20,11 +20,13 @@ from ..engine.checkpoint import find_model, load_model
 from ..engine.encoder import Encoder
 from ..engine.fingerprint import model_fingerprint
 from ..engine.network import place
-from ..engine.options import FeatureOptions
+from ..engine.onnx_file import OnnxNetwork
 from ..engine.runtime import Runtime
 from ..errors import UserError
 from ..evaluation.features import FeaturesNotFinite
+from .options import EmbedderOptions
 
+ONNX = ".onnx"
 # uint8 clips [B, T, 3, H, W] and their modalities [B] to unit features [B, W].
 Embed = Callable[[Tensor, Tensor], Tensor]
 
@@ -105,16 +107,24 @@ class Embedder:
                 bar.update(len(index))
 
 
-def open_embedder(run: Path, options: FeatureOptions) -> Embedder:
-    """The network of a run folder, run by PyTorch.
+def open_embedder(run: Path, options: EmbedderOptions) -> Embedder:
+    """The network of a run folder, run by the engine that is asked for.
 
     Args:
-        run: a finished run folder, or a network's file.
-        options: device, precision, batches, readers.
+        run: a finished run folder, or a network's file, ``.safetensors`` or ``.onnx``.
+        options: engine, device, precision, batches, readers.
 
     Raises:
-        UserError: there is no network, or it is damaged.
+        UserError: there is no network, it is damaged, or the engine does not take it.
     """
+    exported = run.suffix == ONNX
+    if options.engine == "torch" and exported:
+        raise UserError(
+            f"--engine torch computes with a run, and {run} is an ONNX file; give the run that it "
+            "was exported from, or --engine onnx"
+        )
+    if exported or options.engine == "onnx":
+        return _by_onnx(run, options)
     file = find_model(run)
     model, meta = load_model(file)
     runtime = Runtime(options.device, "fp32", 0, options.precision)
@@ -123,6 +133,33 @@ def open_embedder(run: Path, options: FeatureOptions) -> Embedder:
     network.eval()
     encoder = Encoder(network, runtime, flip=bool(meta["flip"]))
     return Embedder(encoder, meta, fingerprint, options.batch_size, options.workers)
+
+
+def _by_onnx(run: Path, options: EmbedderOptions) -> Embedder:
+    """The ONNX file itself, or the one beside a run's network, of which it has to be."""
+    if options.device == "cuda" or options.precision not in ("auto", "fp32"):
+        raise UserError(
+            "--engine onnx computes on the CPU in fp32: leave out --device and --precision, or "
+            "take --engine torch"
+        )
+    if run.suffix == ONNX:
+        written = OnnxNetwork(run)
+    else:
+        network = find_model(run)
+        file = network.with_suffix(ONNX)
+        if not file.is_file():
+            raise UserError(
+                f"no ONNX file at {file}: write it with `vireid export {network} --format onnx "
+                f"--output {file}`, or give another in place of the run"
+            )
+        written = OnnxNetwork(file)
+        if written.facts["fingerprint"] != model_fingerprint(*load_model(network)):
+            raise UserError(
+                f"{file} was exported from another network than {network}; write it anew: `vireid "
+                f"export {network} --format onnx --output {file} --overwrite`"
+            )
+    facts = written.facts
+    return Embedder(written.embed, facts, facts["fingerprint"], options.batch_size, options.workers)
 
 
 def require_same_model(found: str, wanted: str, run: Path, index: Path) -> None:
