@@ -5,12 +5,15 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..datasets.options import DATASET_HELP, TRIAL_HELP
 from ..engine.options import FeatureOptions, decoding_processes
 from ..errors import UserError
 from ..options import option
+
+if TYPE_CHECKING:
+    from ..engine.calibration import Vectors
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -20,8 +23,14 @@ class CalibrateSettings(FeatureOptions):
     run: Path = option("finished run folder, or its .safetensors file")
     data_dir: Path = option("folder of the data set, as it was published")
     dataset: str = option(f"{DATASET_HELP}; unset: that of the network", "")
+    index: Path | None = option(
+        "index whose vectors are compared, reduced and rounded as there; unset: the network's "
+        "features",
+        None,
+    )
     output: Path | None = option(
-        "folder for calibration.json and calibration.html; unset: that of the network", None
+        "folder for calibration.json and calibration.html; unset: --index, or that of the network",
+        None,
     )
     gallery_size: str = option(
         "numbers of people enrolled, N, joined by commas; unset: 10, and as many as there are", ""
@@ -61,6 +70,7 @@ def run_calibrate(settings: CalibrateSettings) -> dict[str, Any]:
     ]
     from ..engine.calibration import CalibrationNeeds, calibrate_network
     from ..engine.checkpoint import find_model, load_model
+    from ..engine.fingerprint import model_fingerprint
     from ..engine.network import choose_trial
     from ..engine.session_options import options_of_network
     from ..files import write_whole
@@ -68,13 +78,17 @@ def run_calibrate(settings: CalibrateSettings) -> dict[str, Any]:
     from ..reporting.calibration_table import calibration_table
 
     file = find_model(settings.run)
-    folder = settings.output or file.parent
+    folder = settings.output or settings.index or file.parent
     model, meta = load_model(file)
     name = settings.dataset or meta.get("dataset")
     if not isinstance(name, str) or not name:
         raise UserError(f"{file} does not say which data set it is for; give --dataset")
     trial = choose_trial(file, meta, name, settings.trial, "")
     data = options_of_network(meta, replace(settings, dataset=name, trial=trial))
+    vectors = None
+    if settings.index is not None:
+        fingerprint = model_fingerprint(model, {**meta, "flip": data.flip})
+        vectors = _vectors_of(settings.index, fingerprint, file)
     record = calibrate_network(
         model,
         meta,
@@ -88,6 +102,7 @@ def run_calibrate(settings: CalibrateSettings) -> dict[str, Any]:
             resamplings=settings.resamplings,
         ),
         print,
+        vectors,
     )
     record = {"version": 1, "model": file.name, **record}
     folder.mkdir(parents=True, exist_ok=True)
@@ -96,6 +111,17 @@ def run_calibrate(settings: CalibrateSettings) -> dict[str, Any]:
     page = write_calibration_page(record, folder / "calibration.html")
     print(f"{folder / 'calibration.json'}, {page}")
     return record
+
+
+def _vectors_of(folder: Path, fingerprint: str, file: Path) -> Vectors:
+    """What an index makes of the features of its own network."""
+    from ..engine.calibration import Vectors
+    from ..retrieval.embedding import require_same_model
+    from ..retrieval.index_folder import open_index
+
+    index = open_index(folder)
+    require_same_model(fingerprint, index.facts.fingerprint, file, folder)
+    return Vectors(index.projection.compared, index.facts.dim, index.facts.projection)
 
 
 def _numbers(text: str, flag: str, wanted: str, *, whole: bool = False) -> list[float]:

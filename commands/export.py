@@ -72,7 +72,7 @@ def run_export(settings: ExportSettings) -> Path:
 
 def _export_onnx(settings: ExportSettings, model: Any, meta: dict[str, Any]) -> str:
     """Writes the file with the run's calibration; what there is to say about it."""
-    from ..engine.calibration_file import read_calibration
+    from ..engine.calibration_file import WHOLE, read_calibration
     from ..engine.fingerprint import model_fingerprint
     from ..engine.onnx_file import CHECKED_BATCHES, TOLERANCE, export_onnx
 
@@ -80,9 +80,11 @@ def _export_onnx(settings: ExportSettings, model: Any, meta: dict[str, Any]) -> 
     calibration = read_calibration(folder)
     said = "no calibration.json beside the network"
     if calibration is not None:
-        own = calibration["fingerprint"] == model_fingerprint(model, meta)
-        calibration = calibration if own else None
-        said = "thresholds of its calibration" if own else "calibration.json is of another network"
+        said = "thresholds of its calibration"
+        if calibration["fingerprint"] != model_fingerprint(model, meta):
+            calibration, said = None, "calibration.json is of another network"
+        elif calibration.get("projection", WHOLE) != WHOLE:
+            calibration, said = None, "calibration.json is for the vectors of an index"
     dynamic = settings.frames == "dynamic"
     facts = export_onnx(
         settings.output, model, meta, dynamic_frames=dynamic, calibration=calibration

@@ -22,6 +22,7 @@ from ..evaluation.tracklet_pairs import (
     overlapping_pairs,
 )
 from ..models.network import Network
+from .calibration_file import WHOLE
 from .fingerprint import model_fingerprint
 from .network import check_frame_size, place
 from .options import SessionOptions
@@ -30,6 +31,21 @@ from .track_features import half_tracks, track_features
 
 DEFAULT_SIZE = 10
 Say = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Vectors:
+    """What is compared in place of the network's features, as an index reduces them.
+
+    Attributes:
+        of: features [N, W] to vectors [N, D], both float32.
+        dim: numbers D of a vector.
+        projection: its fingerprint; thresholds hold for no other.
+    """
+
+    of: Callable[[Tensor], Tensor]
+    dim: int
+    projection: str
 
 
 @dataclass(frozen=True)
@@ -66,6 +82,7 @@ def calibrate_network(
     data: SessionOptions,
     needs: CalibrationNeeds,
     say: Say,
+    vectors: Vectors | None = None,
 ) -> dict[str, Any]:
     """Calibrates on the test people of a data set or, where nobody is known, on its tracklets.
 
@@ -74,6 +91,7 @@ def calibrate_network(
         data: the data set, and how its frames are read.
         needs: what is asked for.
         say: tells the person at the keyboard.
+        vectors: what is compared; None for the features themselves.
 
     Returns:
         What ``calibration.json`` holds.
@@ -104,10 +122,13 @@ def calibrate_network(
     model = place(model, runtime)
 
     def features_of(asked: Sequence[Track]) -> tuple[list[Track], Tensor]:
-        return track_features(model, asked, data, runtime, say)
+        kept, features = track_features(model, asked, data, runtime, say)
+        return kept, features if vectors is None else vectors.of(features)
 
     record: dict[str, Any] = {
         "fingerprint": model_fingerprint(model, {**meta, "flip": data.flip}),
+        "projection": WHOLE if vectors is None else vectors.projection,
+        "dim": None if vectors is None else vectors.dim,
         "dataset": spec.name,
         "data_dir": str(data.data_dir.absolute()),
         **split,

@@ -10,6 +10,7 @@ from ..reading import parse_json, read_text
 
 NAME = "calibration.json"
 VERSION = 1
+WHOLE = "none"  # in place of a projection's fingerprint: thresholds of the features themselves
 
 
 def read_calibration(folder: Path) -> dict[str, Any] | None:
@@ -19,8 +20,9 @@ def read_calibration(folder: Path) -> dict[str, Any] | None:
         folder: of the network.
 
     Returns:
-        The record: ``version``, ``fingerprint``, ``approximate``, and ``directions``, each with
-        ``query``, ``gallery``, ``query_camera``, ``gallery_camera`` (None: all) and ``thresholds``.
+        The record: ``version``, ``fingerprint``, ``projection``, ``approximate``, and
+        ``directions``, each with ``query``, ``gallery``, ``query_camera``, ``gallery_camera``
+        (None: all) and ``thresholds``.
         None where there is none.
 
     Raises:

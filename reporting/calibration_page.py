@@ -16,6 +16,7 @@ from .calibration_table import (
     meaning,
     percent,
     rate_with_interval,
+    vectors_sentence,
 )
 from .charts import Series, trade_off_chart
 from .html_page import render_page
@@ -38,6 +39,7 @@ def write_calibration_page(record: Mapping[str, Any], out: Path) -> Path:
         "calibration.html.j2",
         {"percent": percent, "rate": rate_with_interval},
         record=record,
+        vectors=vectors_sentence(record),
         meaning=meaning(record),
         whole=whole,
         pairs=pairs,

@@ -18,7 +18,7 @@ def calibration_table(record: Mapping[str, Any]) -> str:
     Args:
         record: what ``calibration.json`` holds.
     """
-    lines = []
+    lines = [of_vectors] if (of_vectors := vectors_sentence(record)) else []
     for direction in record["directions"]:
         if direction["query_camera"] is not None:
             continue
@@ -31,6 +31,17 @@ def calibration_table(record: Mapping[str, Any]) -> str:
     if pairs:
         lines += ["", f"{pairs} pairs of cameras are in the files."]
     return "\n".join([*lines, "", *record["notes"], *meaning(record), ""])
+
+
+def vectors_sentence(record: Mapping[str, Any]) -> str:
+    """What is compared, where it is not the network's features; else nothing.
+
+    Args:
+        record: what ``calibration.json`` holds.
+    """
+    if not record.get("dim"):
+        return ""
+    return f"Compared are the vectors of an index, {record['dim']:,} half-precision numbers each."
 
 
 def point_cells(point: Mapping[str, Any]) -> tuple[str, ...]:

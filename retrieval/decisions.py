@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from ..engine.calibration_file import NAME, read_calibration
+from ..engine.calibration_file import NAME, WHOLE, read_calibration
 from ..errors import as_user_error
 from ..reading import is_number, is_whole, shortened
 
@@ -105,7 +105,7 @@ def thresholds_of(folder: Path) -> Calibration | None:
         return None
     with as_user_error(KeyError, TypeError, AttributeError, start=f"{folder / NAME}: "):
         points = {_direction(entry): _points(entry) for entry in record["directions"]}
-    projection = str(record.get("projection") or "none")
+    projection = str(record.get("projection") or WHOLE)
     return Calibration(record["fingerprint"], projection, points, bool(record.get("approximate")))
 
 
@@ -158,20 +158,23 @@ def calibration_for(
     Raises:
         UserError: a file is damaged.
     """
+    advice = f"`vireid calibrate {run} --data-dir DIR --index {index}` measures them"
     said = (
         "no decisions, only scores: there are no calibrated thresholds "
-        f"({NAME} in {index} or {run})"
+        f"({NAME} in {index} or {run}); {advice}"
     )
     for folder in (index, run.parent if run.is_file() else run):
         found = thresholds_of(folder)
         if found is None:
             continue
         if found.fingerprint != fingerprint:
-            said = f"no decisions, only scores: {folder / NAME} is of another network"
+            said = (
+                f"no decisions, only scores: {folder / NAME} is of another network; {advice} anew"
+            )
         elif found.projection != projection:
             said = (
                 f"no decisions, only scores: the thresholds of {folder / NAME} hold for other "
-                "vectors than those of the index; index with --dim 0 to keep whole vectors"
+                f"vectors than those of the index; {advice} for these"
             )
         else:
             return found, ""

@@ -52,6 +52,17 @@ class Projection:
         unit: NDArray[np.float16] = torch.nn.functional.normalize(rows, dim=1).half().numpy()
         return unit
 
+    def compared(self, features: Tensor) -> Tensor:
+        """Vectors of features with the precision in which a search compares them.
+
+        Args:
+            features: [N, W] float.
+
+        Returns:
+            [N, D] float32, rounded to half precision.
+        """
+        return torch.from_numpy(self.apply(features)).float()
+
     def fingerprint(self) -> str:
         """Names the projection: vectors of two indexes compare only if it is the same."""
         if self.directions is None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -78,9 +77,8 @@ def projection_losses(run: Path, projection: Projection) -> list[ProjectionLoss]
             row_of = {key: row for row, key in enumerate(keys)}
             tracks = [t for t in (*dataset.query, *dataset.gallery) if t.key in row_of]
             rows = features[torch.tensor([row_of[track.key] for track in tracks])]
-            vectors = torch.from_numpy(projection.apply(rows).astype(np.float32))
             whole = evaluate(rows.float(), tracks, protocols)
-            projected = evaluate(vectors, tracks, protocols)
+            projected = evaluate(projection.compared(rows), tracks, protocols)
     except FileNotFoundError:
         return []
     return [
