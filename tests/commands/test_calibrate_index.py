@@ -80,8 +80,8 @@ def test_the_rates_are_those_of_the_vectors_in_the_table(index, footage):
         assert direction["thresholds"]
         for point in direction["thresholds"]:
             low, high = point["threshold"] - HALF, point["threshold"] + HALF
-            assert np.mean(wrong >= high) <= point["fmr"] <= np.mean(wrong >= low)
-            assert np.mean(right < low) <= point["fnmr"] <= np.mean(right < high)
+            assert np.mean(wrong >= high) - 1e-6 <= point["fmr"] <= np.mean(wrong >= low) + 1e-6
+            assert np.mean(right < low) - 1e-6 <= point["fnmr"] <= np.mean(right < high) + 1e-6
 
 
 def searched(capsys, index, *flags):
@@ -98,9 +98,10 @@ def test_they_decide_in_this_index(index, capsys):
     found, said = searched(capsys, index, "--top", visible, "--fpir", 0.6)
     threshold = thresholds_of(index).threshold(("infrared", "visible"), ("", ""), visible, 0.6)
     assert len(found) == 4 * visible and threshold is not None
-    for line in found:
-        assert line["decision"] == ("same" if line["score"] >= threshold - 1e-6 else "unknown")
-    assert {line["decision"] for line in found} == {"same", "unknown"}
+    clear = [line for line in found if abs(line["score"] - threshold) > HALF]
+    for line in clear:
+        assert line["decision"] == ("same" if line["score"] > threshold else "unknown")
+    assert {line["decision"] for line in clear} == {"same", "unknown"}
     assert "no decisions" not in said
 
 
