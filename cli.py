@@ -125,6 +125,12 @@ COMMANDS = {
         ".commands.search:run_search",
         "index",
     ),
+    "browse": Command(
+        "look through an index in a web page of your own, and say who is the same",
+        ".commands.browse:BrowseSettings",
+        ".commands.browse:run_browse",
+        "index",
+    ),
     "forget": Command(
         "remove people, or a period of time, from an index and its files",
         ".commands.forget:ForgetSettings",

@@ -67,7 +67,7 @@ def run_search(settings: SearchSettings) -> int:
     from ..datasets.track import Modality
     from ..retrieval import answers
     from ..retrieval.conditions import Filter
-    from ..retrieval.decisions import calibration_for
+    from ..retrieval.decisions import calibration_for, statements
     from ..retrieval.index_folder import open_index
     from ..retrieval.search import check_cameras, search_index
     from ..retrieval.transitions import read_transitions
@@ -83,17 +83,7 @@ def run_search(settings: SearchSettings) -> int:
     calibration, note = calibration_for(
         index.path, run, index.facts.fingerprint, index.facts.projection
     )
-    notes = [note] if note else []
-    if calibration is not None:
-        notes.append(
-            f"same: of searches for somebody who is not in the index, {settings.fpir:.2%} or less "
-            "name anybody (FPIR, carried over from the people of the calibration); unknown: all "
-            "other candidates"
-        )
-        if calibration.approximate:
-            notes.append(
-                "the thresholds were measured without knowing anybody, and are an approximation"
-            )
+    notes = statements(calibration, note, settings.fpir)
     if index.interrupted:
         notes.append(
             f"a `vireid forget` was interrupted; give it again, so that {index.path} is rid of "

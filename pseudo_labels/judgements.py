@@ -77,6 +77,21 @@ def read_judgements(file: Path) -> list[Judgement]:
     return sorted(latest.values(), key=lambda one: lines[one.number].place)
 
 
+def all_judgements(file: Path) -> list[Judgement]:
+    """Every judgement that the file holds, also those that no longer stand.
+
+    Args:
+        file: ``judgements.jsonl`` of an index.
+
+    Raises:
+        UserError: a line is broken.
+        OSError: the file cannot be read.
+    """
+    with naming(file):
+        lines, _ = _read(file)
+    return [line.judgement for line in lines.values() if line.judgement is not None]
+
+
 def judge(file: Path, first: str, second: str, answer: Answer) -> Judgement:
     """Appends a judgement; it stands from now on, whatever was said about the pair before.
 

@@ -179,3 +179,25 @@ def calibration_for(
         else:
             return found, ""
     return None, said
+
+
+def statements(calibration: Calibration | None, note: str, fpir: float) -> list[str]:
+    """What decisions state, in sentences for whoever reads them.
+
+    Args:
+        calibration: None where nothing decides.
+        note: why nothing does, as :func:`calibration_for` says it.
+        fpir: share of searches for a stranger that may name somebody.
+    """
+    notes = [note] if note else []
+    if calibration is not None:
+        notes.append(
+            f"same: of searches for somebody who is not in the index, {fpir:.2%} or less "
+            "name anybody (FPIR, carried over from the people of the calibration); unknown: all "
+            "other candidates"
+        )
+        if calibration.approximate:
+            notes.append(
+                "the thresholds were measured without knowing anybody, and are an approximation"
+            )
+    return notes

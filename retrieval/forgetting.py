@@ -9,6 +9,8 @@ from pathlib import Path
 import numpy as np
 
 from ..errors import UserError, shorten
+from ..pseudo_labels.judgements import FILE as JUDGEMENTS
+from ..pseudo_labels.judgements import all_judgements, forget_judgements
 from .index_folder import FORGETTING, IndexFolder
 
 LOOKED_FOR = 64  # forgotten tracklets whose bytes are looked for afterwards
@@ -57,12 +59,21 @@ def forget(index: IndexFolder, condition: str) -> int:
 
 
 def finish(index: IndexFolder) -> None:
-    """Removes every file but the newest version's, and the mark of a removal that was killed.
+    """Removes every file but the newest version's, and what was judged of tracklets that are gone.
+
+    The mark of a removal that was killed goes last.
 
     Args:
         index: open, and locked by the caller.
+
+    Raises:
+        UserError: the file of judgements is broken, so that they could not be removed.
     """
     index.store.clean_up(at_once=True)
+    file = index.path / JUDGEMENTS
+    named = {key for one in all_judgements(file) for key in one.pair}
+    there = index.store.contents(sorted(named))
+    forget_judgements(file, lambda key: key in named and key not in there)
     (index.path / FORGETTING).unlink(missing_ok=True)
 
 

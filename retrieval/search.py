@@ -86,6 +86,16 @@ def stored_queries(index: IndexFolder, key: str) -> list[Query]:
     Returns:
         None of them if no key is like this.
     """
+    return queries_where(index, key_condition(key))
+
+
+def queries_where(index: IndexFolder, condition: str) -> list[Query]:
+    """Rows of the index as queries.
+
+    Args:
+        index: open.
+        condition: which rows.
+    """
     columns = ("key", "camera", "modality", "start_time", "end_time", "vector", "thumbnail")
     return [
         Query(
@@ -97,7 +107,7 @@ def stored_queries(index: IndexFolder, key: str) -> list[Query]:
             np.array(row["vector"], np.float16),
             row["thumbnail"],
         )
-        for row in index.store.rows(key_condition(key), columns)
+        for row in index.store.rows(condition, columns)
     ]
 
 

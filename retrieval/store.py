@@ -92,6 +92,19 @@ class TrackletStore:
                 "or another program wrote it. Restore it from a copy, or index again."
             )
 
+    def refresh(self) -> int:
+        """Looks at the newest version from now on, whoever wrote it.
+
+        Returns:
+            Its number; 0 while there is no table.
+        """
+        with self._explained():
+            if self._table is not None:
+                self._table.checkout_latest()
+            elif (self.folder / f"{TABLE}.lance").exists():
+                self._table = self._database.open_table(TABLE)
+            return 0 if self._table is None else int(self._table.version)
+
     def count(self, condition: str = "") -> int:
         """How many rows there are.
 
