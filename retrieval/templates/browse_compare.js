@@ -91,6 +91,8 @@ function step(by) {
 }
 
 function answerPair(answer) {
+  // Another pair may be on its way: an answer is only ever about the one that is seen.
+  if (waiting) return say("Not kept: the page was still loading.", true);
   return act(async () => {
     const other = compare.candidates[compare.place];
     if (!other) return;

@@ -44,20 +44,23 @@ function say(text, wrong) {
   byId("status").classList.toggle("wrong", Boolean(wrong));
 }
 
-// Runs one action at a time: a second press of a key waits for no half-drawn page.
-let busy = false;
-async function act(action) {
-  if (busy) return;
-  busy = true;
+// One action after the other, in the order in which they were asked for.
+let waiting = 0;
+let last = Promise.resolve();
+function act(action) {
+  waiting += 1;
   document.body.setAttribute("aria-busy", "true");
-  try {
-    await action();
-  } catch (error) {
-    say(error.message, true);
-  } finally {
-    busy = false;
-    document.body.removeAttribute("aria-busy");
-  }
+  last = last.then(async () => {
+    try {
+      await action();
+    } catch (error) {
+      say(error.message, true);
+    } finally {
+      waiting -= 1;
+      if (!waiting) document.body.removeAttribute("aria-busy");
+    }
+  });
+  return last;
 }
 
 function picture(tracklet, lazy) {
@@ -113,7 +116,7 @@ function undoLast() {
 document.addEventListener("keydown", (event) => {
   if (event.ctrlKey || event.metaKey || event.altKey) return;
   const typed = event.target.closest("input:not([type=checkbox]), select, textarea");
-  if (typed) return;
+  if (typed || event.repeat && !event.key.startsWith("Arrow")) return;
   const answer = { s: "same", d: "different", u: "unsure" }[event.key.toLowerCase()];
   const arrow = { ArrowLeft: -1, ArrowUp: -1, ArrowRight: 1, ArrowDown: 1 }[event.key];
   if (event.key.toLowerCase() === "z") undoLast();
