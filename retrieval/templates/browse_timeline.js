@@ -66,10 +66,10 @@ function places(timed) {
   const usual = [...steps].sort((a, b) => a - b)[Math.floor(steps.length / 2)] || 1;
   const shortened = steps.map((one) => Math.min(one, 6 * usual));
   const whole = shortened.reduce((sum, one) => sum + one, 0) || 1;
-  const room = Math.max(WIDTH, byId("rows").clientWidth - 116) - 80;
+  const room = Math.max(WIDTH, byId("rows").clientWidth - 116) - 136;
   const found = [8];
   for (const one of shortened) found.push(found[found.length - 1] + (one / whole) * room);
-  return { found, scale: room / whole, width: room + 80 };
+  return { found, scale: room / whole, width: room + 136 };
 }
 
 function bar(one) {
