@@ -161,7 +161,7 @@ def split_off(judgements: Sequence[Judgement], key: str) -> list[tuple[str, str,
     for group in others:
         free = ((a, b) for a in first for b in group if said.get((min(a, b), max(a, b))) is None)
         if pair := next(free, None):
-            changes.append((*pair, "same"))
+            changes.append((pair[0], pair[1], "same"))
             first = [*first, *group]
     return changes
 

@@ -245,13 +245,13 @@ class Session:
         return tracklet_views(self._index.store, tracklets, known)
 
     def _candidate_pairs(self) -> CandidatePairs:
-        keys = [self._catalogue.of_modality(name, ASKED) for name in ("visible", "infrared")]
+        seen, warm = (self._catalogue.of_modality(one, ASKED) for one in ("visible", "infrared"))
         threshold = None
         if self._calibration is not None:
             threshold = self._calibration.threshold(
-                ("visible", "infrared"), ("", ""), len(keys[1]), self._fpir
+                ("visible", "infrared"), ("", ""), len(warm), self._fpir
             )
-        return CandidatePairs(*keys, *(self._vectors(part) for part in keys), threshold)
+        return CandidatePairs(seen, warm, self._vectors(seen), self._vectors(warm), threshold)
 
     def _vectors(self, keys: Sequence[str]) -> NDArray[np.float16]:
         dim = self._index.facts.dim
