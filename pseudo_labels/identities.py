@@ -159,9 +159,12 @@ def split_off(judgements: Sequence[Judgement], key: str) -> list[tuple[str, str,
         groups[rest.name(other)] = list(identity.members) if identity else [other]
     first, *others = [*groups.values()] or [[]]
     for group in others:
-        free = ((a, b) for a in first for b in group if said.get((min(a, b), max(a, b))) is None)
-        if pair := next(free, None):
-            changes.append((pair[0], pair[1], "same"))
+        pairs = [(a, b) for a in first for b in group]
+        given = [said.get((min(pair), max(pair))) for pair in pairs]
+        # What nobody judged before what somebody was unsure of; *different* stays as it is.
+        free = [pair for wanted in (None, "unsure") for pair, a in zip(pairs, given) if a == wanted]
+        if free:
+            changes.append((*free[0], "same"))
             first = [*first, *group]
     return changes
 
