@@ -56,7 +56,7 @@ def test_no_index_is_said(tmp_path, capsys):
 def test_a_missing_package_is_named_with_what_to_install(index, monkeypatch, capsys):
     monkeypatch.setitem(sys.modules, "uvicorn", None)
     said = refused(capsys, index.path)
-    assert "uvicorn" in said and "pip install -e '.[footage]'" in said
+    assert "uvicorn" in said and "pip install 'vireid[footage]'" in said
 
 
 def test_a_port_that_is_taken_is_named(index, capsys):
