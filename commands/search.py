@@ -4,28 +4,37 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from ..errors import UserError, as_user_error
 from ..files import write_whole
+from ..footage.options import CropOptions, FootageOptions
 from ..options import option
 from ..retrieval.options import EmbedderOptions
 
 if TYPE_CHECKING:
     from ..retrieval.index_folder import IndexFolder
     from ..retrieval.search import Query
+    from ..retrieval.video_queries import VideoQuery
 
 
 @dataclass(frozen=True, kw_only=True)
-class SearchSettings(EmbedderOptions):
+class SearchSettings(CropOptions, FootageOptions, EmbedderOptions):
     """What is looked for, where, and how the answer is shown."""
 
     index: Path = option("the index")
     query: str = option(
-        "a folder of a data set, a tracklet's folder, a picture, or the key of a tracklet in the "
-        "index (with / or * at its end all keys that begin so)"
+        "a folder of a data set, a tracklet's folder, a picture, a video with --tracks, or the key "
+        "of a tracklet in the index (with / or * at its end all keys that begin so)"
+    )
+    tracks: Path | None = option("a tracker's file of a video that is the query", None)
+    track: int | None = option("number of one of its tracks; unset: all", None, at_least=0)
+    query_camera: str = option("camera of a video that is the query, for --transitions", "")
+    start: str | None = option(
+        "when a video that is the query begins, for --transitions: 2026-05-01T12:00:00", None
     )
     dataset: str = option("layout of the query's folder", "folder")
     query_modality: Literal["visible", "infrared"] | None = option(
@@ -126,9 +135,11 @@ def _queries(settings: SearchSettings, index: IndexFolder) -> list[Query]:
     from ..retrieval.embedding import open_embedder, require_same_model
     from ..retrieval.queries import described_queries
     from ..retrieval.search import stored_queries
-    from ..retrieval.sightings import query_sightings
+    from ..retrieval.sightings import Sighting, query_sightings
+    from ..retrieval.video_queries import video_sightings
 
     path = Path(settings.query)
+    of_video = _video_query(settings, path)
     if not path.exists():
         if stored := stored_queries(index, settings.query):
             return stored
@@ -136,15 +147,53 @@ def _queries(settings: SearchSettings, index: IndexFolder) -> list[Query]:
             f"--query {settings.query} is neither a file or folder here, nor the key of a tracklet "
             f"in {index.path}"
         )
-    given = settings.query_modality
-    modality = None if given is None else Modality[given.upper()]
-    sightings = query_sightings(path, settings.dataset, modality)
     run = settings.run or Path(index.facts.run)
     if not run.exists():
         raise UserError(
             f"the run that {index.path} was made with, {run}, is not there; give its new place "
             "(--run)"
         )
+    if of_video is None:
+        given = settings.query_modality
+        modality = None if given is None else Modality[given.upper()]
+        shown: AbstractContextManager[list[Sighting]] = nullcontext(
+            query_sightings(path, settings.dataset, modality)
+        )
+    else:
+        shown = video_sightings(of_video, settings, settings)
     embedder = open_embedder(run, settings)
     require_same_model(embedder.fingerprint, index.facts.fingerprint, run, index.path)
-    return described_queries(index, sightings, embedder, skip_corrupt=settings.skip_corrupt)
+    with shown as sightings:
+        return described_queries(index, sightings, embedder, skip_corrupt=settings.skip_corrupt)
+
+
+def _video_query(settings: SearchSettings, path: Path) -> VideoQuery | None:
+    """The video that is looked for; None where the query is something else."""
+    from ..datasets.times import parse_time
+    from ..datasets.track import Modality
+    from ..retrieval.video_queries import VideoQuery
+
+    if settings.tracks is None:
+        said = {
+            "--track": settings.track is not None,
+            "--query-camera": bool(settings.query_camera),
+            "--start": settings.start is not None,
+        }
+        if given := [flag for flag, there in said.items() if there]:
+            raise UserError(f"{', '.join(given)}: only of a video; add its tracks (--tracks FILE)")
+        return None
+    if settings.query_modality is None:
+        raise UserError(
+            f"--query {path}: nothing says whether the video is visible or infrared; add "
+            "--query-modality"
+        )
+    with as_user_error(start="--start: "):
+        parse_time(settings.start or "0")
+    return VideoQuery(
+        path,
+        settings.tracks,
+        Modality[settings.query_modality.upper()],
+        settings.track,
+        settings.query_camera,
+        settings.start,
+    )

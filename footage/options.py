@@ -1,9 +1,9 @@
-"""Which crops of a track are worth keeping."""
+"""How footage is read, and which crops of a track are worth keeping."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 from ..options import Options, option
 
@@ -43,3 +43,24 @@ class CropOptions(Options):
         at_least=0,
         below=50,
     )
+
+
+@dataclass(frozen=True, kw_only=True)
+class FootageOptions(Options):
+    """How a video and its tracks are read."""
+
+    heading: ClassVar[str] = "Footage"
+
+    tracks_format: Literal["mot", "cvat", "coco", "csv"] | None = option(
+        "format of the tracks; unset: by content", None
+    )
+    first_frame: int | None = option(
+        "number of the first frame in the tracks; unset: by format", None, at_least=0
+    )
+    label: str | None = option("label that is tracked; unset: the one for people", None)
+    tracks_rate: float | None = option(
+        "frames a second that the tracks count; unset: those of the video", None, above=0
+    )
+    frame_rate: float | None = option("frames a second of a folder of images", None, above=0)
+    any_colour: bool = option("take visible video without colours, infrared with colours", False)
+    allow_incomplete: bool = option("take what there is of tracks that the video cuts off", False)

@@ -59,7 +59,19 @@ class Tracks:
             wanted: whether a frame, by its number, is.
         """
         first = dict(zip(self.track[::-1].tolist(), self.frame[::-1].tolist()))
-        rows = np.isin(self.track, [track for track, frame in first.items() if wanted(frame)])
+        return self._at_rows(
+            np.isin(self.track, [t for t, frame in first.items() if wanted(frame)])
+        )
+
+    def of(self, track: int) -> Tracks:
+        """One track alone.
+
+        Args:
+            track: the tracker's number.
+        """
+        return self._at_rows(self.track == track)
+
+    def _at_rows(self, rows: NDArray[np.bool_]) -> Tracks:
         columns = ("frame", "track", "box", "confidence", "hidden")
         return replace(self, **{name: getattr(self, name)[rows] for name in columns})
 

@@ -126,7 +126,8 @@ def sighting_of(path: Path, modality: Modality | None) -> Sighting:
     if not frames:
         raise UserError(
             f"--query {path} holds no frame ({', '.join(sorted(SUFFIXES))}) and is no folder with "
-            f"{', '.join(SPLITS)}; give a tracklet's folder, or that of a data set"
+            f"{', '.join(SPLITS)}; give a tracklet's folder, or that of a data set. A video takes "
+            "its tracks (--tracks FILE)"
         )
     above = path.absolute().parts[::-1]
     if modality is None:

@@ -1,7 +1,9 @@
 """`vireid index`, `search` and `forget` as they are typed, with a network that learned nothing."""
 
 import json
+import tempfile
 
+import footage_cases as cases
 import pytest
 import torch
 from vireid.cli import main
@@ -205,3 +207,76 @@ def test_an_interrupted_removal_is_said_and_finished(index, capsys):
     assert main(["forget", str(index), "--key", "train/0001M1D5T1"]) == 0
     assert "had left in files" in capsys.readouterr().out
     assert not (index / "forgetting").exists()
+
+
+@pytest.fixture
+def footage(tmp_path, monkeypatch):
+    """Pictures of two people, their tracks, and where temporary files go."""
+    temporary = tmp_path / "temporary"
+    temporary.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(temporary))
+    pictures = cases.image_folder(tmp_path / "walk")
+    return pictures, cases.write_mot(tmp_path / "walk.txt", cases.boxes()), temporary
+
+
+RATE = ("--frame-rate", cases.RATE)
+
+
+def test_a_video_answers_as_its_crops_do(index, footage, tmp_path, capsys):
+    pictures, tracks, temporary = footage
+    crops = tmp_path / "crops"
+    line = ["crop", pictures, "--tracks", tracks, *RATE, "--output", crops]
+    assert main([*map(str, line), "--camera", "door", "--modality", "visible"]) == 0
+    wanted = lines(capsys, index, "--query", crops)
+    video = ("--query", pictures, "--tracks", tracks, "--query-modality", "visible", *RATE)
+    found = lines(capsys, index, *video)
+    assert {line["query"] for line in found} == {"walk-3", "walk-7"}
+    for line in wanted:
+        line["query"] = line["query"].rsplit("/", 1)[1]
+    assert found == wanted
+    one = lines(capsys, index, *video, "--track", 7)
+    assert one == [line for line in wanted if line["query"] == "walk-7"]
+    assert not list(temporary.iterdir())
+
+
+def test_the_moment_of_a_video_rules_journeys_out(run, index, footage, tmp_path, capsys):
+    pictures, tracks, _ = footage
+    crops, moments = tmp_path / "crops", tmp_path / "moments"
+    line = ["crop", pictures, "--tracks", tracks, *RATE, "--output", crops, "--start", 50]
+    assert main([*map(str, line), "--camera", "door", "--modality", "visible"]) == 0
+    assert main(["index", str(run), str(crops), "--output", str(moments), "--dim", "0"]) == 0
+    ways = tmp_path / "ways.csv"
+    ways.write_text("from,to,dt_min,dt_max\ndoor,yard,30,60\nyard,door,30,60\n")
+    video = ("--query", pictures, "--tracks", tracks, "--query-modality", "infrared", *RATE)
+    video = (*video, "--any-colour", "--transitions", ways, "--track", 3)
+    place = ("--query-camera", "yard", "--start")
+    assert len(lines(capsys, moments, *video)) == 2
+    assert len(lines(capsys, moments, *video, *place, 10)) == 2
+    assert not lines(capsys, moments, *video, *place, 40)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (("--tracks", "TRACKS"), "add --query-modality"),
+        (("--tracks", "TRACKS", "SEEN", "--track", 5), "no such track; it has 3, 7"),
+        (("--tracks", "TRACKS", "SEEN", "--min-frames", 99), "24 boxes in tracklets of too few"),
+        (("--tracks", "TRACKS", "SEEN", "--start", "noon"), "--start: expected a time like"),
+        (("--tracks", "NOWHERE", "SEEN"), "Give a tracker's file"),
+        (("--tracks", "TRACKS", "SEEN", "--tracks-rate", 50), "tracks cannot count frames"),
+        (("--tracks", "TRACKS", "--query-modality", "infrared"), "has colours"),
+        (("--track", 3, "--start", 5), "--track, --start: only of a video"),
+    ],
+)
+def test_a_video_that_does_not_fit_is_one_message(index, footage, capsys, arguments, says):
+    pictures, tracks, temporary = footage
+    places = {"TRACKS": (tracks,), "NOWHERE": ("nowhere.txt",)}
+    places["SEEN"] = ("--query-modality", "visible")
+    words = [part for word in arguments for part in places.get(word, (word,))]
+    assert says in refused(capsys, "search", index, "--query", pictures, *RATE, *words)
+    assert not list(temporary.iterdir())
+
+
+def test_a_video_without_tracks_is_told_of_them(index, tmp_path, capsys):
+    (tmp_path / "walk.mp4").write_bytes(b"video")
+    assert "--tracks FILE" in refused(capsys, "search", index, "--query", tmp_path / "walk.mp4")
