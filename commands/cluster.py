@@ -64,7 +64,7 @@ def run_cluster(settings: ClusterSettings) -> dict[str, list[ScanRow]]:
     from ..clustering.pseudo_labels import DegenerateClustering, check_clustering, cluster_graph
     from ..pseudo_labels.feature_sets import read_feature_sets
 
-    recipe = _recipe(settings)
+    recipe = recipe_of(settings.input, settings)
     found = {}
     problems: list[DegenerateClustering] = []
     for chosen in read_feature_sets(settings.input, recipe["camera_mean"]):
@@ -90,18 +90,26 @@ def run_cluster(settings: ClusterSettings) -> dict[str, list[ScanRow]]:
     return found
 
 
-def _recipe(settings: ClusterSettings) -> dict[str, Any]:
-    """Defaults, then the run's settings, then the flags."""
+def recipe_of(run: Path, given: Any = None) -> dict[str, Any]:
+    """How a run clusters: defaults, then its settings, then what is given.
+
+    Args:
+        run: a run folder; without settings in it the defaults hold.
+        given: settings of a command; those that are None or missing do not count.
+
+    Raises:
+        UserError: the settings of the run are damaged.
+    """
     recipe = {name: getattr(ClusteringOptions, name) for name in RECIPE}
-    written = settings.input / "config.yaml"
+    written = run / "config.yaml"
     if written.is_file():
         with as_user_error():
             of_run = read_yaml(written)
         with as_user_error(start=f"{written}: "):
-            run = build(ClusteringOptions, {n: of_run[n] for n in RECIPE if n in of_run})
-        recipe |= {name: getattr(run, name) for name in RECIPE}
-    given = {name: getattr(settings, name, None) for name in RECIPE}
-    return recipe | {name: value for name, value in given.items() if value is not None}
+            found = build(ClusteringOptions, {n: of_run[n] for n in RECIPE if n in of_run})
+        recipe |= {name: getattr(found, name) for name in RECIPE}
+    flags = {name: getattr(given, name, None) for name in RECIPE}
+    return recipe | {name: value for name, value in flags.items() if value is not None}
 
 
 def _table(chosen: FeatureSet, rows: list[ScanRow], recipe: dict[str, Any]) -> str:

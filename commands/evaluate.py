@@ -8,7 +8,6 @@ from typing import Any, Literal
 
 from ..datasets.options import DATASET_HELP, TRIAL_HELP
 from ..engine.options import FeatureOptions, decoding_processes
-from ..errors import UserError
 from ..options import option, to_yaml
 
 
@@ -40,7 +39,7 @@ def run_evaluation(settings: EvaluateSettings) -> list[dict[str, Any]]:
     """Ranks the test split under the chosen protocols and prints the table.
 
     Returns:
-        One record for each protocol.
+        One record for each protocol; none of a folder in which nobody is known.
 
     Raises:
         UserError, DatasetError: with what to do.
@@ -50,7 +49,9 @@ def run_evaluation(settings: EvaluateSettings) -> list[dict[str, Any]]:
     from ..engine.run_folder import RunFolder
     from ..engine.session import Session
     from ..engine.session_options import options_of_network
+    from ..engine.unlabelled_evaluation import evaluate_unlabelled
     from ..evaluation.results import summary_table
+    from .cluster import recipe_of
 
     file = find_model(settings.checkpoint)
     model, meta = load_model(file)
@@ -64,10 +65,18 @@ def run_evaluation(settings: EvaluateSettings) -> list[dict[str, Any]]:
     try:
         with Session(data, "evaluate", run, labelled=True) as session:
             if not session.protocols:
-                raise UserError(
-                    f"{data.data_dir} has no query and no gallery: a ranking takes identities to "
-                    "be scored. Sort some tracklets by person into query/ and gallery/"
+                found = evaluate_unlabelled(
+                    place(model, session.runtime),
+                    session.tracks,
+                    data,
+                    session.runtime,
+                    recipe_of(file.parent),
+                    session.say,
                 )
+                for modality, values in found.items() if run is not None else ():
+                    moment = {"stage": meta["stage"], "epoch": 0, "step": meta["step"]}
+                    run.record("agreement", **moment, modality=modality, **values)
+                return []
             model = place(model, session.runtime)
             records = session.evaluate(model, meta["stage"], 0, meta["step"], keep=True)
             session.say(summary_table(records))

@@ -41,8 +41,13 @@ def test_both_stages_end_and_measure_nothing_with_identities(unlabelled, tmp_pat
     assert main(["report", str(runs[1])]) == 0
     capsys.readouterr()
     line = ["evaluate", "--dataset", "folder", "--data-dir", str(unlabelled)]
-    assert main([*line, "--checkpoint", str(runs[1])]) == 2
-    assert "no query and no gallery" in capsys.readouterr().err
+    shown = tmp_path / "shown"
+    assert main([*line, "--checkpoint", str(runs[1]), "--output", str(shown)]) == 0
+    said = capsys.readouterr().out
+    assert "no rank-1 and no mAP" in said and "R1" not in said
+    kept = [record for record in records(shown) if record["kind"] == "agreement"]
+    assert [record["modality"] for record in kept] == ["visible", "infrared"]
+    assert not [record for record in records(shown) if record["kind"] == "evaluation"]
     again = flags("baseline", unlabelled, tmp_path / "three", {**BASELINE, **short})
     assert main([*again, "--protocol", "folder/v2i"]) == 2
     assert "no query and no gallery, so nothing is ranked" in capsys.readouterr().err
