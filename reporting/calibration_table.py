@@ -26,7 +26,12 @@ def calibration_table(record: Mapping[str, Any]) -> str:
         rows = [("N", "chosen by", "threshold", *(rate.upper() for rate in RATES))]
         rows += [point_cells(point) for point in direction["thresholds"]]
         widths = [max(map(len, column)) for column in zip(*rows)]
-        lines += ["  ".join(cell.rjust(w) for cell, w in zip(row, widths)) for row in rows]
+        if direction["thresholds"]:
+            lines += ["  ".join(cell.rjust(w) for cell, w in zip(row, widths)) for row in rows]
+        else:
+            lines.append("No threshold.")
+        if direction["unreachable"]:
+            lines.append(f"Too little data for: {'; '.join(direction['unreachable'])}.")
     pairs = sum(direction["query_camera"] is not None for direction in record["directions"])
     if pairs:
         lines += ["", f"{pairs} pairs of cameras are in the files."]
