@@ -106,4 +106,4 @@ def _clusters(
         features = centre_by_camera(features, torch.tensor([track.camera for track in tracks]))
     numbers = {name: recipe[name] for name in ("k1", "k2", "eps", "min_samples")}
     result = cluster(features, **numbers)
-    return {"clusters": result.num_clusters, "noise": result.noise_share}
+    return {"clusters": int(result.num_clusters), "noise": float(result.noise_share)}
