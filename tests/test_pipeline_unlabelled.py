@@ -42,7 +42,8 @@ def test_both_stages_end_and_measure_nothing_with_identities(unlabelled, tmp_pat
     capsys.readouterr()
     line = ["evaluate", "--dataset", "folder", "--data-dir", str(unlabelled)]
     shown = tmp_path / "shown"
-    assert main([*line, "--checkpoint", str(runs[1]), "--output", str(shown)]) == 0
+    line += ["--workers", "0", "--checkpoint", str(runs[1])]
+    assert main([*line, "--output", str(shown)]) == 0
     said = capsys.readouterr().out
     assert "no rank-1 and no mAP" in said and "R1" not in said
     kept = [record for record in records(shown) if record["kind"] == "agreement"]
