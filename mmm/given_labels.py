@@ -15,7 +15,13 @@ from ..errors import UserError, shorten
 from ..random_streams import Draw, numpy_generator
 from ..reading import read_text
 
-FORMS = "visible, a share of the identities like 0.2, or of every identity's tracks like tracks:0.2"
+FORMS = (
+    "visible, a share of the identities like 0.2, or of every identity's tracks like tracks:0.2, "
+    "or a person's judgements of pairs, decisions:INDEX"
+)
+
+
+DECISIONS = "decisions:"
 
 
 @dataclass(frozen=True)
@@ -48,6 +54,31 @@ def parse_given(text: str) -> Given:
     if not 0 <= share <= 1:
         raise ValueError(f"--semi-supervised: expected {FORMS} (0 to 1); got {text}")
     return Given("identities" if number == text else "tracks", share)
+
+
+def decisions_path(text: str | None) -> Path | None:
+    """INDEX of ``decisions:INDEX``, the judgements of pairs; None of another setting.
+
+    Args:
+        text: the setting of ``--semi-supervised``.
+
+    Raises:
+        ValueError: nothing stands after the colon.
+    """
+    if text is None or not text.startswith(DECISIONS):
+        return None
+    if text == DECISIONS:
+        raise ValueError("--semi-supervised decisions:INDEX: expected an index folder or file")
+    return Path(text.removeprefix(DECISIONS))
+
+
+def given_labels(text: str | None) -> Given | None:
+    """The labels that a setting gives; None of no setting, and of judgements of pairs.
+
+    Args:
+        text: the setting of ``--semi-supervised``.
+    """
+    return None if text is None or decisions_path(text) is not None else parse_given(text)
 
 
 def draw_labelled(tracks: Sequence[Track], given: Given, seed: int) -> list[str]:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import ClassVar, Literal
 
 from ..options import Options, option
-from .given_labels import parse_given
+from .given_labels import decisions_path, parse_given
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,8 +71,9 @@ class GivenLabelOptions(Options):
     heading: ClassVar[str] = "Labels"
 
     semi_supervised: str | None = option(
-        "give part of the labels: `visible`, a share of the identities (0.2), or a share of every "
-        "identity's tracks (tracks:0.2); the rest is clustered and matched",
+        "give part of the labels: `visible`, a share of the identities (0.2), a share of every "
+        "identity's tracks (tracks:0.2), or pairs that a person judged in `vireid browse` "
+        "(decisions:INDEX, an index or its judgements.jsonl); the rest is clustered and matched",
         None,
     )
     labelled_tracks: Path | None = option(
@@ -82,7 +83,9 @@ class GivenLabelOptions(Options):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.semi_supervised is not None:
+        judged = decisions_path(self.semi_supervised) is not None
+        if self.semi_supervised is not None and not judged:
             parse_given(self.semi_supervised)
-        if self.labelled_tracks is not None and self.semi_supervised in (None, "visible"):
+        drawn = self.semi_supervised not in (None, "visible") and not judged
+        if self.labelled_tracks is not None and not drawn:
             raise ValueError("--labelled-tracks belongs to --semi-supervised 0.2 or tracks:0.2")

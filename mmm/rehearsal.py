@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from ..datasets.track import Track
+from ..distributed import ranks
 from ..engine.augment import Augmenter
 from ..engine.dry_run import dry_run, rehearsal
 from ..engine.planned_stages import PlannedStage, most_clusters, some_tracks, stand_in
@@ -14,6 +15,8 @@ from ..engine.session import Session
 from ..models.network import Network
 from ..pseudo_labels.artefact import Artefact
 from .epoch_length import steps_of_epoch
+from .given_labels import decisions_path
+from .judged_pairs import read_judged_pairs
 from .schedules import goes_on
 from .settings import StageTwoSettings
 from .stage_two import StageTwo
@@ -75,6 +78,10 @@ def rehearse_stage_two(
     """
     trial = rehearsal(settings)
     session = Session(trial, "mmm", None, labelled=labelled)
+    decisions = decisions_path(settings.semi_supervised)
+    if decisions is not None:
+        keys = [track.key for track in session.tracks]
+        session.say(ranks.from_main(lambda: read_judged_pairs(decisions, keys)).text())
     model = starting_network(trial, artefact, session)
     if settings.variant == "released":
         model.set_num_identities(_clusters_of(artefact))

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ..clustering.constraints import PairConstraints
 from ..datasets.samplers import UnifiedBatchSampler
 from ..engine.augment import Augmenter
 from ..engine.session import Session
@@ -17,7 +18,8 @@ from ..models.network import Network
 from ..pseudo_labels.artefact import Artefact, align
 from ..pseudo_labels.labelling import clustering_features
 from .epoch_length import steps_of_epoch
-from .given_labels import parse_given
+from .given_labels import given_labels
+from .judged_matching import match_judged
 from .match_clusters import ClusterMatching, ambiguous_pairs
 from .schedules import stage_two_schedule
 from .semi_supervised import match_with_given
@@ -28,22 +30,27 @@ class StageTwo(Stage):
     """Starts from stage one's artefact and trains on batches of unified clusters.
 
     Attributes:
+        judged: what a person's judgements of pairs ask of the clusters; None without any.
         unified: [N] unified cluster of each track, -1 for none.
     """
 
     name = "mmm"
 
     def __init__(
-        self, session: Session, settings: StageTwoSettings, model: Network, artefact: Artefact
+        self,
+        session: Session,
+        settings: StageTwoSettings,
+        model: Network,
+        artefact: Artefact,
+        judged: PairConstraints | None = None,
     ) -> None:
         super().__init__(stage_two_schedule(settings))
         self.session = session
         self.settings = settings
         self.model = model
         self.evaluator = session.evaluator
-        self.given = (
-            None if settings.semi_supervised is None else parse_given(settings.semi_supervised)
-        )
+        self.given = given_labels(settings.semi_supervised)
+        self.judged = judged
         self.steps = steps_of_epoch(settings, session.modalities)
         self.augment = Augmenter(
             session, settings.augmentation, settings.network, self.stream, views=2
@@ -64,8 +71,13 @@ class StageTwo(Stage):
         """What the variant has beside; called once, when all else is set."""
 
     def _match(self, features: Tensor, labels: np.ndarray) -> ClusterMatching:
-        """Matches clusters [N], with the labels that are given."""
+        """Matches clusters [N], with the labels or the judgements of pairs that are given."""
         settings, tracks = self.settings, self.session.tracks
+        if self.judged is not None:
+            modalities = self.session.modalities
+            return match_judged(
+                features, labels, modalities, self.judged, settings, seed=settings.seed
+            )
         return match_with_given(features, labels, tracks, self.given, settings, seed=settings.seed)
 
     def _find_ambiguous(self, classes: int) -> Tensor | None:

@@ -13,7 +13,8 @@ from ..errors import UserError, as_user_error
 from ..files import write_whole
 from ..pseudo_labels.artefact import read_artefact
 from ..reporting.run_record import read_run
-from .given_labels import only_given
+from .given_labels import decisions_path, given_labels, only_given
+from .judged_pairs import judgements_file, judgements_of_run
 from .rehearsal import plan_stage_two, rehearse_stage_two
 from .schedules import goes_on, stage_two_schedule
 from .settings import StageTwoSettings
@@ -21,7 +22,7 @@ from .variants import VARIANTS, starting_network
 
 
 def _permitted(settings: StageTwoSettings) -> bool | Callable[[Sequence[Track]], list[Track]]:
-    if settings.semi_supervised is None:
+    if given_labels(settings.semi_supervised) is None or settings.semi_supervised is None:
         return False
     return only_given(settings.semi_supervised, settings.seed, settings.labelled_tracks)
 
@@ -48,17 +49,21 @@ def train_stage_two(settings: StageTwoSettings) -> RunFolder | None:
     if (settings.baseline / "metrics.jsonl").exists():
         with as_user_error(FileNotFoundError):
             read_run(settings.baseline)  # its results stand in the table at the end
+    decisions = decisions_path(settings.semi_supervised)
+    if decisions is not None and settings.resume is None:
+        judgements_file(decisions)
     if settings.dry_run:
         rehearse_stage_two(settings, artefact, _permitted(settings))
         return None
     with training(settings, "mmm", _permitted(settings)) as this:
         run, session = this.run, this.session
-        if settings.semi_supervised is not None and ranks.is_main():
+        if given_labels(settings.semi_supervised) is not None and ranks.is_main():
             keys = sorted(track.key for track in session.tracks if track.identity is not None)
             write_whole(run.path / "labelled_tracks.txt", "".join(f"{key}\n" for key in keys))
             run.log(f"semi-supervised: {len(keys)} of {len(session.tracks)} tracks are labelled")
+        judged = judgements_of_run(settings.semi_supervised, session.tracks, run)
         model = starting_network(settings, artefact, session)
-        stage = VARIANTS[settings.variant](session, settings, model, artefact)
+        stage = VARIANTS[settings.variant](session, settings, model, artefact, judged)
         plan = plan_stage_two(session, settings, model)
         untrained = not goes_on(settings)
         this.train(model, [stage], "model.safetensors", stage.name, plan=plan, untrained=untrained)

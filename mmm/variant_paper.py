@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ..clustering.constraints import constrain
 from ..datasets.track import Modality
 from ..engine.checkpoint_fit import restored_labels
 from ..pseudo_labels.labelling import joint_labels
@@ -41,6 +42,8 @@ class PaperVariant(VireidVariant):
             refinement=self.refinement,
             say=self.session.say,
         )
+        if self.judged is not None:
+            self.union = constrain(self.union, self.judged, features)
 
     def _first_prototypes(
         self, features: Tensor, labels: Tensor, means: Tensor
