@@ -183,7 +183,7 @@ def test_a_run_is_repeated_from_its_copy_and_goes_on_with_it(
     assert first.keys() == again.keys()
     assert all(torch.equal(first[name], again[name]) for name in first)
     (tmp_path / "first" / "model.safetensors").unlink()
-    resumed = train(tiny_set, baseline, tmp_path / "first", resume=True, **setting)
+    resumed = train(tiny_set, baseline, tmp_path / "first", resume="output", **setting)
     assert all(torch.equal(first[name], resumed[name]) for name in first)
     assert len(records(tmp_path / "first", "judgements")) == 1
     given = ["mmm", "--dataset", "hitsz-vcm", "--data-dir", str(tiny_set)]
