@@ -134,8 +134,9 @@ def _assignment(
 def match_allowed(cost: Tensor, forbidden: np.ndarray, matcher: str) -> Integers:
     """A matching without the forbidden pairs.
 
-    They cost so much that every matcher avoids them where it can; where it cannot, the cluster
-    stays alone. The cost is finite, as matchers expect.
+    They cost what strangers cost, so that matchers see no figure out of the ordinary; a cluster that
+    is given one all the same stays alone. An infinite cost would rather have it take the partner of
+    another cluster than stay alone, and spoil two pairs.
 
     Args:
         cost: [V, I] float64 on the CPU.
@@ -147,10 +148,17 @@ def match_allowed(cost: Tensor, forbidden: np.ndarray, matcher: str) -> Integers
     """
     if not forbidden.any():
         return np.asarray(match(cost, matcher))
-    # One such pair costs more than all others of an assignment may differ.
-    width = float(cost.max() - cost.min())
-    dear = float(cost.max()) + (width or 1.0) * (min(cost.shape) + 1)
-    found = np.asarray(match(cost.masked_fill(torch.from_numpy(forbidden), dear), matcher)).copy()
+    if forbidden.all():
+        return np.full(len(cost), UNMATCHED, np.int64)
+    allowed = np.ma.array(cost.numpy(), mask=forbidden)
+    usual = float(np.ma.median(allowed))
+    rows, columns = (
+        np.ma.filled(np.ma.median(allowed, axis=side, keepdims=True), usual) for side in (1, 0)
+    )
+    # A hair more, so that an allowed pair of the same cost is taken before.
+    strangers = np.nextafter(np.maximum(rows, columns), np.inf)
+    priced = torch.from_numpy(np.where(forbidden, strangers, cost.numpy()))
+    found = np.asarray(match(priced, matcher)).copy()
     chosen = np.flatnonzero(found != UNMATCHED)
     found[chosen[forbidden[chosen, found[chosen]]]] = UNMATCHED
     return found
