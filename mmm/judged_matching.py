@@ -134,9 +134,9 @@ def _assignment(
 def match_allowed(cost: Tensor, forbidden: np.ndarray, matcher: str) -> Integers:
     """A matching without the forbidden pairs.
 
-    They cost what strangers cost, so that matchers see no figure out of the ordinary; a cluster that
-    is given one all the same stays alone. An infinite cost would rather have it take the partner of
-    another cluster than stay alone, and spoil two pairs.
+    They cost what strangers cost, so that matchers see no figure out of the ordinary; a cluster
+    that is given one all the same stays alone. An infinite cost would rather have it take the
+    partner of another cluster than stay alone, and spoil two pairs.
 
     Args:
         cost: [V, I] float64 on the CPU.
