@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import datetime, timezone
 from pathlib import Path
 from statistics import mean
 
@@ -11,7 +12,7 @@ import numpy as np
 import torch
 from sklearn.metrics import adjusted_rand_score
 from torch import Tensor
-from vireid.clustering.constraints import PairConstraints, close_constraints, constrain
+from vireid.clustering.constraints import PairConstraints, close_constraints
 from vireid.commands.command_line import build
 from vireid.commands.mmm import MMMSettings, run_mmm
 from vireid.datasets import load_dataset
@@ -19,9 +20,9 @@ from vireid.datasets.track import Modality
 from vireid.mmm.judged_matching import match_judged
 from vireid.options import read_yaml
 from vireid.pseudo_labels.artefact import align, read_artefact
-from vireid.pseudo_labels.judgements import FILE, judge
+from vireid.pseudo_labels.judgements import FILE, Judgement, judge
 from vireid.pseudo_labels.labelling import clustering_features
-from vireid.pseudo_labels.questions import Answered, rank_questions
+from vireid.pseudo_labels.questions import CandidatePairs
 from vireid.reporting.run_record import read_run
 
 from .table import Table, parser
@@ -36,6 +37,7 @@ class World:
 
     Attributes:
         keys: of the N tracks.
+        vectors: [N, D] unit features, as an index keeps them.
         features: [N, D] as they are clustered.
         labels: [N] clusters within each modality, -1 = noise.
         modalities: [N].
@@ -44,6 +46,7 @@ class World:
     """
 
     keys: list[str]
+    vectors: np.ndarray
     features: Tensor
     labels: np.ndarray
     modalities: np.ndarray
@@ -96,25 +99,21 @@ def at_random(world: World, seed: int) -> Iterator[tuple[int, int]]:
 
 def most_informative(world: World, seed: int) -> Iterator[tuple[int, int]]:
     """As ``vireid browse --ask`` ranks them, anew after each answer; at random where that ends."""
-    similar, rows = world.similarities()
-    place = np.empty(len(world.keys), np.int64)
-    for own in rows:
-        place[own] = np.arange(len(own))
-    asked: list[tuple[int, int]] = []
-    while True:
-        labels = np.where(
-            (world.modalities == Modality.INFRARED) & (world.labels >= 0),
-            world.labels + world.labels.max() + 1,
-            world.labels,
-        )
-        labels = constrain(labels, world.constraints(asked), world.features, world.modalities)
-        answered = [Answered(int(place[v]), int(place[i]), world.same((v, i))) for v, i in asked]
-        questions = rank_questions(similar, labels[rows[0]], labels[rows[1]], answered)
-        if not questions:
-            break
-        asked.append((int(rows[0][questions[0].visible]), int(rows[1][questions[0].infrared])))
-        yield asked[-1]
-    yield from (pair for pair in at_random(world, seed) if pair not in set(asked))
+    row = {key: number for number, key in enumerate(world.keys)}
+    own = [np.flatnonzero(world.modalities == modality) for modality in Modality]
+    names = [[world.keys[number] for number in side] for side in own]
+    vectors = [world.vectors[side] for side in own]
+    candidates = CandidatePairs(names[0], names[1], vectors[0], vectors[1])
+    judged: list[Judgement] = []
+    asked = set()
+    while questions := candidates.questions(judged):
+        first, second = questions[0].visible, questions[0].infrared
+        pair = (row[first], row[second])
+        answer = "same" if world.same(pair) else "different"
+        judged.append(Judgement(first, second, answer, datetime.now(timezone.utc), len(judged) + 1))
+        asked.add(pair)
+        yield pair
+    yield from (pair for pair in at_random(world, seed) if pair not in asked)
 
 
 RULES = {"at random": at_random, "most informative": most_informative}
@@ -134,6 +133,7 @@ def read_world(settings: MMMSettings) -> World:
     cameras = np.array([track.camera for track in tracks])
     return World(
         [track.key for track in tracks],
+        torch.nn.functional.normalize(features, dim=1).numpy(),
         clustering_features(features, cameras, settings),
         artefact.labels[row],
         np.array([int(track.modality) for track in tracks]),
