@@ -16,11 +16,9 @@ from ..random_streams import Draw, numpy_generator
 from ..reading import read_text
 
 FORMS = (
-    "visible, a share of the identities like 0.2, or of every identity's tracks like tracks:0.2, "
-    "or a person's judgements of pairs, decisions:INDEX"
+    "visible, matches, a share of the identities like 0.2, or of every identity's tracks like "
+    "tracks:0.2, or a person's judgements of pairs, decisions:INDEX"
 )
-
-
 DECISIONS = "decisions:"
 
 
@@ -30,22 +28,25 @@ class Given:
 
     Attributes:
         form: ``visible`` (all visible tracks), ``identities`` (a share of the identities, in both
-            modalities) or ``tracks`` (a share of every identity's tracks, in each modality).
-        share: from 0 to 1; 1 for ``visible``.
+            modalities), ``tracks`` (a share of every identity's tracks, in each modality) or
+            ``matches`` (all labels, which only say what clusters belong together).
+        share: from 0 to 1; 1 for ``visible`` and ``matches``.
     """
 
-    form: Literal["visible", "identities", "tracks"]
+    form: Literal["visible", "matches", "identities", "tracks"]
     share: float = 1.0
 
 
 def parse_given(text: str) -> Given:
-    """Reads ``visible``, ``0.2`` or ``tracks:0.2``.
+    """Reads ``visible``, ``matches``, ``0.2`` or ``tracks:0.2``.
 
     Raises:
         ValueError: neither of them, or a share outside 0 to 1.
     """
     if text == "visible":
         return Given("visible")
+    if text == "matches":
+        return Given("matches")
     number = text.removeprefix("tracks:")
     try:
         share = float(number)
@@ -113,6 +114,8 @@ def draw_labelled(tracks: Sequence[Track], given: Given, seed: int) -> list[str]
         )
     if given.form == "visible":
         return sorted(track.key for track in tracks if track.modality is Modality.VISIBLE)
+    if given.form == "matches":
+        return sorted(track.key for track in tracks)
     rng = numpy_generator(Draw.LABELS, seed)
     identities = sorted({track.identity for track in tracks if track.identity is not None})
     if given.form == "identities":

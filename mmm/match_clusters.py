@@ -67,6 +67,7 @@ def match_clusters(
     options: MatchingOptions,
     *,
     seed: int = 0,
+    assignment: Tensor | None = None,
 ) -> ClusterMatching:
     """Learns K centres in every cluster and matches visible to infrared clusters (MMM, 3.2).
 
@@ -76,13 +77,15 @@ def match_clusters(
         modalities: [N].
         options: number of centres, cost and matcher.
         seed: of the K-means.
+        assignment: [V] int64, -1 = none, where the match is known; None: by the options' matcher.
     """
     sides = [modalities == modality for modality in Modality]
     own = [labels[side] for side in sides]
     cost = cost_of_clusters(
         [transfers.rows_at(features, side) for side in sides], own, options, seed
     )
-    assignment = match(cost, options.matcher)
+    if assignment is None:
+        assignment = match(cost, options.matcher)
     unified = np.full(len(labels), -1, np.int64)
     for side, values in zip(sides, unify_labels(own[0], own[1], assignment)):
         unified[side] = np.asarray(values)

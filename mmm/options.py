@@ -73,7 +73,9 @@ class GivenLabelOptions(Options):
     semi_supervised: str | None = option(
         "give part of the labels: `visible`, a share of the identities (0.2), a share of every "
         "identity's tracks (tracks:0.2), or pairs that a person judged in `vireid browse` "
-        "(decisions:INDEX, an index or its judgements.jsonl); the rest is clustered and matched",
+        "(decisions:INDEX, an index or its judgements.jsonl); the rest is clustered and matched. "
+        "`matches`: labels only say which clusters belong together, to measure what wrong matches "
+        "cost",
         None,
     )
     labelled_tracks: Path | None = option(
@@ -86,6 +88,6 @@ class GivenLabelOptions(Options):
         judged = decisions_path(self.semi_supervised) is not None
         if self.semi_supervised is not None and not judged:
             parse_given(self.semi_supervised)
-        drawn = self.semi_supervised not in (None, "visible") and not judged
+        drawn = self.semi_supervised not in (None, "visible", "matches") and not judged
         if self.labelled_tracks is not None and not drawn:
             raise ValueError("--labelled-tracks belongs to --semi-supervised 0.2 or tracks:0.2")

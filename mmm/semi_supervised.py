@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 
 import numpy as np
@@ -12,6 +13,7 @@ from .. import transfers
 from ..clustering.subclusters import subcluster_centres
 from ..datasets.track import Modality, Track
 from ..distributed import ranks
+from ..pseudo_labels.majority import Majorities, majorities
 from .given_labels import Given
 from .match_clusters import ClusterMatching, cost_of_clusters, match_clusters
 from .matching import UNMATCHED, match, matching_cost, unify_labels
@@ -27,6 +29,13 @@ def known_classes(tracks: Sequence[Track]) -> np.ndarray:
     return np.array(
         [-1 if track.identity is None else number[track.identity] for track in tracks], np.int64
     )
+
+
+def taught_tracks(tracks: Sequence[Track], given: Given | None) -> list[Track]:
+    """Tracks with the identities that make clusters; those given for matching alone are hidden."""
+    if given is None or given.form != "matches":
+        return list(tracks)
+    return [dataclasses.replace(track, identity=None) for track in tracks]
 
 
 def modalities_to_cluster(tracks: Sequence[Track]) -> list[Modality]:
@@ -54,6 +63,9 @@ def match_with_given(
     - ``tracks``: every identity has labelled tracks in each modality where it is seen, so each
       cluster joins the identity of least cost in its own modality.
     - ``identities``: the others are other people, so their clusters are matched among themselves.
+    - ``matches``: clusters stay as they were found, and each visible one is matched with the
+      largest infrared one of the identity that most of its tracks have. No method: it measures what
+      wrong matches cost.
 
     An identity that is labelled in both modalities is matched with itself.
 
@@ -86,7 +98,12 @@ def _match_with_given(
     if given is None or not (classes >= 0).any():
         return match_clusters(features, labels, modalities, options, seed=seed)
     form = given.form
-    masks = [modalities == modality for modality in Modality]
+    if form == "matches":
+        right = right_matches(*(majorities(labels[m], classes[m]) for m in _masks(modalities)))
+        return match_clusters(
+            features, labels, modalities, options, seed=seed, assignment=torch.from_numpy(right)
+        )
+    masks = _masks(modalities)
     rows = [transfers.rows_at(features, mask) for mask in masks]
     sides = [_own_clusters(labels[mask], classes[mask]) for mask in masks]
     if form == "visible":
@@ -107,6 +124,23 @@ def _match_with_given(
         own_labels[mask] = side[0]
         unified[mask] = values.numpy()
     return ClusterMatching(own_labels, unified, assignment, cost)
+
+
+def right_matches(visible: Majorities, infrared: Majorities) -> np.ndarray:
+    """Each visible cluster's infrared one by identity, the largest; [V] int64, -1 = there is none.
+
+    Args:
+        visible: identities of the clusters 0 … V−1.
+        infrared: identities of the clusters 0 … I−1.
+    """
+    largest: dict[int, int] = {}
+    for row in np.argsort(infrared.sizes, kind="stable"):
+        largest[int(infrared.values[row])] = int(infrared.clusters[row])
+    return np.array([largest.get(int(name), UNMATCHED) for name in visible.values], np.int64)
+
+
+def _masks(modalities: np.ndarray) -> list[np.ndarray]:
+    return [modalities == modality for modality in Modality]
 
 
 def _own_clusters(labels: np.ndarray, classes: np.ndarray) -> Side:

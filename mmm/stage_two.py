@@ -11,6 +11,7 @@ from torch import Tensor
 
 from ..clustering.constraints import PairConstraints
 from ..datasets.samplers import UnifiedBatchSampler
+from ..datasets.track import Track
 from ..engine.augment import Augmenter
 from ..engine.session import Session
 from ..engine.stages import Stage
@@ -22,7 +23,7 @@ from .given_labels import given_labels
 from .judged_matching import match_judged
 from .match_clusters import ClusterMatching, ambiguous_pairs
 from .schedules import stage_two_schedule
-from .semi_supervised import match_with_given
+from .semi_supervised import match_with_given, taught_tracks
 from .settings import StageTwoSettings
 
 
@@ -79,6 +80,10 @@ class StageTwo(Stage):
                 features, labels, modalities, self.judged, settings, seed=settings.seed
             )
         return match_with_given(features, labels, tracks, self.given, settings, seed=settings.seed)
+
+    def _taught(self) -> list[Track]:
+        """Tracks with the identities that clusters are made of."""
+        return taught_tracks(self.session.tracks, self.given)
 
     def _find_ambiguous(self, classes: int) -> Tensor | None:
         """[C, C] bool pairs of unified clusters that may be one person; None if none are spared."""

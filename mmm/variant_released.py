@@ -168,7 +168,7 @@ class ReleasedVariant(StageTwo):
         found = view_confidence(
             losses.cpu(), self.labels, self.session.modalities, seed=self.settings.seed
         )
-        found[:, torch.from_numpy(known_classes(self.session.tracks)) >= 0] = 1.0
+        found[:, torch.from_numpy(known_classes(self._taught())) >= 0] = 1.0
         return found
 
     def _forward(self, batch: AugmentedBatch) -> BatchOutput:

@@ -61,7 +61,7 @@ class VireidVariant(StageTwo):
                     features,
                     self.session.modalities,
                     self.settings,
-                    modalities_to_cluster(self.session.tracks),
+                    modalities_to_cluster(self._taught()),
                     cameras=self.session.cameras,
                     refinement=self.refinement,
                     say=self.session.say,
@@ -86,7 +86,7 @@ class VireidVariant(StageTwo):
             self.session.modalities,
             seed=self.settings.seed,
         )
-        self.confidence[torch.from_numpy(known_classes(self.session.tracks)) >= 0] = 1.0
+        self.confidence[torch.from_numpy(known_classes(self._taught())) >= 0] = 1.0
         self.targets = confident_means(features, labels, self.confidence, len(means)).to(device)
         self.ambiguous = self._find_ambiguous(len(means))
         self.memories = self._memories_of(self._first_prototypes(features, labels, means))

@@ -20,7 +20,12 @@ from vireid.errors import UserError
 from vireid.mmm.given_labels import Given, draw_labelled, only_given, parse_given, read_labelled
 from vireid.mmm.match_clusters import match_clusters
 from vireid.mmm.options import MatchingOptions
-from vireid.mmm.semi_supervised import known_classes, match_with_given, modalities_to_cluster
+from vireid.mmm.semi_supervised import (
+    known_classes,
+    match_with_given,
+    modalities_to_cluster,
+    taught_tracks,
+)
 
 DATA = {"dataset": "hitsz-vcm", **SHORTEST}
 STAGE_ONE = {
@@ -47,6 +52,7 @@ def people(identities=4, tracks=5) -> list[Track]:
     ("text", "given"),
     [
         ("visible", Given("visible")),
+        ("matches", Given("matches")),
         ("0.2", Given("identities", 0.2)),
         ("1", Given("identities", 1.0)),
         ("tracks:0.2", Given("tracks", 0.2)),
@@ -59,7 +65,7 @@ def test_forms_are_read(text, given):
 
 @pytest.mark.parametrize("text", ["infrared", "1.5", "-0.1", "tracks:", "tracks:2", "nan", ""])
 def test_another_form_is_refused(text):
-    with pytest.raises(ValueError, match="--semi-supervised: expected visible, a share"):
+    with pytest.raises(ValueError, match="expected visible, matches, a share"):
         parse_given(text)
 
 
@@ -153,6 +159,32 @@ def test_halves_of_a_person_join_the_identity_that_both_are_nearest_to():
         assert all(len(set(world.identities[found.unified == n])) == 1 for n in range(4))
 
 
+def test_matches_are_right_whatever_the_features_and_clusters_stay_as_found():
+    world = World("matches", split=True)
+    world.features = world.features[torch.randperm(len(world.features))]
+    found = world.match(semi_supervised="matches")
+    assert np.array_equal(found.labels, world.labels)
+    for side in Modality:
+        rows = world.session.modalities == side
+        for cluster in np.unique(world.labels[rows]):
+            assert len(set(found.unified[rows & (world.labels == cluster)])) == 1
+    # Two halves are matched with one infrared half; the other is alone.
+    shared = [set(world.identities[found.unified == n]) for n in range(found.unified.max() + 1)]
+    assert all(len(names) == 1 for names in shared)
+    assert len(shared) == 4 + 4
+    assert len(set(found.assignment.tolist())) == 4
+
+
+def test_a_cluster_whose_person_has_no_infrared_one_stays_alone():
+    world = World("matches")
+    world.labels[(world.session.modalities == Modality.INFRARED) & (world.identities == 2)] = -1
+    world.labels[world.labels == 3] = np.where(
+        world.session.modalities[world.labels == 3] == Modality.INFRARED, 1, 3
+    )
+    found = world.match(semi_supervised="matches")
+    assert [bool(found.assignment[n] == -1) for n in range(4)] == [False, False, True, False]
+
+
 def test_given_labels_win_over_any_features():
     world = World("0.5")
     world.features = world.features[torch.randperm(len(world.features))]
@@ -185,6 +217,10 @@ def test_only_what_has_hidden_labels_is_clustered():
     assert modalities_to_cluster(World("visible").session.tracks) == [Modality.INFRARED]
     assert modalities_to_cluster(World("0.5").session.tracks) == list(Modality)
     assert modalities_to_cluster(World("1").session.tracks) == []
+    given, tracks = Given("matches"), World("matches").session.tracks
+    assert modalities_to_cluster(taught_tracks(tracks, given)) == list(Modality)
+    assert (known_classes(taught_tracks(tracks, given)) == -1).all()
+    assert taught_tracks(tracks, None) == tracks
 
 
 @pytest.fixture(scope="module")
@@ -270,8 +306,8 @@ def test_no_share_is_unsupervised_and_more_labels_change_the_result(tiny_set, ba
 @pytest.mark.parametrize(
     ("flags", "message"),
     [
-        (["--semi-supervised", "infrared"], "--semi-supervised: expected visible, a share"),
-        (["--semi-supervised", "1.2"], "--semi-supervised: expected visible, a share"),
+        (["--semi-supervised", "infrared"], "expected visible, matches, a share"),
+        (["--semi-supervised", "1.2"], "expected visible, matches, a share"),
         (["--semi-supervised", "0.2", "--supervised"], "--supervised gives all labels"),
         (["--labelled-tracks", "keys.txt"], "--labelled-tracks belongs to"),
     ],
