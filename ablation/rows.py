@@ -43,6 +43,7 @@ SETS: Mapping[str, tuple[str, ...]] = {
         *("stage-one", "recipe", "semi-tracks-0.2", "semi-0.2", "semi-visible", "semi-1"),
         "supervised",
     ),
+    "oracles": ("stage-one", "continued", "memories-1", "recipe", "semi-matches", "semi-1"),
     "remedies": (
         *("stage-one", "continued", "recipe"),
         *(f"{part}{name}" for name in REMEDIES for part in ("stage-one-", "")),
@@ -119,6 +120,7 @@ def predefined_rows(recipe: MMMSettings) -> dict[str, Row]:
             ("tracks:0.2", "semi-supervised, 20 % of every identity's tracks"),
             ("0.2", "semi-supervised, 20 % of the identities"),
             ("visible", "semi-supervised, visible labels"),
+            ("matches", "told the right matches"),
             ("1", "all labels, by stage two's losses"),
         )
     ]

@@ -33,8 +33,8 @@ class AblateSettings(Options):
         at_most=MOST_REPEATS,
     )
     rows: tuple[str, ...] | str = option(
-        "rows: names, sets (steps, memories, matchers, variants, supervision, remedies, all), or "
-        "YAML files of own rows, separated by commas",
+        "rows: names, sets (steps, memories, matchers, variants, supervision, oracles, remedies, "
+        "all), or YAML files of own rows, separated by commas",
         "steps,memories,matchers",
     )
     over: str | None = option(
