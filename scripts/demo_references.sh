@@ -8,9 +8,9 @@ set -euo pipefail
 out="${1:-$root/runs/demo}"
 seed="${SEED:-0}"
 
-# 6 epochs of 2 x 25 steps of 64 clips, as stage two has 12 epochs of 25 steps of 64 clips.
+# 12 epochs of 2 x 25 steps of 64 clips, as stage two has 24 epochs of 25 steps of 64 clips.
 vireid baseline --config "$root/configs/demo_baseline.yaml" --data-dir "$out/data" \
     --seed "$seed" --weights "$out/baseline/encoder.safetensors" --pretrain-epochs 0 \
-    --intra-epochs 0 --cross-epochs 6 --output "$out/control"
+    --intra-epochs 0 --cross-epochs 12 --output "$out/control"
 vireid mmm --config "$root/configs/demo_supervised.yaml" --data-dir "$out/data" --seed "$seed" \
     --output "$out/supervised"
