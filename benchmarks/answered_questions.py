@@ -20,7 +20,7 @@ from vireid.datasets.track import Modality
 from vireid.mmm.judged_matching import match_judged
 from vireid.options import read_yaml
 from vireid.pseudo_labels.artefact import align, read_artefact
-from vireid.pseudo_labels.judgements import FILE, Judgement, judge
+from vireid.pseudo_labels.judgements import FILE, Answer, Judgement, judge
 from vireid.pseudo_labels.labelling import clustering_features
 from vireid.pseudo_labels.questions import CandidatePairs
 from vireid.reporting.run_record import read_run
@@ -54,8 +54,12 @@ class World:
     settings: MMMSettings
 
     def same(self, pair: tuple[int, int]) -> bool:
-        """What the person answers."""
+        """Whether a pair is one person."""
         return bool(self.people[pair[0]] == self.people[pair[1]])
+
+    def answer(self, pair: tuple[int, int]) -> Answer:
+        """What the person says."""
+        return "same" if self.same(pair) else "different"
 
     def constraints(self, pairs: list[tuple[int, int]]) -> PairConstraints:
         """What answers to these questions ask of the clusters."""
@@ -85,7 +89,7 @@ def at_random(world: World, seed: int) -> Iterator[tuple[int, int]]:
     """A random tracklet, and one of its ten most similar ones of the other modality; none twice."""
     similar, rows = world.similarities()
     rng = np.random.default_rng(seed)
-    seen = set()
+    seen: set[tuple[int, int]] = set()
     while len(seen) < similar.size:
         side = int(rng.integers(2))
         table = similar if side == 0 else similar.T
@@ -109,8 +113,8 @@ def most_informative(world: World, seed: int) -> Iterator[tuple[int, int]]:
     while questions := candidates.questions(judged):
         first, second = questions[0].visible, questions[0].infrared
         pair = (row[first], row[second])
-        answer = "same" if world.same(pair) else "different"
-        judged.append(Judgement(first, second, answer, datetime.now(timezone.utc), len(judged) + 1))
+        moment = datetime.now(timezone.utc)
+        judged.append(Judgement(first, second, world.answer(pair), moment, len(judged) + 1))
         asked.add(pair)
         yield pair
     yield from (pair for pair in at_random(world, seed) if pair not in asked)
@@ -188,8 +192,7 @@ def main() -> None:
             if count and not file.exists():
                 file.parent.mkdir(parents=True, exist_ok=True)
                 for one, other in pairs:
-                    said = "same" if world.same((one, other)) else "different"
-                    judge(file, world.keys[one], world.keys[other], said)
+                    judge(file, world.keys[one], world.keys[other], world.answer((one, other)))
             after = ("-", "-")
             if not given.no_training:
                 after = train(settings(name, file if count else None))

@@ -77,11 +77,11 @@ def described(table: Table, tracklets: int, batch: int, rounds: int) -> None:
         save_model(run / "model.safetensors", model, facts)
         export_onnx(run / "model.onnx", model, facts)
         engines: tuple[Literal["torch", "onnx"], ...] = ("torch", "onnx")
-        calls: dict[str, Call] = {}
+        calls: dict[str, partial[Tensor]] = {}
         for engine in engines:
             options = EmbedderOptions(engine=engine, batch_size=batch, device="cpu")
             calls[engine] = partial(_all_features, open_embedder(run, options), tracks)
-        rows = {engine: call() for engine, call in calls.items()}
+        rows: dict[str, Tensor] = {engine: call() for engine, call in calls.items()}
         found = in_turns(calls, rounds)
     apart = float((rows["torch"] - rows["onnx"]).norm(dim=1).max())
     table.section(

@@ -73,9 +73,10 @@ def run_evaluation(settings: EvaluateSettings) -> list[dict[str, Any]]:
                     recipe_of(file.parent),
                     session.say,
                 )
-                for modality, values in found.items() if run is not None else ():
+                if run is not None:
                     moment = {"stage": meta["stage"], "epoch": 0, "step": meta["step"]}
-                    run.record("agreement", **moment, modality=modality, **values)
+                    for modality, values in found.items():
+                        run.record("agreement", **moment, modality=modality, **values)
                 return []
             model = place(model, session.runtime)
             records = session.evaluate(model, meta["stage"], 0, meta["step"], keep=True)
