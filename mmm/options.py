@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import ClassVar, Literal
 
 from ..options import Options, option
-from .given_labels import decisions_path, parse_given
+from .given_labels import given_labels
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,9 +85,7 @@ class GivenLabelOptions(Options):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        judged = decisions_path(self.semi_supervised) is not None
-        if self.semi_supervised is not None and not judged:
-            parse_given(self.semi_supervised)
-        drawn = self.semi_supervised not in (None, "visible", "matches") and not judged
+        given = given_labels(self.semi_supervised)
+        drawn = given is not None and given.form in ("identities", "tracks")
         if self.labelled_tracks is not None and not drawn:
             raise ValueError("--labelled-tracks belongs to --semi-supervised 0.2 or tracks:0.2")

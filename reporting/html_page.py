@@ -22,21 +22,36 @@ def render_page(template: str, filters: Mapping[str, Callable[..., Any]], **valu
         filters: by name, for the template.
         **values: what the template shows.
     """
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(TEMPLATES),
+    environment = page_templates(TEMPLATES)
+    environment.filters.update(filters)
+    scripts = [(TEMPLATES / name).read_text(encoding="utf-8") for name in SCRIPTS]
+    return environment.get_template(template).render(
+        scripts=scripts,
+        allowed=" ".join(map(allowed, scripts)),
+        **values,
+    )
+
+
+def page_templates(folder: Path) -> jinja2.Environment:
+    """Templates in which names are text, and what is not given is an error.
+
+    Args:
+        folder: where they lie.
+    """
+    return jinja2.Environment(
+        loader=jinja2.FileSystemLoader(folder),
         autoescape=True,
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters.update(filters)
-    scripts = [(TEMPLATES / name).read_text(encoding="utf-8") for name in SCRIPTS]
-    return environment.get_template(template).render(
-        scripts=scripts,
-        allowed=" ".join(f"'sha256-{_hash(script)}'" for script in scripts),
-        **values,
-    )
 
 
-def _hash(script: str) -> str:
-    return base64.b64encode(hashlib.sha256(script.encode()).digest()).decode("ascii")
+def allowed(text: str) -> str:
+    """What a content security policy calls a script or a style of the page's own.
+
+    Args:
+        text: of the script or the style.
+    """
+    digest = hashlib.sha256(text.encode()).digest()
+    return f"'sha256-{base64.b64encode(digest).decode('ascii')}'"

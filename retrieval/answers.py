@@ -8,9 +8,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import jinja2
-
 from ..reading import visible
+from ..reporting.html_page import page_templates
 from .moments import written
 from .search import Answer, Candidate, Query
 
@@ -80,24 +79,21 @@ def page(answers: Sequence[Answer], title: str, notes: Sequence[str]) -> str:
         title: of the page.
         notes: sentences above the answers, on the statement that a decision makes for instance.
     """
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(TEMPLATES),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    return environment.get_template("answers.html.j2").render(
-        title=title,
-        notes=list(notes),
-        answers=[
-            {
-                "query": _view(one.query),
-                "searched": f"{one.searched:,}",
-                "candidates": [_view(candidate) for candidate in one.candidates],
-            }
-            for one in answers
-        ],
+    return (
+        page_templates(TEMPLATES)
+        .get_template("answers.html.j2")
+        .render(
+            title=title,
+            notes=list(notes),
+            answers=[
+                {
+                    "query": _view(one.query),
+                    "searched": f"{one.searched:,}",
+                    "candidates": [_view(candidate) for candidate in one.candidates],
+                }
+                for one in answers
+            ],
+        )
     )
 
 

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
-import jinja2
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
@@ -17,6 +14,7 @@ from starlette.routing import Route
 
 from ...errors import UserError, explain_system_error
 from ...reading import parse_json
+from ...reporting.html_page import allowed, page_templates
 from .access import Guard
 from .session import READ, WRITE, Missing, Session
 
@@ -43,17 +41,11 @@ def _page() -> Callable[[Request], Response]:
     """The page; it is the same for every index, and runs no script but its own."""
     scripts = [(TEMPLATES / name).read_text(encoding="utf-8") for name in SCRIPTS]
     style = (TEMPLATES / "browse.css").read_text(encoding="utf-8")
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(TEMPLATES),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    text = environment.get_template("browse.html.j2").render(style=style, scripts=scripts)
+    template = page_templates(TEMPLATES).get_template("browse.html.j2")
+    text = template.render(style=style, scripts=scripts)
     policy = (
-        f"default-src 'none'; script-src {' '.join(map(_hash, scripts))}; "
-        f"style-src {_hash(style)}; img-src data:; connect-src 'self'; base-uri 'none'; "
+        f"default-src 'none'; script-src {' '.join(map(allowed, scripts))}; "
+        f"style-src {allowed(style)}; img-src data:; connect-src 'self'; base-uri 'none'; "
         "form-action 'none'; frame-ancestors 'none'"
     )
 
@@ -61,11 +53,6 @@ def _page() -> Callable[[Request], Response]:
         return HTMLResponse(text, headers={"content-security-policy": policy})
 
     return show
-
-
-def _hash(text: str) -> str:
-    digest = hashlib.sha256(text.encode()).digest()
-    return f"'sha256-{base64.b64encode(digest).decode('ascii')}'"
 
 
 def _reading(session: Session, name: str) -> Callable[[Request], Awaitable[Response]]:
