@@ -43,6 +43,11 @@ class CalibrateSettings(FeatureOptions):
     camera_people: int = option(
         "a pair of cameras is calibrated where both saw so many people", 30, at_least=10
     )
+    transitions: Path | None = option(
+        "CSV or YAML file with from, to, dt_min, dt_max of pairs of cameras, as for `vireid "
+        "search`; where nobody is known, who would have walked faster is somebody else",
+        None,
+    )
     resamplings: int = option(
         "resamplings of the people, for the intervals", 500, at_least=20, at_most=100_000
     )
@@ -68,6 +73,7 @@ def run_calibrate(settings: CalibrateSettings) -> dict[str, Any]:
         tuple(_numbers(getattr(settings, name), f"--{name}", "a number between 0 and 1"))
         for name in ("fmr", "fpir")
     ]
+    from ..datasets.transitions import read_transitions
     from ..engine.calibration import CalibrationNeeds, calibrate_network
     from ..engine.checkpoint import find_model, load_model
     from ..engine.fingerprint import model_fingerprint
@@ -77,6 +83,7 @@ def run_calibrate(settings: CalibrateSettings) -> dict[str, Any]:
     from ..reporting.calibration_page import write_calibration_page
     from ..reporting.calibration_table import calibration_table
 
+    transitions = None if settings.transitions is None else read_transitions(settings.transitions)
     file = find_model(settings.run)
     folder = settings.output or settings.index or file.parent
     model, meta = load_model(file)
@@ -100,6 +107,7 @@ def run_calibrate(settings: CalibrateSettings) -> dict[str, Any]:
             rank=settings.rank,
             camera_people=settings.camera_people,
             resamplings=settings.resamplings,
+            transitions=transitions,
         ),
         print,
         vectors,

@@ -74,12 +74,12 @@ def run_search(settings: SearchSettings) -> int:
     """
     from ..datasets.times import parse_time
     from ..datasets.track import Modality
+    from ..datasets.transitions import read_transitions
     from ..retrieval import answers
     from ..retrieval.conditions import Filter
     from ..retrieval.decisions import calibration_for, statements
     from ..retrieval.index_folder import open_index
     from ..retrieval.search import check_cameras, search_index
-    from ..retrieval.transitions import read_transitions
 
     with as_user_error():
         since, until = (parse_time(t) if t else None for t in (settings.since, settings.until))

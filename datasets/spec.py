@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
 from .folder_scan import Scan
-from .track import Modality
+from .track import Modality, Track
 
 if TYPE_CHECKING:
     from .resize import Filter  # which compiles; commands start with this module
@@ -158,6 +158,7 @@ class DatasetSpec:
         results: published ones, to stand beside one's own.
         needs_test: whether a copy without query and gallery is refused; without them a run trains,
             and measures nothing that takes identities.
+        camera_name: what people call the camera of a track; unset: its number.
     """
 
     name: str
@@ -177,6 +178,7 @@ class DatasetSpec:
     trials: Trials | None = None
     results: tuple[PublishedResult, ...] = ()
     needs_test: bool = True
+    camera_name: Callable[[Track], str] = lambda track: str(track.camera)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "title", self.title or self.name)

@@ -2,24 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
 from torch import Tensor
 
 from ..datasets.folder_scan import Problems
 from ..datasets.load import scan_dataset
 from ..datasets.registry import dataset_spec
 from ..datasets.track import Modality, Track
+from ..datasets.transitions import Transitions
 from ..datasets.verify import require_complete, verify_dataset
-from ..errors import UserError, as_user_error
+from ..errors import UserError, as_user_error, shorten
 from ..evaluation.calibration import CONFIDENCE, Aims
 from ..evaluation.directions import FEWEST_PEOPLE, approximate_records, calibrate_people
 from ..evaluation.tracklet_pairs import (
     TrackletCalibration,
     calibrate_tracklets,
     overlapping_pairs,
+    pairs_too_fast,
 )
 from ..models.network import Network
 from .calibration_file import WHOLE
@@ -58,6 +62,7 @@ class CalibrationNeeds:
         rank: candidates that are looked at, R.
         camera_people: a pair of cameras is calibrated where both saw so many people.
         resamplings: of the people, for the intervals.
+        transitions: how long the ways between cameras take, where nobody is known; None: unknown.
     """
 
     sizes: tuple[int, ...] = ()
@@ -66,6 +71,7 @@ class CalibrationNeeds:
     rank: int = 1
     camera_people: int = 30
     resamplings: int = 500
+    transitions: Transitions | None = None
 
     def aims(self, sizes: Sequence[int]) -> Aims:
         """What each direction is asked for.
@@ -107,7 +113,13 @@ def calibrate_network(
     test = list({track.key: track for track in (*query, *gallery)}.values())
     known = [track for track in test if track.identity is not None]
     notes: list[str] = []
+    names = {track.camera: spec.camera_name(track) for track in [*train, *test]}
     if known:
+        if needs.transitions is not None:
+            raise UserError(
+                f"--transitions tells people apart where nobody is known, but {data.data_dir} has "
+                "people with identities outside training; leave it out"
+            )
         verification = verify_dataset(spec.name, data.data_dir, **split)
         require_complete(verification, data.allow_incomplete)
         trained = set() if scan.numbered_apart else {track.identity for track in train}
@@ -149,13 +161,15 @@ def calibrate_network(
                 features,
                 spec.protocols[0].rule,
                 needs.aims(sizes),
+                names,
                 camera_people=needs.camera_people,
                 resamplings=needs.resamplings,
                 seed=data.seed,
             )
         record |= {"people": people, "tracks": len(tracks)}
     else:
-        directions, more = _without_identities([*train, *test], data, needs, features_of)
+        everyone = [*train, *test]
+        directions, more = _without_identities(everyone, names, data, needs, features_of)
         record |= {"people": None, "tracks": len(train) + len(test)}
     if not any(direction["thresholds"] for direction in directions):
         raise UserError(
@@ -189,49 +203,80 @@ def _need_people(tracks: Sequence[Track], data: SessionOptions, needs: Calibrati
 
 def _without_identities(
     tracks: Sequence[Track],
+    names: Mapping[int, str],
     data: SessionOptions,
     needs: CalibrationNeeds,
     features_of: Callable[[Sequence[Track]], tuple[list[Track], Tensor]],
 ) -> tuple[list[dict[str, Any]], list[str]]:
     """Records of tracklets of unknown people, and what to know about them."""
-    timed = [track for track in tracks if track.times]
+    timed = [track for track in tracks if track.times and len(track.frames) > 1]
     notes = [
         "An approximation: nobody says who is who. Different people are tracklets of one camera at "
-        "overlapping times; one person is two halves of a tracklet. Misses across cameras and "
-        "modalities are far more frequent than this shows."
+        "overlapping times, and of two cameras between which the transitions leave no time; one "
+        "person is two halves of a tracklet. Misses across cameras and modalities are far more "
+        "frequent than halves show."
     ]
-    if len(timed) < len(tracks):
-        notes.append(f"{len(tracks) - len(timed)} tracklets have no time and are left out")
-    found: dict[Modality, TrackletCalibration] = {}
-    for modality in Modality:
-        mine = [track for track in timed if track.modality == modality and len(track.frames) > 1]
-        pairs = overlapping_pairs(
-            [track.camera for track in mine],
-            [min(track.times) for track in mine],
-            [max(track.times) for track in mine],
+    untimed = sum(not track.times for track in tracks)
+    if untimed:
+        notes.append(f"{untimed} tracklets have no time and are left out")
+    pairs = _different_people(timed, names, needs.transitions)
+    if not len(pairs):
+        raise UserError(
+            f"{data.data_dir}: nobody in its test split is known, and no two tracklets of a camera "
+            f"overlap in time ({len(tracks) - untimed} of {len(tracks)} have times), so nothing "
+            "says which pairs show different people. Give a data set with people outside training, "
+            "longer footage, or how long the ways between cameras take (--transitions)."
         )
-        if not len(pairs):
-            notes.append(f"{modality.name.lower()}: no two tracklets of a camera overlap in time")
-            continue
-        whole = features_of(mine)
-        halves = [features_of(half) for half in half_tracks(mine)]
-        if not len(whole[0]) == len(halves[0][0]) == len(halves[1][0]):
-            raise UserError(
-                f"{data.data_dir}: some tracklets have frames that cannot be read; remove them"
-            )
-        found[modality] = calibrate_tracklets(
-            whole[1],
-            (halves[0][1], halves[1][1]),
-            pairs,
-            needs.aims(needs.sizes or (DEFAULT_SIZE, 100)),
+    whole = features_of(timed)
+    halves = [features_of(half) for half in half_tracks(timed)]
+    if not len(timed) == len(whole[0]) == len(halves[0][0]) == len(halves[1][0]):
+        raise UserError(
+            f"{data.data_dir}: some tracklets have frames that cannot be read; remove them"
+        )
+    kinds = np.array([int(track.modality) for track in timed])
+    aims = needs.aims(needs.sizes or (DEFAULT_SIZE, 100))
+
+    def calibrated(rows: NDArray[np.int64], within: bool) -> TrackletCalibration | None:
+        """Of the pairs in these rows, those of one modality, or those across."""
+        chosen = pairs[np.isin(pairs, rows).all(axis=1)]
+        chosen = chosen[(kinds[chosen[:, 0]] == kinds[chosen[:, 1]]) == within]
+        if not len(chosen):
+            return None
+        return calibrate_tracklets(
+            whole[1][rows],
+            (halves[0][1][rows], halves[1][1][rows]) if within else None,
+            np.searchsorted(rows, chosen),
+            aims,
             resamplings=needs.resamplings,
             seed=data.seed,
         )
-    if not found:
+
+    found = {}
+    for modality in Modality:
+        one = calibrated(np.flatnonzero(kinds == modality), True)
+        if one is None:
+            notes.append(f"{modality.name.lower()}: no two tracklets of a camera overlap in time")
+        else:
+            found[modality] = one
+    return approximate_records(found, calibrated(np.arange(len(timed)), False)), notes
+
+
+def _different_people(
+    tracks: Sequence[Track], names: Mapping[int, str], transitions: Transitions | None
+) -> NDArray[np.int64]:
+    """Pairs of tracklets that time rules out to be one person, [M, 2]."""
+    cameras = [track.camera for track in tracks]
+    starts = [min(track.times) for track in tracks]
+    ends = [max(track.times) for track in tracks]
+    pairs = overlapping_pairs(cameras, starts, ends)
+    if transitions is None:
+        return pairs
+    unknown = sorted({end for way in transitions.ways for end in way} - set(names.values()))
+    if unknown:
         raise UserError(
-            f"{data.data_dir}: nobody in its test split is known, and no two tracklets of a camera "
-            f"overlap in time ({len(timed)} of {len(tracks)} have times), so nothing says which "
-            "pairs show different people. Give a data set with people outside training, or longer "
-            "footage."
+            f"--transitions names {shorten(unknown)}, which took none of the tracklets; their "
+            f"cameras are {shorten(sorted(names.values()))}"
         )
-    return approximate_records(found), notes
+    numbers = {name: number for number, name in names.items()}
+    least = {(numbers[a], numbers[b]): way for (a, b), way in transitions.least().items()}
+    return np.concatenate([pairs, pairs_too_fast(cameras, starts, ends, least)])

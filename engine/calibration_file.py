@@ -52,8 +52,8 @@ def _check(direction: Any) -> None:
     for name in ("query", "gallery"):
         if direction[name] not in ("visible", "infrared"):
             raise ValueError(f"{name} is neither visible nor infrared")
-        if not isinstance(direction[f"{name}_camera"], (int, type(None))):
-            raise ValueError(f"{name}_camera is no number")
+        if not isinstance(direction[f"{name}_camera"], (str, int, type(None))):
+            raise ValueError(f"{name}_camera is no name")
     for point in direction["thresholds"]:
         for name in ("threshold", "gallery_size"):
             if not isinstance(point[name], (int, float)) or isinstance(point[name], bool):

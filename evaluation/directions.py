@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -29,6 +29,7 @@ def calibrate_people(
     features: Tensor,
     rule: Rule,
     aims: Aims,
+    names: Mapping[int, str],
     *,
     camera_people: int = 30,
     resamplings: int = 500,
@@ -44,6 +45,7 @@ def calibrate_people(
         features: [N, D], unit rows.
         rule: which comparisons across modalities the data set's cameras leave out.
         aims: what thresholds are wanted for.
+        names: of the cameras, by number.
         camera_people: a pair of cameras is calibrated where both saw so many people.
         resamplings: of the people.
         seed: of the resamplings.
@@ -82,7 +84,7 @@ def calibrate_people(
                 Comparisons(*seen, within), aims, resamplings=resamplings, seed=seed
             ).record()
             del pair["curve"]
-            records.append({**direction, **_cameras(int(a), int(b)), **pair})
+            records.append({**direction, **_cameras(names[int(a)], names[int(b)]), **pair})
         if left:
             notes.append(
                 f"{name}: {left} pairs of cameras are left out, because fewer than "
@@ -91,37 +93,45 @@ def calibrate_people(
     return records, notes
 
 
-def approximate_records(found: dict[Modality, TrackletCalibration]) -> list[dict[str, Any]]:
+def approximate_records(
+    found: Mapping[Modality, TrackletCalibration], across: TrackletCalibration | None = None
+) -> list[dict[str, Any]]:
     """The same records from what tracklets of unknown people show.
 
-    Nothing is known about pairs across modalities. They borrow the higher threshold of the two
-    modalities and its false-match rate: on synthetic people the true one was at most that.
+    Where no pairs across modalities are known, these borrow the higher threshold of the two
+    modalities and its false-match rate: on synthetic people the true one was far below that.
 
     Args:
-        found: of each modality that has overlapping tracklets.
+        found: of each modality that has pairs of different people.
+        across: of such pairs across the modalities; the same in both directions.
     """
     records = []
     for asking, ranked in DIRECTIONS:
-        if asking == ranked and asking in found:
-            one = found[asking]
-            counts = {"tracklets": one.tracklets, "mated": one.mated, "nonmated": one.nonmated}
-            points = [asdict(point) for point in one.points]
-            unreachable = one.unreachable
+        title = {
+            **{"query": asking.name.lower(), "gallery": ranked.name.lower()},
+            **_cameras(None, None),
+        }
+        one = found.get(asking) if asking == ranked else across
+        if one is not None:
+            records.append(
+                {
+                    **title,
+                    "borrowed": False,
+                    "counts": {
+                        "tracklets": one.tracklets,
+                        "mated": one.mated,
+                        "nonmated": one.nonmated,
+                    },
+                    "thresholds": [asdict(point) for point in one.points],
+                    "curve": one.curve,
+                    "unreachable": one.unreachable,
+                }
+            )
         elif asking != ranked and len(found) == len(Modality):
-            counts, unreachable = {}, []
             points = _borrowed([found[kind].points for kind in Modality])
-        else:
-            continue
-        records.append(
-            {
-                **{"query": asking.name.lower(), "gallery": ranked.name.lower()},
-                **_cameras(None, None),
-                "borrowed": asking != ranked,
-                "counts": counts,
-                "thresholds": points,
-                "unreachable": unreachable,
-            }
-        )
+            records.append(
+                {**title, "borrowed": True, "counts": {}, "thresholds": points, "unreachable": []}
+            )
     return records
 
 
@@ -139,7 +149,7 @@ def _borrowed(sides: Sequence[Sequence[OperatingPoint]]) -> list[dict[str, Any]]
     return points
 
 
-def _cameras(query: int | None, gallery: int | None) -> dict[str, int | None]:
+def _cameras(query: str | None, gallery: str | None) -> dict[str, str | None]:
     return {"query_camera": query, "gallery_camera": gallery}
 
 

@@ -1,13 +1,15 @@
-"""Errors of pairs where nobody knows who is who: an approximation from what a camera rules out.
+"""Errors of pairs where nobody knows who is who: an approximation from what time rules out.
 
-Tracklets of one camera at overlapping times show different people. Two halves of one tracklet show
-one person. Neither says how a person looks in another camera or modality, so the missed share is
-far below the true one, and a threshold that few such pairs pass is only as good as the likeness of
-people who walk together to that of people anywhere.
+Tracklets of one camera at overlapping times show different people, and so do tracklets of two
+cameras at times between which nobody comes from the one to the other. Two halves of one tracklet
+show one person; they do not say how that person looks in another camera or modality, so the missed
+share is far below the true one. A threshold that few pairs of different people pass is only as good
+as the likeness of people at one time to that of people at any.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -21,6 +23,8 @@ from .calibration import Aims, OperatingPoint, interval, resampled_people
 from .pair_rates import LargestScores, lowest_threshold
 
 PAIRS = 1 << 16  # of a block
+CURVE_END = 0.1  # FMR up to which the tail of the non-mated scores is written down
+CURVE_POINTS = 40
 
 
 def overlapping_pairs(cameras: ArrayLike, starts: ArrayLike, ends: ArrayLike) -> NDArray[np.int64]:
@@ -45,6 +49,40 @@ def overlapping_pairs(cameras: ArrayLike, starts: ArrayLike, ends: ArrayLike) ->
         begins = np.repeat(np.cumsum(after) - after, after)
         second = first + 1 + np.arange(len(first)) - begins
         found.append(np.stack([here[first], here[second]], axis=1))
+    return np.concatenate(found)
+
+
+def pairs_too_fast(
+    cameras: ArrayLike, starts: ArrayLike, ends: ArrayLike, least: Mapping[tuple[int, int], float]
+) -> NDArray[np.int64]:
+    """Pairs of tracklets of two cameras that one person could not have walked between.
+
+    Args:
+        cameras: [N] integers.
+        starts, ends: [N] seconds.
+        least: seconds from leaving one camera to coming to another, by their numbers in the
+            direction of walking; of others nothing is known. Somebody may be in front of both
+            at once unless both directions take time.
+
+    Returns:
+        [M, 2], the earlier one first, each pair once.
+    """
+    camera, start, end = (np.asarray(values) for values in (cameras, starts, ends))
+    found = [np.empty((0, 2), np.int64)]
+    for (a, b), seconds in least.items():
+        if a == b or seconds <= 0:
+            continue
+        first, second = (np.flatnonzero(camera == one) for one in (a, b))
+        second = second[np.argsort(start[second], kind="stable")]
+        coming = start[second]
+        # Of two that begin together, the camera of the lower number counts as the earlier.
+        low = np.searchsorted(coming, start[first], side="left" if a < b else "right")
+        if least.get((b, a), 0) <= 0:
+            low = np.maximum(low, np.searchsorted(coming, end[first], side="left"))
+        high = np.searchsorted(coming, end[first] + seconds, side="left")
+        many = np.maximum(high - low, 0)
+        place = np.arange(many.sum()) + np.repeat(low - (np.cumsum(many) - many), many)
+        found.append(np.stack([np.repeat(first, many), second[place]], axis=1))
     return np.concatenate(found)
 
 
@@ -87,8 +125,9 @@ class TrackletCalibration:
     Attributes:
         tracklets: how many there are.
         mated: pairs of halves.
-        nonmated: pairs at overlapping times.
+        nonmated: pairs of different people.
         points: thresholds; FPIR by the binomial model, FNIR unknown.
+        curve: ``threshold``, ascending, and the ``fmr`` of each: the tail of the non-mated pairs.
         unreachable: rates that the data is too small to show.
     """
 
@@ -96,12 +135,13 @@ class TrackletCalibration:
     mated: int
     nonmated: int
     points: list[OperatingPoint]
+    curve: dict[str, list[float]]
     unreachable: list[str]
 
 
 def calibrate_tracklets(
     features: Tensor,
-    halves: tuple[Tensor, Tensor],
+    halves: tuple[Tensor, Tensor] | None,
     pairs: NDArray[np.int64],
     aims: Aims,
     *,
@@ -112,8 +152,10 @@ def calibrate_tracklets(
 
     Args:
         features: [N, D], unit rows, of whole tracklets.
-        halves: the same of their first and second halves.
-        pairs: [M, 2], of different people, see :func:`overlapping_pairs`.
+        halves: the same of their first and second halves; None where they are no pairs of the kind
+            that is calibrated, and no FNMR is given.
+        pairs: [M, 2], of different people, see :func:`overlapping_pairs` and
+            :func:`pairs_too_fast`.
         aims: ``fmr`` and ``sizes`` are read.
         resamplings: of the tracklets; people who were seen several times are not known, so the
             intervals are narrower than they should be.
@@ -121,9 +163,9 @@ def calibrate_tracklets(
     """
     count = len(features)
     both = np.repeat(np.arange(count)[:, None], 2, axis=1)
-    same = pair_scores(*halves, both)
+    same = None if halves is None else pair_scores(*halves, both)
     different = pair_scores(features, features, pairs)
-    largest = LargestScores(int(max(aims.fmr, default=0.0) * len(different)) + 2)
+    largest = LargestScores(int(max((CURVE_END, *aims.fmr)) * len(different)) + 2)
     largest.add(different)
     tail = largest.sorted()
     weights = resampled_people(count, resamplings, seed)
@@ -132,27 +174,33 @@ def calibrate_tracklets(
     for rate in aims.fmr:
         threshold = lowest_threshold(tail, len(different), rate)
         if threshold is None:
-            unreachable.append(f"FMR {rate:g}: {len(different):,} pairs at overlapping times")
+            unreachable.append(f"FMR {rate:g}: {len(different):,} pairs of different people")
             continue
         wrong = different >= np.float32(threshold)
-        lost = same < np.float32(threshold)
-        fmr, fnmr = float(wrong.mean()), float(lost.mean())
+        fmr, fnmr = float(wrong.mean()), None
         with np.errstate(invalid="ignore", divide="ignore"):
-            spread = {
-                "fmr": _counted(weights, pairs[wrong], count) / every,
-                "fnmr": weights @ lost / weights.sum(axis=1),
-            }
-        involved = len(np.unique(pairs))
-        intervals = {
-            "fmr": interval(spread["fmr"], fmr, involved),
-            "fnmr": interval(spread["fnmr"], fnmr, count),
-        }
+            again = _counted(weights, pairs[wrong], count) / every
+        intervals = {"fmr": interval(again, fmr, len(np.unique(pairs)))}
+        if same is not None:
+            lost = same < np.float32(threshold)
+            fnmr = float(lost.mean())
+            intervals["fnmr"] = interval(weights @ lost / weights.sum(axis=1), fnmr, count)
         for size in sorted(set(aims.sizes)):
             fpir = if_independent(fmr, size)
             low, high = (if_independent(end, size) for end in intervals["fmr"])
             more = intervals | {"fpir": (low, high)}
             points.append(OperatingPoint("fmr", rate, threshold, size, fmr, fnmr, fpir, None, more))
-    return TrackletCalibration(count, len(same), len(different), points, unreachable)
+    curve = _tail_curve(tail, len(different))
+    mated = 0 if same is None else len(same)
+    return TrackletCalibration(count, mated, len(different), points, curve, unreachable)
+
+
+def _tail_curve(tail: NDArray[np.float32], total: int) -> dict[str, list[float]]:
+    """Thresholds along the largest scores, ascending, and the share of all that reach each."""
+    places = np.geomspace(1, max(1, len(tail)), CURVE_POINTS).round().astype(int) - 1
+    along = np.unique(tail[places]) if len(tail) else tail
+    reached = np.searchsorted(-tail, -along, side="right")  # the tail descends
+    return {"threshold": along.tolist(), "fmr": (reached / max(1, total)).tolist()}
 
 
 def _counted(

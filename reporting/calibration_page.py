@@ -61,7 +61,8 @@ def _view(direction: Mapping[str, Any]) -> dict[str, Any]:
 
 def _charts(directions: list[Mapping[str, Any]]) -> list[Markup]:
     """Pairs and searches of all directions that have a curve."""
-    drawn = [one for one in directions if "curve" in one]
+    # Tracklets of unknown people have a curve of false matches alone.
+    drawn = [one for one in directions if "fpir" in one.get("curve", {})]
     pairs = [
         _series(
             f"{one['query']} and {one['gallery']}",

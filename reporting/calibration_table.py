@@ -118,9 +118,10 @@ def counts_sentence(direction: Mapping[str, Any]) -> str:
             "Not measured: the higher threshold of the two modalities, with the rates it has there."
         )
     if "tracklets" in counts:
+        halves = f", {counts['mated']:,} pairs of halves" if counts["mated"] else ""
         return (
-            f"{counts['tracklets']:,} tracklets: {counts['nonmated']:,} pairs at overlapping "
-            f"times, {counts['mated']:,} pairs of halves. FPIR by the binomial model."
+            f"{counts['tracklets']:,} tracklets: {counts['nonmated']:,} pairs of different people, "
+            f"by time{halves}. FPIR by the binomial model."
         )
     return (
         f"{counts['people']:,} people, {counts['mated_people']:,} of them on both sides; "

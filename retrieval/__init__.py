@@ -9,10 +9,8 @@ __all__ = [
     "Projection",
     "Sighting",
     "TrackletStore",
-    "Transitions",
     "fit_projection",
     "forget",
-    "read_transitions",
     "search_index",
 ]
 
@@ -22,7 +20,6 @@ __getattr__ = lazy_names(
     "projection",
     "sightings",
     "store",
-    "transitions",
     "forgetting",
     "search",
 )

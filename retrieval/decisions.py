@@ -128,6 +128,8 @@ def _points(entry: Any) -> list[OperatingPoint]:
     given += [(one["threshold"], one["fmr"], 1, pairs) for one in thresholds if one["fpir"] is None]
     for size, rates in (curve.get("fpir") or {}).items():
         given += [(t, rate, int(size), probes) for t, rate in zip(curve["threshold"], rates)]
+    if curve and "fpir" not in curve:
+        given += [(t, rate, 1, pairs) for t, rate in zip(curve["threshold"], curve["fmr"])]
     points = []
     for threshold, rate, size, least in given:
         if threshold is None or rate is None or (not rate and least is None):

@@ -10,11 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..datasets.track import Modality
+from ..datasets.transitions import Transitions
 from ..errors import UserError, shorten
 from .conditions import Filter, all_of, key_condition, quoted
 from .decisions import Calibration, Decision
 from .index_folder import IndexFolder
-from .transitions import Transitions
+from .journeys import possible
 
 
 @dataclass(frozen=True)
@@ -161,7 +162,7 @@ def search_index(
             (
                 replace(wanted, modality=modality).condition(),
                 f"key <> {quoted(query.key)}",
-                transitions.condition(query.camera, query.start, query.end) if transitions else "",
+                possible(transitions, query.camera, query.start, query.end) if transitions else "",
             )
         )
         searched = store.count(condition)

@@ -73,11 +73,7 @@ def sightings_of(folder: Path, dataset: str = OWN, prefix: str = "") -> list[Sig
     tracks = {track.key: track for part in scan.parts() for track in part}
     if not tracks:
         raise DatasetError(f"{folder} holds no tracklet; fill it, or give another folder")
-    own = spec.name == OWN
-    found = {
-        key: Sighting(track, key.split("/")[3] if own else str(track.camera))
-        for key, track in tracks.items()
-    }
+    found = {key: Sighting(track, spec.camera_name(track)) for key, track in tracks.items()}
     start = f"{prefix}/" if prefix else ""
     return [
         replace(one, track=replace(one.track, key=start + one.track.key)) for one in found.values()

@@ -41,10 +41,11 @@ vireid mmm --config "$root/configs/footage_mmm.yaml" "${settings[@]}" \
 
 # People of the second half: nobody says who they are, and the network never saw them.
 vireid evaluate --dataset folder --data-dir "$out/second" --checkpoint "$out/mmm"
-vireid calibrate "$out/mmm" --data-dir "$out/second"
+# Nobody is in front of two cameras at once, so people at one time are different people.
+vireid calibrate "$out/mmm" --data-dir "$out/second" --transitions "$out/scene/transitions.csv"
 vireid index "$out/mmm" "$out/second" --output "$out/index" --dim 0
 # The fewer tracklets a search ranks, the more it can say: one camera, the last two minutes.
-ask=(vireid search "$out/index" --from "$later" --fpir 0.2)
+ask=(vireid search "$out/index" --from "$later" --fpir 0.05 --transitions "$out/scene/transitions.csv")
 "${ask[@]}" --camera cam3 --query 'train/unknown/visible/cam1/*' --top 5 \
     --format html --output "$out/answers.html"
 for way in visible:cam3 infrared:cam1; do

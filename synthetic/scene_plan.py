@@ -54,7 +54,7 @@ CAMERAS = (
 )
 _PEOPLE_A_MINUTE = 20
 _SHORTEST, _LONGEST = 6.0, 9.0  # seconds of a walk through a picture
-_NEAREST, _FARTHEST = 5.0, 25.0  # seconds from one camera to the next
+FASTEST, _SLOWEST = 5.0, 25.0  # seconds from one camera to the next
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,5 +103,5 @@ def plan_scene(options: SceneOptions, seed: int) -> list[Walk]:
             if end > length:
                 break
             walks.append(Walk(person, camera, time, end, lane, way, stride))
-            time = end + float(rng.uniform(_NEAREST, _FARTHEST))
+            time = end + float(rng.uniform(FASTEST, _SLOWEST))
     return walks

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import multiprocessing
 import os
@@ -22,15 +23,15 @@ from ..datasets.track import Modality
 from ..footage.errors import need_video
 from .marker import SyntheticError
 from .scene_pictures import scene_pictures
-from .scene_plan import CAMERAS, SceneCamera, SceneOptions, Walk, plan_scene
+from .scene_plan import CAMERAS, FASTEST, SceneCamera, SceneOptions, Walk, plan_scene
 from .simulated_tracker import SimulatedTracker
 from .streams import Stream, stream
 
 SCENE = "scene.json"
 START = "2026-05-01T12:00:00"
-VERSION = 1  # raised whenever the same seed gives other pictures or tracks
+VERSION = 2  # raised whenever the same seed gives other files
 # Truth lies apart: nothing that crops or trains should meet it.
-CAMERA_TABLE, TRUTH_TABLE = "cameras.csv", "truth/boxes.csv"
+CAMERA_TABLE, WAY_TABLE, TRUTH_TABLE = "cameras.csv", "transitions.csv", "truth/boxes.csv"
 _BIT_RATE = 3_000_000
 
 
@@ -71,8 +72,9 @@ def render_scene(
     People walk from camera to camera. A simulated tracker writes MOT Challenge text with misses,
     broken and swapped tracks and false boxes. Written are ``cam1.mp4`` and ``cam2.mp4`` (visible),
     ``cam3.mkv`` (16-bit thermal, FFV1), ``cam4/`` (16-bit thermal, PNG), ``tracks/<camera>.txt``,
-    ``cameras.csv`` and ``truth/boxes.csv`` (who each box of the tracker shows). As in the other
-    synthetic sets the folder gets its name when all is there.
+    ``cameras.csv``, ``transitions.csv`` (how fast anybody comes from one camera to another) and
+    ``truth/boxes.csv`` (who each box of the tracker shows). As in the other synthetic sets the
+    folder gets its name when all is there.
 
     Args:
         out: folder of the scene; missing, empty, or holding this very scene.
@@ -267,5 +269,8 @@ def _write_tables(root: Path, results: Sequence[dict[str, Any]]) -> None:
         modality = one.modality.name.lower()
         rows.append(f"{one.name},{modality},{one.file},tracks/{one.name}.txt,{START},{one.rate}")
     (root / CAMERA_TABLE).write_text("\n".join(rows) + "\n", encoding="utf-8")
+    ways = [f"{a.name},{b.name},{FASTEST:g}," for a, b in itertools.combinations(CAMERAS, 2)]
+    table = ["from,to,dt_min,dt_max", *ways]
+    (root / WAY_TABLE).write_text("\n".join(table) + "\n", encoding="utf-8")
     truth = ["camera,frame,track,person", *(row for result in results for row in result["truth"])]
     (root / TRUTH_TABLE).write_text("\n".join(truth) + "\n", encoding="utf-8")

@@ -130,4 +130,21 @@ def _number(names: set[str], pattern: str) -> dict[str, int]:
     return dict(zip(ordered, numbers))
 
 
-register_dataset(DatasetSpec(name=NAME, scan=scan_folder, marks=("train",), needs_test=False))
+def camera_name(track: Track) -> str:
+    """The folder of a track's camera.
+
+    Args:
+        track: as :func:`scan_folder` gives it.
+    """
+    return track.key.split("/")[3]
+
+
+register_dataset(
+    DatasetSpec(
+        name=NAME,
+        scan=scan_folder,
+        marks=("train",),
+        needs_test=False,
+        camera_name=camera_name,
+    )
+)

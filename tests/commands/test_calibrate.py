@@ -66,16 +66,21 @@ def test_the_files_hold_the_rates_of_the_people_outside_training(calibrated, foo
     people = np.array([t.identity for t in tracks])
     kinds = np.array([t.modality.name.lower() for t in tracks])
     cameras = np.array([t.camera for t in tracks])
+    number = {t.key.split("/")[3]: t.camera for t in tracks}
     scores = (features @ features.T).numpy()
     apart = people[:, None] != people
     directions = {(d["query"], d["gallery"], d["query_camera"]) for d in record["directions"]}
-    assert ("visible", "infrared", None) in directions and ("infrared", "visible", 4) in directions
+    assert ("visible", "infrared", None) in directions and (
+        "infrared",
+        "visible",
+        "cam4",
+    ) in directions
     for direction in record["directions"]:
         sides = []
         for side in ("query", "gallery"):
             chosen = kinds == direction[side]
             if direction[f"{side}_camera"] is not None:
-                chosen = chosen & (cameras == direction[f"{side}_camera"])
+                chosen = chosen & (cameras == number[direction[f"{side}_camera"]])
             sides.append(chosen)
         counted = sides[0][:, None] & sides[1] & (apart | (cameras[:, None] != cameras))
         wrong, right = scores[counted & apart], scores[counted & ~apart]
@@ -184,9 +189,9 @@ def timed_tracks(root, times):
         number = len(tracks)
         frames = (track.frames[0],) * 2
         moments = (float(number // 4), number // 4 + 1.5) if times else ()
-        tracks.append(
-            Track(frames, track.modality, int(track.modality), None, f"t{number}", moments)
-        )
+        camera = int(track.modality)
+        key = f"train/unknown/{track.modality.name.lower()}/cam{camera}/t{number}"
+        tracks.append(Track(frames, track.modality, camera, None, key, moments))
     return tracks
 
 
@@ -217,6 +222,60 @@ def test_without_identities_the_table_is_an_approximation(
     assert by_name["visible", "infrared"]["borrowed"]
     page = (tmp_path / "calibration.html").read_text(encoding="utf-8")
     assert "Calibration, approximate" in page and "Not measured" in page
+
+
+@pytest.fixture
+def unknown_people(run, footage, tmp_path, monkeypatch):
+    """A call of the command on tracklets of nobody, with a table of ways."""
+    tracks = timed_tracks(footage, True)
+    scan = Scan(used={"train": tracks, "query": [], "gallery": []})
+    monkeypatch.setattr(flow, "scan_dataset", lambda *given: scan)
+    file = tmp_path / "ways.csv"
+
+    def call(*ways):
+        file.write_text("\n".join(["from,to,dt_min", *ways]))
+        flags = ["--transitions", str(file), "--output", str(tmp_path / "new"), "--fmr", "0.05"]
+        return main(["calibrate", str(run), "--data-dir", str(footage), *QUICK, *flags])
+
+    return tracks, call
+
+
+def test_transitions_tell_people_apart_across_the_modalities(unknown_people, tmp_path, capsys):
+    tracks, call = unknown_people
+    assert call("cam1,cam0,2") == 0
+    directions = read_calibration(tmp_path / "new")["directions"]
+    by_name = {(d["query"], d["gallery"]): d for d in directions}
+    sides = [[t for t in tracks if t.modality == modality] for modality in Modality]
+    apart = sum(
+        max(a.times[0], b.times[0]) - min(a.times[-1], b.times[-1]) < 2
+        for a in sides[0]
+        for b in sides[1]
+    )
+    for direction in (("visible", "infrared"), ("infrared", "visible")):
+        one = by_name[direction]
+        assert not one["borrowed"]
+        assert one["counts"] == {"tracklets": len(tracks), "mated": 0, "nonmated": apart}
+        assert one["thresholds"] and len(one["curve"]["fmr"]) > 10
+    said = capsys.readouterr().out
+    assert f"{apart:,} pairs of different people, by time. FPIR" in said
+    page = (tmp_path / "new" / "calibration.html").read_text(encoding="utf-8")
+    assert "Not measured" not in page and "<figure" not in page
+
+
+def test_ways_of_other_cameras_are_one_message(unknown_people, tmp_path, capsys):
+    _, call = unknown_people
+    assert call("cam1,gate,2") == 2
+    said = capsys.readouterr().err
+    assert "--transitions names gate," in said and "their cameras are cam0, cam1" in said
+    assert not (tmp_path / "new").exists()
+
+
+def test_ways_tell_nothing_where_people_are_known(run, footage, tmp_path, capsys):
+    file = tmp_path / "ways.csv"
+    file.write_text("from,to,dt_min\ncam1,cam3,2\n")
+    command = ["calibrate", str(run), "--data-dir", str(footage), *QUICK]
+    assert main([*command, "--transitions", str(file)]) == 2
+    assert "leave it out" in capsys.readouterr().err
 
 
 def test_without_identities_and_times_there_is_nothing_to_go_by(

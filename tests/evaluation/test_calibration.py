@@ -101,22 +101,23 @@ def tracks_of(people, *, cameras):
 def test_directions_and_pairs_of_cameras_with_enough_people():
     tracks, features = tracks_of(14, cameras=[(1, 2), (3, 9)])
     aims = Aims(fmr=(0.1,), fpir=(0.2,), sizes=(4,))
+    called = {number: f"cam{number}" for number in (1, 2, 3, 9)}
     records, notes = calibrate_people(
-        tracks, features, "standard", aims, camera_people=12, resamplings=20
+        tracks, features, "standard", aims, called, camera_people=12, resamplings=20
     )
     names = [
         (r["query"][0] + r["gallery"][0], r["query_camera"], r["gallery_camera"]) for r in records
     ]
     assert names == [
         ("vi", None, None),
-        ("vi", 1, 3),
-        ("vi", 2, 3),
+        ("vi", "cam1", "cam3"),
+        ("vi", "cam2", "cam3"),
         ("iv", None, None),
-        ("iv", 3, 1),
-        ("iv", 3, 2),
+        ("iv", "cam3", "cam1"),
+        ("iv", "cam3", "cam2"),
         ("vv", None, None),
-        ("vv", 1, 2),
-        ("vv", 2, 1),
+        ("vv", "cam1", "cam2"),
+        ("vv", "cam2", "cam1"),
     ]
     assert ["curve" in record for record in records] == [name[1] is None for name in names]
     assert notes == [

@@ -16,6 +16,7 @@ from vireid.evaluation.tracklet_pairs import (
     if_independent,
     overlapping_pairs,
     pair_scores,
+    pairs_too_fast,
 )
 
 
@@ -41,6 +42,32 @@ def test_pairs_are_those_that_one_camera_saw_at_once(seed, count):
         assert max(starts[i], starts[j]) <= min(ends[i], ends[j])
 
 
+LEAST = {(1, 2): 3.0, (2, 1): 3.0, (1, 3): 5.0, (3, 1): 0.0, (2, 3): 2.0, (7, 1): 4.0}
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.integers(0, 10_000), st.integers(0, 25))
+def test_pairs_are_those_for_whose_way_the_time_is_too_short(seed, count):
+    rng = np.random.default_rng(seed)
+    cameras = rng.integers(1, 5, count)
+    starts = rng.integers(0, 15, count)
+    ends = starts + rng.integers(0, 6, count)
+    wanted = set()
+    for i, j in itertools.permutations(range(count), 2):
+        there, back = (LEAST.get((cameras[a], cameras[b]), 0) for a, b in ((i, j), (j, i)))
+        after = starts[j] >= ends[i] and starts[j] - ends[i] < there
+        at_once = starts[i] <= starts[j] < ends[i] and there > 0 and back > 0
+        # Of a moment that falls together with another, either may be the first.
+        if cameras[i] != cameras[j] and starts[j] >= starts[i] and (after or at_once):
+            wanted.add((min(i, j), max(i, j)))
+    pairs = pairs_too_fast(cameras, starts, ends, LEAST)
+    found = [tuple(sorted(pair)) for pair in pairs.tolist()]
+    assert len(found) == len(set(found))
+    together = {(i, j) for i, j in wanted ^ set(found) if starts[i] == starts[j]}
+    assert set(found) - together == wanted - together
+    assert (starts[pairs[:, 0]] <= starts[pairs[:, 1]]).all()
+
+
 def test_scores_of_pairs_come_in_blocks(monkeypatch):
     monkeypatch.setattr("vireid.evaluation.tracklet_pairs.PAIRS", 3)
     first, second = torch.randn(5, 4), torch.randn(6, 4)
@@ -55,12 +82,16 @@ def test_a_rare_false_match_is_common_in_a_large_gallery():
     assert (if_independent(0.0, 10), if_independent(1.0, 10)) == (0.0, 1.0)
 
 
-def calibrated(rates=(0.01, 0.1), seed=0, pairs=400):
+def calibrated(rates=(0.01, 0.1), seed=0, pairs=400, within=True):
     generator = torch.Generator().manual_seed(seed)
     whole, one, two = (F.normalize(torch.randn(60, 4, generator=generator), dim=1) for _ in "abc")
     chosen = np.random.default_rng(seed).permutation(list(itertools.combinations(range(60), 2)))
     found = calibrate_tracklets(
-        whole, (one, two), chosen[:pairs], Aims(fmr=rates, sizes=(10, 50)), resamplings=50
+        whole,
+        (one, two) if within else None,
+        chosen[:pairs],
+        Aims(fmr=rates, sizes=(10, 50)),
+        resamplings=50,
     )
     return found, (whole @ whole.T).numpy()[tuple(chosen[:pairs].T)], (one * two).sum(1).numpy()
 
@@ -89,7 +120,37 @@ def test_rates_are_those_of_the_pairs_at_hand():
 def test_too_few_pairs_show_no_small_rate():
     found, *_ = calibrated(rates=(0.001, 0.1))
     assert {point.aimed for point in found.points} == {0.1}
-    assert found.unreachable == ["FMR 0.001: 400 pairs at overlapping times"]
+    assert found.unreachable == ["FMR 0.001: 400 pairs of different people"]
+
+
+def test_the_curve_follows_the_largest_scores():
+    found, different, _ = calibrated()
+    thresholds, rates = found.curve["threshold"], found.curve["fmr"]
+    assert thresholds == sorted(thresholds) and len(thresholds) > 20
+    assert thresholds[-1] == pytest.approx(different.max())
+    assert thresholds[0] == pytest.approx(np.sort(different)[-42])  # a tenth, and two
+    for threshold, rate in zip(thresholds, rates):
+        assert rate == pytest.approx(np.mean(different >= threshold - 1e-6), abs=1e-9)
+
+
+def test_pairs_across_modalities_that_time_tells_apart_count_themselves():
+    visible, infrared = calibrated(seed=1)[0], calibrated(seed=2)[0]
+    across = calibrated(seed=3, within=False)[0]
+    assert across.mated == 0 and {point.fnmr for point in across.points} == {None}
+    assert all(set(point.intervals) == {"fmr", "fpir"} for point in across.points)
+    records = approximate_records({Modality.VISIBLE: visible, Modality.INFRARED: infrared}, across)
+    for record, one in zip(records, (across, across, visible, infrared)):
+        assert not record["borrowed"]
+        assert record["counts"]["nonmated"] == one.nonmated
+        assert record["curve"] == one.curve
+        assert [point["threshold"] for point in record["thresholds"]] == [
+            point.threshold for point in one.points
+        ]
+    alone = approximate_records({}, across)
+    assert [(r["query"], r["gallery"]) for r in alone] == [
+        ("visible", "infrared"),
+        ("infrared", "visible"),
+    ]
 
 
 def test_pairs_across_modalities_borrow_the_higher_threshold():

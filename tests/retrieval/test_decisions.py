@@ -81,6 +81,19 @@ def test_points_of_the_curve_and_rates_of_pairs_count_too(run):
     assert found.threshold(("visible", "infrared"), ("", ""), 10, 0.01) == 0.7
 
 
+def test_a_curve_of_pairs_alone_is_one_of_galleries_of_one(run):
+    content = table()
+    content["directions"][0] |= {
+        "thresholds": [],
+        "curve": {"threshold": [0.4, 0.55, 0.8], "fmr": [0.05, 0.002, 0.0001]},
+    }
+    found = thresholds_of(run(content))
+    across, anywhere = ("visible", "infrared"), ("3", "4")
+    assert found.threshold(across, anywhere, 100, 0.2) == 0.55  # 1 - 0.998^100 is 18 %
+    assert found.threshold(across, anywhere, 1, 0.05) == 0.4
+    assert found.threshold(across, anywhere, 1000, 0.05) is None  # 1 - 0.9999^1000 is 9.5 %
+
+
 def test_only_thresholds_of_these_vectors_decide(run, tmp_path):
     nothing = tmp_path / "index"
     nothing.mkdir()

@@ -4,13 +4,13 @@ import numpy as np
 import pytest
 from index_rows import colour_embedder, pictures, row, unit_vectors
 from vireid.datasets.track import Modality
+from vireid.datasets.transitions import Transition, Transitions
 from vireid.errors import UserError
 from vireid.retrieval.conditions import Filter
 from vireid.retrieval.decisions import Calibration, OperatingPoint
 from vireid.retrieval.filling import add_sightings
 from vireid.retrieval.queries import described_queries
 from vireid.retrieval.search import check_cameras, search_index, stored_queries
-from vireid.retrieval.transitions import Transition, Transitions
 from vireid.retrieval.vector_index import keep_fast
 
 

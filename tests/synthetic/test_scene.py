@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from vireid import cli
 from vireid.datasets import Modality, load_dataset
+from vireid.datasets.transitions import read_transitions
 from vireid.footage.track_files import read_tracks
 from vireid.footage.video import open_video
 from vireid.synthetic.marker import SyntheticError
@@ -71,6 +72,17 @@ def test_boxes_of_the_truth_hold_the_people():
             assert inside > outside + 250
             seen += 1
     assert seen > 20
+
+
+def test_nobody_walks_faster_than_the_table_says(scene):
+    least = read_transitions(scene / "transitions.csv").least()
+    assert len(least) == len(CAMERAS) * (len(CAMERAS) - 1)
+    waits = []
+    for _, walks in itertools.groupby(plan_scene(SceneOptions(minutes=9), 1), lambda w: w.person):
+        for one, other in itertools.pairwise(walks):
+            ends = CAMERAS[one.camera].name, CAMERAS[other.camera].name
+            waits.append(other.begin - one.end - least[ends])
+    assert 0 <= min(waits) < 0.5
 
 
 def test_nobody_is_in_two_pictures_at_once():

@@ -1,4 +1,4 @@
-"""How long the way from one camera to another takes, so that impossible journeys are ruled out."""
+"""How long the way from one camera to another takes: which journeys are impossible."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ from typing import Any
 
 from ..errors import UserError
 from ..reading import is_number, parse_yaml, read_table, read_text, shortened
-from .conditions import all_of, quoted
 
 COLUMNS = ("from", "to", "dt_min", "dt_max")
 
@@ -42,40 +41,9 @@ class Transitions:
 
     ways: Mapping[tuple[str, str], Transition]
 
-    def condition(self, camera: str, start: float | None, end: float | None) -> str:
-        """Rows that the person in front of a camera may also be, as the table understands it.
-
-        Rows without a time, and other cameras than those listed, are not ruled out. Somebody in
-        front of both cameras at once has taken 0 seconds.
-
-        Args:
-            camera: of the query.
-            start, end: seconds of the query; None rules nothing out.
-
-        Returns:
-            The condition; empty if all rows hold it.
-        """
-        if start is None or end is None:
-            return ""
-        conditions = []
-        for other in sorted(end for start_camera, end in self.ways if start_camera == camera):
-            after, before = self.ways.get((camera, other)), self.ways.get((other, camera))
-            allowed = [
-                f"start_time >= {end!r} AND {_within(f'start_time - {end!r}', after)}",
-                f"end_time <= {start!r} AND {_within(f'{start!r} - end_time', before)}",
-            ]
-            if any(way is None or way.least <= 0 for way in (after, before)):
-                allowed.append(f"start_time < {end!r} AND end_time > {start!r}")
-            may = " OR ".join(f"({one})" for one in allowed)
-            conditions.append(f"camera <> {quoted(other)} OR start_time IS NULL OR {may}")
-        return all_of(conditions)
-
-
-def _within(seconds: str, way: Transition | None) -> str:
-    if way is None:
-        return "TRUE"
-    most = "" if math.isinf(way.most) else f" AND {seconds} <= {way.most!r}"
-    return f"{seconds} >= {way.least!r}{most}"
+    def least(self) -> dict[tuple[str, str], float]:
+        """Seconds below which nobody goes from one camera to another, where that is above 0."""
+        return {ends: way.least for ends, way in self.ways.items() if way.least > 0}
 
 
 def read_transitions(file: Path) -> Transitions:
