@@ -79,22 +79,22 @@ def page(answers: Sequence[Answer], title: str, notes: Sequence[str]) -> str:
         title: of the page.
         notes: sentences above the answers, on the statement that a decision makes for instance.
     """
-    return (
-        page_templates(TEMPLATES)
-        .get_template("answers.html.j2")
-        .render(
-            title=title,
-            notes=list(notes),
-            answers=[
-                {
-                    "query": _view(one.query),
-                    "searched": f"{one.searched:,}",
-                    "candidates": [_view(candidate) for candidate in one.candidates],
-                }
-                for one in answers
-            ],
-        )
-    )
+    shown = [
+        {
+            "number": number,
+            "query": _view(one.query),
+            "searched": f"{one.searched:,}",
+            "candidates": [_view(candidate) for candidate in one.candidates],
+        }
+        for number, one in enumerate(answers, start=1)
+    ]
+    named = [
+        view
+        for view, one in zip(shown, answers)
+        if any(candidate.decision == "same" for candidate in one.candidates)
+    ]
+    template = page_templates(TEMPLATES).get_template("answers.html.j2")
+    return template.render(title=title, notes=list(notes), answers=shown, named=named)
 
 
 def _view(shown: Query | Candidate) -> dict[str, Any]:

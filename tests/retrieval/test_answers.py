@@ -93,6 +93,23 @@ def test_decisions_and_what_is_missing_are_said():
     assert "? unknown" in page([answer(decision="unknown")], "t", [])
 
 
+@pytest.mark.parametrize("name", HOSTILE)
+def test_of_many_searches_those_that_name_somebody_are_listed_first(name):
+    searches = [
+        answer(decision="unknown"),
+        answer(name),
+        answer("c"),
+        Answer(answer().query, [], 0),
+    ]
+    found = Shape(page(searches, "t", []))
+    assert "2 of 4 searches name somebody:" in found.words
+    assert found.addresses == ["#search-2", "#search-3"]
+    assert found.words.index(name) < found.words.index("Looked for")
+    assert 'id="search-3"' in page(searches, "t", [])
+    assert "name somebody" not in page([nobody, nothing], "t", [])
+    assert "name somebody" not in page([searches[1]], "t", [])
+
+
 @pytest.mark.browser
 @pytest.mark.skipif(CHROMIUM is None, reason="no Chromium is installed")
 def test_in_a_browser_pictures_show_and_no_name_runs(tmp_path):
