@@ -95,12 +95,8 @@ def test_decisions_and_what_is_missing_are_said():
 
 @pytest.mark.parametrize("name", HOSTILE)
 def test_of_many_searches_those_that_name_somebody_are_listed_first(name):
-    searches = [
-        answer(decision="unknown"),
-        answer(name),
-        answer("c"),
-        Answer(answer().query, [], 0),
-    ]
+    nobody, nothing = answer(decision="unknown"), Answer(answer().query, [], 0)
+    searches = [nobody, answer(name), answer("c"), nothing]
     found = Shape(page(searches, "t", []))
     assert "2 of 4 searches name somebody:" in found.words
     assert found.addresses == ["#search-2", "#search-3"]
