@@ -99,7 +99,9 @@ def constrain(
       that may be together stay so, the most similar ones first. The other items go, one after
       another, with the most similar item that has gone already, so a side grows along dense ground
       as DBSCAN's clusters do, and an outlier leaves nearly alone.
-    - A judged item that was noise joins what it is linked with, or is a cluster of its own.
+    - An item that was noise joins what it is linked with. One that is linked with nothing stays
+      noise, which is in no cluster and so apart from all: a cluster of it alone would be matched,
+      and take the partner of another.
 
     Args:
         labels: [N] integers, -1 = noise. Clusters of each modality have numbers of their own,
@@ -110,7 +112,7 @@ def constrain(
 
     Returns:
         [N] int64; without constraints the labels as they are, else 0 … C − 1 without gaps,
-        -1 = noise that nobody judged. Linked clusters of two modalities have one number.
+        -1 = noise that is linked with nothing. Linked clusters of two modalities have one number.
     """
     found = np.array(labels, np.int64)
     if not constraints:
@@ -121,7 +123,9 @@ def constrain(
     touched = np.unique(found[(components >= 0) & (found >= 0)])
     members = [np.flatnonzero(found == label) for label in touched]
     sides = _sides(members, kinds, constraints, features)
-    result = np.where(components >= 0, beyond + sides[components], found)
+    linked = np.bincount(components[components >= 0])[components] > 1
+    kept = (components >= 0) & (linked | (found >= 0))
+    result = np.where(kept, beyond + sides[components], found)
     for rows in members:
         seeds = np.where(components[rows] >= 0, result[rows], FREE)
         result[rows] = _grown(features, rows, seeds)

@@ -43,8 +43,8 @@ def match_judged(
         seed: of the K-means.
 
     Returns:
-        Every constraint holds in ``labels`` and in ``unified``. Without constraints it is
-        :func:`match_clusters`.
+        Every constraint holds in ``labels`` and in ``unified``, noise being with nobody.
+        Without constraints it is :func:`match_clusters`.
     """
     if not constraints:
         return match_clusters(features, labels, modalities, options, seed=seed)

@@ -174,7 +174,6 @@ class Session:
                 "visible": views[0],
                 "infrared": views[1],
                 "score": one.score,
-                "mutual": one.mutual,
                 "settles": known.size(one.visible) * known.size(one.infrared),
             }
         return result
@@ -246,12 +245,7 @@ class Session:
 
     def _candidate_pairs(self) -> CandidatePairs:
         seen, warm = (self._catalogue.of_modality(one, ASKED) for one in ("visible", "infrared"))
-        threshold = None
-        if self._calibration is not None:
-            threshold = self._calibration.threshold(
-                ("visible", "infrared"), ("", ""), len(warm), self._fpir
-            )
-        return CandidatePairs(seen, warm, self._vectors(seen), self._vectors(warm), threshold)
+        return CandidatePairs(seen, warm, self._vectors(seen), self._vectors(warm))
 
     def _vectors(self, keys: Sequence[str]) -> NDArray[np.float16]:
         dim = self._index.facts.dim

@@ -121,7 +121,6 @@ async function openQuestions() {
   byId("asked").textContent = one
     ? `Question ${(compare.skip + 1).toLocaleString("en")} of ${found.left.toLocaleString("en")}, the most informative first, among ${visible} visible and ${infrared} infrared tracklets.`
       + (one.settles > 1 ? ` The answer settles ${one.settles} pairs.` : "")
-      + (one.mutual ? " Each is the other's nearest." : "")
     : "No question is left: every near pair was judged, or follows from what was.";
   if (!one) return;
   compare.tracklet = one.visible;

@@ -57,13 +57,14 @@ def test_every_judgement_holds_in_clusters_and_matching(world, matcher):
     (_, labels, modalities), together, apart = world
     found = judged(world[0], together, apart, matcher=matcher, memories=1)
     assert all(found.unified[one] == found.unified[other] >= 0 for one, other in together)
-    assert all(found.unified[one] != found.unified[other] for one, other in apart)
+    noise = found.unified < 0  # together with nobody
+    assert all(noise[one] or found.unified[one] != found.unified[other] for one, other in apart)
     for one, other in together:
         if modalities[one] == modalities[other]:
             assert found.labels[one] == found.labels[other]
     for one, other in apart:
         if modalities[one] == modalities[other]:
-            assert found.labels[one] != found.labels[other]
+            assert noise[one] or found.labels[one] != found.labels[other]
     # What a run keeps: clusters without gaps, costs of all pairs, labels that fit the assignment.
     assert np.array_equal(found.labels >= 0, found.unified >= 0)
     counts = []
@@ -115,6 +116,18 @@ def test_a_rejected_pair_is_never_matched(matcher):
     assert np.array_equal(found.assignment[1:], range(1, 8))
     none = judged(people(1), [], [(0, 3)], matcher=matcher)
     assert none.assignment.tolist() == [-1]
+
+
+def test_noise_that_only_differs_takes_no_cluster_its_partner():
+    features, labels, modalities = people(4)
+    labels[0] = -1
+    # It looks like the infrared cluster of person 1, and is not.
+    features[0] = features[15]
+    options = MatchingOptions(memories=1, matcher="one-to-one")
+    before = match_clusters(features, labels, modalities, options)
+    found = judged((features, labels, modalities), [], [[0, 18]], memories=1, matcher="one-to-one")
+    assert np.array_equal(found.unified, before.unified)
+    assert np.array_equal(found.assignment, before.assignment)
 
 
 def test_noise_that_is_linked_joins_what_its_partner_is_matched_with():
