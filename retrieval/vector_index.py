@@ -12,7 +12,7 @@ from ..datasets.track import Modality
 from .conditions import Filter
 from .index_folder import IndexFolder
 
-PARTITIONS = 256  # at most; building takes time in proportion, and more do not make a search faster
+PARTITIONS = 256  # at most: building takes time in proportion
 ASKED = 64  # rows whose neighbours tell the recall
 NEIGHBOURS = 10
 ENOUGH = 0.95  # recall; more parts are looked at until it is reached
