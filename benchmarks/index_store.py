@@ -25,15 +25,33 @@ from .table import Table, duration, parser
 
 CPU = torch.device("cpu")
 PART = 10_000
-PEOPLE_SHARE = 20  # tracklets of a person; their vectors lie close together
+SIGHTINGS = 20  # tracklets of a person, in turn visible and infrared
+MODALITY, SIGHTING = 0.45, 0.66  # how far they move a person's vector, as a share of its length
 TOP = 10
+DRAWN = (
+    "Vectors are drawn like features of people. A person is a normal vector whose k-th direction "
+    f"has the variance 1/k; each modality adds such a vector, scaled by {MODALITY}, and each of "
+    f"{SIGHTINGS} sightings one scaled by {SIGHTING}; the sum gets length 1. Inner products of a "
+    "person are then 0.73 within a modality and 0.60 across, those of strangers 0 with a standard "
+    "deviation of 0.17. Features of the synthetic set, from a network that `vireid mmm` trained "
+    "without labels, have 0.72, 0.60 and 0.19."
+)
 
 
 def part_of(number: int, dim: int, picture: int) -> tuple[list[dict], np.ndarray, list[bytes]]:
-    """A part of the synthetic tracklets, the same each time: people seen again and again."""
+    """A part of the synthetic tracklets, the same each time: people seen again and again.
+
+    Vectors are drawn like features of people, whose variance a few directions hold. Among random
+    directions, all alike, no row lies near another, and no vector index can help.
+    """
     rng = np.random.default_rng(number)
-    people = np.random.default_rng(10**6 + number).normal(size=(PART // PEOPLE_SHARE, dim))
-    rows = np.repeat(people, PEOPLE_SHARE, axis=0) + rng.normal(size=(PART, dim))
+    people, spread = PART // SIGHTINGS, np.arange(1, dim + 1, dtype=np.float32) ** -0.5
+
+    def drawn(*shape: int) -> np.ndarray:
+        return spread * rng.standard_normal((*shape, dim), np.float32)
+
+    rows = drawn(people, 1, 1) + MODALITY * drawn(people, 1, 2)
+    rows = (rows + SIGHTING * drawn(people, SIGHTINGS // 2, 2)).reshape(PART, dim)
     vectors = (rows / np.linalg.norm(rows, axis=1, keepdims=True)).astype(np.float16)
     first = number * PART
     facts = [
@@ -173,22 +191,28 @@ def benchmark(folder: Path, rows: int, given: argparse.Namespace, table: Table) 
     table.row("add all, drawing them included", measure(add, CPU))
     size = sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
     remarks.append(f"{size / 2**20:,.0f} MiB on disk, {size / rows:,.0f} B a tracklet")
-    queries = made[0][1][: given.queries]
+    queries = np.concatenate([part[1][::SIGHTINGS] for part in made])[: given.queries]
     infrared = Filter(modality=Modality.INFRARED).condition()
     plain = per_query(plain_searches(made[0][1][1::2], queries), len(queries))
     plain = replace(plain, seconds=plain.seconds * parts, cpu_seconds=plain.cpu_seconds * parts)
     table.row("a query, numpy, float32 in memory (time of a part, scaled)", plain)
     narrow = Filter(("camera 3",), Modality.INFRARED, 1.8e9, 1.8e9 + rows / 10).condition()
-    for name, condition in (("other modality", infrared), ("a camera, a tenth of time", narrow)):
+    wanted = {"other modality": infrared, "a camera, a tenth of time": narrow}
+    exact: dict[str, Measured[object]] = {}
+    for name, condition in wanted.items():
         found = searches(index, queries, condition)
-        table.row(f"a query, exact, {name}", per_query(found, len(queries)))
+        exact[name] = per_query(found, len(queries))
+        table.row(f"a query, exact, {name}", exact[name])
         remarks.append(f"exact, {name}: {spread(found)}")
     if fast:
         built = measure(lambda: keep_fast(index), CPU)
         table.row("IVF: build, and measure its recall", built)
-        found = searches(index, queries, infrared)
-        table.row("a query, IVF, other modality", per_query(found, len(queries)))
-        remarks.append(f"{built.result}: {spread(found)}")
+        remarks.append(f"{built.result}")
+        for name, condition in wanted.items():
+            found = searches(index, queries, condition)
+            row = per_query(found, len(queries))
+            table.row(f"a query, IVF, {name}; against exact", row, exact[name])
+            remarks.append(f"IVF, {name}: {spread(found)}")
     one = measure(lambda: forget(index, key_condition(made[0][0][7]["key"])), CPU)
     table.row("forget one tracklet: the others are written anew", one)
     remarks.append(f"{index.store.count():,} left; no file holds the one that went")
@@ -228,6 +252,7 @@ def main() -> None:
         given.rows, given.queries, given.kills, given.kill_rows = [20_000], 20, 2, 20_000
         given.ivf = given.rows
     table = Table("index_store", CPU)
+    table.remark(DRAWN)
     work = Path(tempfile.mkdtemp(prefix="vireid-index-", dir=given.folder))
     try:
         for rows in given.rows:

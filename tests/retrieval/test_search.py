@@ -6,6 +6,7 @@ from index_rows import colour_embedder, pictures, row, unit_vectors
 from vireid.datasets.track import Modality
 from vireid.datasets.transitions import Transition, Transitions
 from vireid.errors import UserError
+from vireid.retrieval import vector_index
 from vireid.retrieval.conditions import Filter
 from vireid.retrieval.decisions import Calibration, OperatingPoint
 from vireid.retrieval.filling import add_sightings
@@ -98,19 +99,59 @@ def test_a_large_index_is_searched_in_parts_and_says_what_it_finds(index):
     assert index.store.covered_by_ivf() == count
 
 
-def test_the_recall_is_that_of_plain_counting(index):
-    count = 500
-    vectors = unit_vectors(count).astype(np.float32)
-    index.store.add([row(n) for n in range(count)], unit_vectors(count), pictures(count))
-    index.change(exact_below=400)
-    keep_fast(index)
-    index.change(probes=1)
+def test_the_recall_is_that_of_plain_counting(index, monkeypatch):
+    count = 200
+    stored = unit_vectors(count)
+    index.store.add([row(n) for n in range(count)], stored, pictures(count))
+    index.change(exact_below=100)
+    monkeypatch.setattr(vector_index, "ASKED", count)  # every row
+    monkeypatch.setattr(vector_index, "ENOUGH", 0.5)
+    found = keep_fast(index)
+    assert found.queries == count and 1 < found.probes < found.partitions
     shares = []
-    for number in range(0, 60):
+    for number, vector in enumerate(stored):
         others = np.arange(1 - number % 2, count, 2)
-        nearest = others[np.argsort(-(vectors[others] @ vectors[number]))[:10]]
+        scores = stored[others].astype(np.float64) @ vector.astype(np.float64)
+        nearest = {f"p{n:04d}" for n in others[np.argsort(-scores)[:10]]}
         queries = stored_queries(index, f"p{number:04d}")
         (answer,) = search_index(index, queries, Filter(), top=10)
-        found = {one.key for one in answer.candidates}
-        shares.append(len(found & {f"p{n:04d}" for n in nearest}) / 10)
-    assert 0.02 < np.mean(shares) < 0.9  # one part of many holds some of them, and not all
+        shares.append(len({one.key for one in answer.candidates} & nearest) / 10)
+    assert found.recall == pytest.approx(np.mean(shares), abs=1e-3)
+    assert found.recall >= 0.5
+
+
+def test_more_parts_are_looked_at_until_enough_is_found(index, monkeypatch):
+    count = 300
+    index.store.add([row(n) for n in range(count)], unit_vectors(count), pictures(count))
+    index.change(exact_below=200)
+    looked = []
+    for enough in (0.3, 0.7, 0.95):
+        monkeypatch.setattr(vector_index, "ENOUGH", enough)
+        found = measured_anew(index)
+        assert found.recall >= enough
+        looked.append(found.probes)
+    assert looked == sorted(set(looked)) and looked[-1] <= found.partitions
+
+
+def test_a_few_rows_of_the_other_modality_are_all_found(index):
+    rows = [row(n, modality="visible") for n in range(250)] + [row(901), row(903)]
+    index.store.add(rows, unit_vectors(252), pictures(252))
+    index.change(exact_below=200)
+    found = keep_fast(index)
+    (answer,) = search_index(index, stored_queries(index, "p0004"), Filter(), top=10)
+    assert {one.key for one in answer.candidates} == {"p0901", "p0903"}
+    assert found.recall == 1.0 and found.queries
+
+
+def test_an_index_of_one_modality_is_asked_for_that_one(index):
+    rows = [row(n, modality="visible") for n in range(250)]
+    index.store.add(rows, unit_vectors(250), pictures(250))
+    index.change(exact_below=200)
+    found = keep_fast(index)
+    assert found.queries and found.recall >= 0.95
+
+
+def measured_anew(index):
+    """The vector index is made again, whatever it covered."""
+    index.change(probes=None)
+    return keep_fast(index)
