@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from ..page_templates import page_templates
 from ..reading import visible
-from ..reporting.html_page import page_templates
 from .moments import written
 from .search import Answer, Candidate, Query
 

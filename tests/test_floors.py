@@ -21,8 +21,8 @@ FLOORS = [
     ["synthetic", "<", "footage", "<", "datasets"],
     ["clustering", "memory"],
     [
-        *("configs", "files", "folder_lock", "lazy", "options", "random_streams"),
-        *("registry", "run_format", "transfers"),
+        *("configs", "files", "folder_lock", "lazy", "options", "page_templates"),
+        *("random_streams", "registry", "run_format", "transfers"),
     ],
     ["errors", "reading"],
     ["__init__"],

@@ -13,8 +13,8 @@ from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.routing import Route
 
 from ...errors import UserError, explain_system_error
+from ...page_templates import allowed, page_templates
 from ...reading import parse_json
-from ...reporting.html_page import allowed, page_templates
 from .access import Guard
 from .session import READ, WRITE, Missing, Session
 
