@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -234,31 +235,26 @@ def _without_identities(
             f"{data.data_dir}: some tracklets have frames that cannot be read; remove them"
         )
     kinds = np.array([int(track.modality) for track in timed])
-    aims = needs.aims(needs.sizes or (DEFAULT_SIZE, 100))
-
-    def calibrated(rows: NDArray[np.int64], within: bool) -> TrackletCalibration | None:
-        """Of the pairs in these rows, those of one modality, or those across."""
-        chosen = pairs[np.isin(pairs, rows).all(axis=1)]
-        chosen = chosen[(kinds[chosen[:, 0]] == kinds[chosen[:, 1]]) == within]
-        if not len(chosen):
-            return None
-        return calibrate_tracklets(
-            whole[1][rows],
-            (halves[0][1][rows], halves[1][1][rows]) if within else None,
-            np.searchsorted(rows, chosen),
-            aims,
-            resamplings=needs.resamplings,
-            seed=data.seed,
-        )
-
-    found = {}
+    first, second = kinds[pairs].T
+    calibrated = partial(
+        calibrate_tracklets,
+        aims=needs.aims(needs.sizes or (DEFAULT_SIZE, 100)),
+        resamplings=needs.resamplings,
+        seed=data.seed,
+    )
+    found: dict[Modality, TrackletCalibration] = {}
     for modality in Modality:
-        one = calibrated(np.flatnonzero(kinds == modality), True)
-        if one is None:
+        mine = pairs[(first == modality) & (second == modality)]
+        if not len(mine):
             notes.append(f"{modality.name.lower()}: no two tracklets of a camera overlap in time")
-        else:
-            found[modality] = one
-    return approximate_records(found, calibrated(np.arange(len(timed)), False)), notes
+            continue
+        rows = np.flatnonzero(kinds == modality)
+        own = (halves[0][1][rows], halves[1][1][rows])
+        found[modality] = calibrated(whole[1][rows], own, np.searchsorted(rows, mine))
+    across = pairs[first != second]
+    return approximate_records(
+        found, calibrated(whole[1], None, across) if len(across) else None
+    ), notes
 
 
 def _different_people(

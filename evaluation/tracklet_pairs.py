@@ -44,10 +44,7 @@ def overlapping_pairs(cameras: ArrayLike, starts: ArrayLike, ends: ArrayLike) ->
         here = here[np.argsort(start[here], kind="stable")]
         # Of those that start no earlier, the ones that start before this one ends.
         until = np.searchsorted(start[here], end[here], side="left")
-        after = np.maximum(until - np.arange(len(here)) - 1, 0)
-        first = np.repeat(np.arange(len(here)), after)
-        begins = np.repeat(np.cumsum(after) - after, after)
-        second = first + 1 + np.arange(len(first)) - begins
+        first, second = _each_of(np.arange(len(here)) + 1, until)
         found.append(np.stack([here[first], here[second]], axis=1))
     return np.concatenate(found)
 
@@ -80,10 +77,19 @@ def pairs_too_fast(
         if least.get((b, a), 0) <= 0:
             low = np.maximum(low, np.searchsorted(coming, end[first], side="left"))
         high = np.searchsorted(coming, end[first] + seconds, side="left")
-        many = np.maximum(high - low, 0)
-        place = np.arange(many.sum()) + np.repeat(low - (np.cumsum(many) - many), many)
-        found.append(np.stack([np.repeat(first, many), second[place]], axis=1))
+        row, place = _each_of(low, high)
+        found.append(np.stack([first[row], second[place]], axis=1))
     return np.concatenate(found)
+
+
+def _each_of(
+    low: NDArray[np.int64], high: NDArray[np.int64]
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Every row with every place from its ``low`` to before its ``high``."""
+    many = np.maximum(high - low, 0)
+    row = np.repeat(np.arange(len(low)), many)
+    begins = np.cumsum(many) - many
+    return row, np.arange(len(row)) + (low - begins)[row]
 
 
 def pair_scores(first: Tensor, second: Tensor, pairs: NDArray[np.int64]) -> NDArray[np.float32]:
@@ -162,8 +168,8 @@ def calibrate_tracklets(
         seed: of the resamplings.
     """
     count = len(features)
-    both = np.repeat(np.arange(count)[:, None], 2, axis=1)
-    same = None if halves is None else pair_scores(*halves, both)
+    own = np.repeat(np.arange(count)[:, None], 2, axis=1)
+    same = None if halves is None else pair_scores(*halves, own)
     different = pair_scores(features, features, pairs)
     largest = LargestScores(int(max((CURVE_END, *aims.fmr)) * len(different)) + 2)
     largest.add(different)

@@ -56,6 +56,4 @@ done
 echo "The scene knows who everybody is. Nothing above did; how right were the answers?"
 PYTHONPATH="$root${PYTHONPATH:+:$PYTHONPATH}" python -m benchmarks.footage_answers \
     "$out/scene" "$out/second" "$out"/answers-{visible,infrared}.jsonl
-if vireid browse --help >/dev/null 2>&1; then
-    echo "look at them: vireid browse $out/index"
-fi
+echo "look at them: vireid browse $out/index"

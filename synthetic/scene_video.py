@@ -20,6 +20,7 @@ from PIL import Image
 from tqdm import tqdm
 
 from ..datasets.track import Modality
+from ..datasets.transitions import COLUMNS
 from ..footage.errors import need_video
 from .marker import SyntheticError
 from .scene_pictures import scene_pictures
@@ -270,7 +271,7 @@ def _write_tables(root: Path, results: Sequence[dict[str, Any]]) -> None:
         rows.append(f"{one.name},{modality},{one.file},tracks/{one.name}.txt,{START},{one.rate}")
     (root / CAMERA_TABLE).write_text("\n".join(rows) + "\n", encoding="utf-8")
     ways = [f"{a.name},{b.name},{FASTEST:g}," for a, b in itertools.combinations(CAMERAS, 2)]
-    table = ["from,to,dt_min,dt_max", *ways]
+    table = [",".join(COLUMNS), *ways]
     (root / WAY_TABLE).write_text("\n".join(table) + "\n", encoding="utf-8")
     truth = ["camera,frame,track,person", *(row for result in results for row in result["truth"])]
     (root / TRUTH_TABLE).write_text("\n".join(truth) + "\n", encoding="utf-8")

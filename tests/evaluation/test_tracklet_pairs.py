@@ -20,13 +20,18 @@ from vireid.evaluation.tracklet_pairs import (
 )
 
 
+def seen(seed, count, cameras, seconds):
+    """Cameras, starts and ends of random tracklets; some begin together, some last no time."""
+    rng = np.random.default_rng(seed)
+    camera = rng.integers(1, cameras + 1, count)
+    starts = rng.integers(0, seconds, count)
+    return camera, starts, starts + rng.integers(0, 6, count)
+
+
 @settings(max_examples=80, deadline=None)
 @given(st.integers(0, 10_000), st.integers(0, 25))
 def test_pairs_are_those_that_one_camera_saw_at_once(seed, count):
-    rng = np.random.default_rng(seed)
-    cameras = rng.integers(1, 4, count)
-    starts = rng.integers(0, 12, count)
-    ends = starts + rng.integers(0, 6, count)
+    cameras, starts, ends = seen(seed, count, cameras=3, seconds=12)
     wanted = {
         (i, j)
         for i, j in itertools.combinations(range(count), 2)
@@ -48,10 +53,7 @@ LEAST = {(1, 2): 3.0, (2, 1): 3.0, (1, 3): 5.0, (3, 1): 0.0, (2, 3): 2.0, (7, 1)
 @settings(max_examples=150, deadline=None)
 @given(st.integers(0, 10_000), st.integers(0, 25))
 def test_pairs_are_those_for_whose_way_the_time_is_too_short(seed, count):
-    rng = np.random.default_rng(seed)
-    cameras = rng.integers(1, 5, count)
-    starts = rng.integers(0, 15, count)
-    ends = starts + rng.integers(0, 6, count)
+    cameras, starts, ends = seen(seed, count, cameras=4, seconds=15)
     wanted = set()
     for i, j in itertools.permutations(range(count), 2):
         there, back = (LEAST.get((cameras[a], cameras[b]), 0) for a, b in ((i, j), (j, i)))
