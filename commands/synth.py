@@ -40,6 +40,7 @@ def run_synth(config: SynthSettings) -> int:
         layout=config.layout,
         preset=config.preset,
         seed=config.seed,
+        train_identities=config.people,
         options=config,
         workers=config.workers,
     )

@@ -12,13 +12,17 @@ from .streams import Stream, stream
 
 @dataclass(frozen=True, kw_only=True)
 class SceneOptions(Options):
-    """Length and people of the scene that --video renders."""
+    """Length of the scene that --video renders, and who is in it."""
 
-    heading: ClassVar[str] = "Video"
+    heading: ClassVar[str] = "Length and people"
 
-    minutes: float = option("length of the scene", 3.0, above=0, at_most=600)
+    minutes: float = option("length of the scene that --video renders", 3.0, above=0, at_most=600)
     people: int | None = option(
-        "people who walk through it; unset: 20 a minute", None, at_least=1, at_most=100_000
+        "people who walk through a scene (unset: 20 a minute), or whom a data set has to train on "
+        "(unset: as the preset says)",
+        None,
+        at_least=1,
+        at_most=100_000,
     )
 
 

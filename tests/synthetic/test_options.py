@@ -175,12 +175,14 @@ def test_numbers_out_of_range_are_refused(wrong, tmp_path, capsys):
 
 def test_the_command_renders_what_it_is_asked_for(tmp_path, capsys):
     asked = {"preset": "tiny", "tracklets": 2, "cameras": 1, "views": 2, "gap": 0.5, "workers": 1}
+    asked["people"] = 8
     flags = [f"--{name}={value}" for name, value in asked.items()]
     assert cli.main(["synth", str(tmp_path / "set"), *flags]) == 0
     capsys.readouterr()
     dataset = load_dataset("hitsz-vcm", tmp_path / "set")
     assert len(dataset.query) == len(dataset.gallery) == 12
     assert {track.camera for track in (*dataset.query, *dataset.gallery)} == {1, 2}
+    assert len({track.identity for track in dataset.train}) == 8
 
 
 # Looks from different sides.
