@@ -36,14 +36,12 @@ class Question:
     Attributes:
         visible, infrared: keys of the two tracklets.
         score: inner product of their vectors.
-        chance: how likely they are one person, 0 to 1; good for an order, not calibrated.
         worth: variance of the answer times pairs of tracklets that it settles.
     """
 
     visible: str
     infrared: str
     score: float
-    chance: float
     worth: float
 
 
@@ -104,7 +102,7 @@ class CandidatePairs:
         worth = chance * (1 - chance) * sizes[rows][:, None] * sizes[columns]
         worth[settled] = -1
         asked = _first_of_each(worth, rows[:, None] * len(numbers) + columns)
-        return [self._question(int(i), int(j), chance, worth) for i, j in zip(*asked)]
+        return [self._question(int(i), int(j), worth) for i, j in zip(*asked)]
 
     def _chances(
         self, settled: NDArray[np.bool_], rows: NDArray[np.int64], columns: NDArray[np.int64]
@@ -120,15 +118,12 @@ class CandidatePairs:
         shares *= weights / (1 + weights.sum(0))
         return np.sqrt(shares)
 
-    def _question(
-        self, row: int, column: int, chance: NDArray[np.float64], worth: NDArray[np.float64]
-    ) -> Question:
+    def _question(self, row: int, column: int, worth: NDArray[np.float64]) -> Question:
         left, right = self._sides
         return Question(
             left.asked[row],
             right.asked[column],
             float(left.vectors[row] @ right.vectors[column]),
-            float(chance[row, column]),
             float(worth[row, column]),
         )
 
