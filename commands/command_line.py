@@ -161,6 +161,22 @@ def _joined(flags: list[str], flag: str) -> list[str]:
     return [*rest, f"{flag}={','.join(values)}"] if len(values) > 1 else flags
 
 
+def _bracketed(flags: list[str], settings: type) -> list[str]:
+    """Writes the numbers of a list, ``40,60``, as the parser wants them: ``[40,60]``."""
+    hints = typing.get_type_hints(settings)
+    lists = {_flag(name) for name, kind in hints.items() if kind == tuple[int, ...]}
+    done: list[str] = []
+    for before, flag in itertools.pairwise(["", *flags]):
+        name, equals, value = flag.partition("=")
+        if before in lists:
+            name, equals, value = "", "", flag
+        elif name not in lists:
+            value = ""
+        numbers = re.fullmatch(r"-?\d+(\s*,\s*-?\d+)*", value)
+        done.append(f"{name}{equals}[{value}]" if numbers else flag)
+    return done
+
+
 def parse(
     settings: type[Settings], arguments: Sequence[str], *, program: str, description: str
 ) -> Settings:
@@ -170,7 +186,7 @@ def parse(
         SystemExit: with code 2 and a message on a bad or missing setting; 0 after ``--help``.
     """
     parser = build_parser(settings, program, description)
-    flags = normalise_flags(arguments)
+    flags = _bracketed(normalise_flags(arguments), settings)
     if any(flag.partition("=")[0] == "--print-schedule" for flag in flags):
         flags = [*_unread_paths(settings), *flags]
     names = {field.name for field in dataclasses.fields(settings)}  # type: ignore[arg-type]

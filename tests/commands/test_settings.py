@@ -54,6 +54,15 @@ def test_file_and_flags_mix_in_the_order_given(tmp_path):
     assert small("--config", str(file), "--no-loud").loud is False
 
 
+@pytest.mark.parametrize(
+    ("typed", "marks"), [("7", (7,)), ("4,5", (4, 5)), ("4, -5", (4, -5)), ("[4,5]", (4, 5))]
+)
+def test_numbers_are_listed_by_commas(typed, marks):
+    assert small("--data-dir", "3", "--marks", typed).marks == marks
+    assert small(f"--marks={typed}", "--data-dir=3").marks == marks
+    assert small("--data-dir", "3").data_dir == Path("3")  # a folder may be called a number
+
+
 def test_what_is_written_is_read_back(tmp_path):
     before = Small(data_dir=tmp_path / "a b", rate=1e-4, loud=True, marks=(4, 5), resume="x")
     file = tmp_path / "config.yaml"
