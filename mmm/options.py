@@ -23,7 +23,7 @@ class MatchingOptions(Options):
     matcher: str = option(
         "how visible clusters choose infrared ones: nearest, one-to-one, partial, adaptive, "
         "or a registered rule",
-        "adaptive",
+        "one-to-one",
     )
 
     def __post_init__(self) -> None:

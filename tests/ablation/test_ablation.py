@@ -163,10 +163,10 @@ def test_no_more_than_the_asked_number_runs_at_once_and_stage_one_comes_first(
 
 def test_rows_of_equal_settings_share_a_run_whichever_are_asked_for(settings):
     asked = {cell.row.name: cell.job.folder.name for cell in plan(settings(rows="all"))}
-    # The recipe has the mimic loss alone, adaptive matches and four memories.
-    assert asked["adaptive"] == asked["memories-4"] == asked["recipe"] == "mimic"
+    # The recipe has the mimic loss alone, one-to-one matches and four memories.
+    assert asked["one-to-one"] == asked["memories-4"] == asked["recipe"] == "mimic"
     assert len(set(asked.values())) == len(asked) - 3
-    alone = plan(settings(rows="adaptive"))
+    alone = plan(settings(rows="one-to-one"))
     assert alone[0].job.folder.name == "mimic"
 
 
