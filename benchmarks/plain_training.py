@@ -55,9 +55,12 @@ class PlainM3ReID(nn.Module):
 def non_local(block: NonLocalBlock, maps: Tensor, frames: int) -> Tensor:
     """A non-local block with its matrix of positions by positions, for maps [B * T, C, H, W]."""
     height, width = maps.shape[-2:]
+    embedded = [conv(maps) for conv in (block.theta, block.phi, block.g)]
+    if block.subsample:
+        embedded[1:] = [F.max_pool2d(maps, 2, ceil_mode=True) for maps in embedded[1:]]
     rows = [
-        conv(maps).unflatten(0, (-1, frames)).transpose(1, 2).flatten(2).transpose(1, 2)
-        for conv in (block.theta, block.phi, block.g)
+        maps.unflatten(0, (-1, frames)).transpose(1, 2).flatten(2).transpose(1, 2)
+        for maps in embedded
     ]
     weights = (rows[0] @ rows[1].transpose(1, 2)).softmax(dim=-1)
     mixed = (weights @ rows[2]).transpose(1, 2).unflatten(2, (frames, height, width))

@@ -76,7 +76,8 @@ def save_model(path: Path, model: Network, meta: dict[str, Any]) -> None:
     if not ranks.is_main():
         return
     tensors = {k: v.detach().cpu().contiguous() for k, v in model.state_dict().items()}
-    write_whole(path, save(tensors, metadata={"vireid": json.dumps(meta)}))
+    facts = {**meta, "revision": model.revision}
+    write_whole(path, save(tensors, metadata={"vireid": json.dumps(facts)}))
 
 
 def read_meta(path: Path) -> dict[str, Any]:
@@ -147,6 +148,8 @@ def load_model(path: Path) -> tuple[Network, dict[str, Any]]:
         state = read_tensors(path)[0]
         check_finite(state, "it")
         model = build()
+        if meta.get("revision", 1) != model.revision:
+            raise ValueError(f"the same weights of {layout} compute something else")
     except (OSError, ValueError, RuntimeError, OverflowError) as error:
         raise UserError(
             f"{path} does not fit the network that it names ({error}). It was written by another "

@@ -48,7 +48,13 @@ class Extraction:
         self._kept: KeptMaps | None = None  # made when the first network with frozen stages comes
 
     def features(
-        self, model: Network, name: str, tracks: Sequence[Track], *, renormalise: bool = False
+        self,
+        model: Network,
+        name: str,
+        tracks: Sequence[Track],
+        *,
+        flip: bool | None = None,
+        renormalise: bool = False,
     ) -> Tensor:
         """Features of all tracks, in evaluation mode and without augmentation.
 
@@ -56,6 +62,7 @@ class Extraction:
             model: on the device.
             name: of the tracks' reader, for messages.
             tracks: the N tracks.
+            flip: average the features of a clip and of its mirror image; None: as the options say.
             renormalise: scale the mean of mirror images to length 1 again; see :class:`Encoder`.
 
         Returns:
@@ -78,9 +85,8 @@ class Extraction:
         kept = None
         if keeps_maps(model, self.runtime.device):
             self._kept = kept = self._kept or KeptMaps(cache_limit() // 2)
-        encoder = Encoder(
-            model, self.runtime, flip=self.options.flip, renormalise=renormalise, kept=kept
-        )
+        flip = self.options.flip if flip is None else flip
+        encoder = Encoder(model, self.runtime, flip=flip, renormalise=renormalise, kept=kept)
         modalities = torch.tensor([int(track.modality) for track in tracks])
         bar = tqdm(
             loader,

@@ -16,7 +16,7 @@ COUNTS = {
     "img_w": (1, LARGEST_SIDE),
     "step": (0, 2**63 - 1),
 }
-OPTIONAL_COUNTS = {"trial": (1, 1000), "seed": (0, 2**63 - 1)}
+OPTIONAL_COUNTS = {"trial": (1, 1000), "seed": (0, 2**63 - 1), "revision": (1, 1000)}
 TEXTS = ("network", "backbone", "stage")
 OPTIONAL_CHOICES = dict.fromkeys(("resize", "test_resize"), ("bilinear", "bicubic", "lanczos"))
 

@@ -269,9 +269,11 @@ class Session:
     def training_features(self, model: Network) -> Tensor:
         """Features [N, D] of all training tracks, in evaluation mode and without augmentation.
 
-        Unit rows, on the device where it has room; with ``--flip`` a row is the mean of two.
+        Unit rows, on the device where it has room; where mirror images count, a row is the mean of
+        two.
         """
-        return self._extraction.features(self._current(model), "train", self.tracks)
+        flip = self.options.flip and self.options.cluster_flip
+        return self._extraction.features(self._current(model), "train", self.tracks, flip=flip)
 
     def _current(self, model: Network) -> Network:
         return model if self.average is None else self.average.network

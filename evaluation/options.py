@@ -21,5 +21,6 @@ class EvaluationOptions(Options):
         "SYSU-MM01: galleries as released code draws them, or the data set's own permutations",
         "seeded",
     )
-    flip: bool = option("average a clip and its mirror at test time", False)
+    flip: bool = option("average a clip and its mirror, for clustering and testing", False)
+    cluster_flip: bool = option("with --flip: for clustering, too, not for testing alone", True)
     rerank: bool = option("evaluate with k-reciprocal re-ranking over the test split", False)

@@ -62,9 +62,14 @@ class M3ReID(BNNeckNetwork):
         self.backbone_name = backbone
         parts = build_backbone(backbone, last_stride=last_stride, weights=weights)
         self.stem = parts.stem
-        # As released; from random weights a thin network learnt less with it (docs/methods.md).
-        xavier = not backbone.startswith("thin")
-        self.trunk = NonLocalTrunk(parts, partial(NonLocalBlock, xavier=xavier))
+        # Xavier is as released; from random weights a thin network learnt less with it, and its
+        # first blocks see maps of a quarter of the image's side: most of its time was theirs
+        # (docs/methods.md).
+        thin = backbone.startswith("thin")
+        block = partial(NonLocalBlock, xavier=not thin, subsample=thin)
+        self.trunk = NonLocalTrunk(parts, block)
+        if thin:
+            self.revision = 2  # until then its non-local blocks looked at all positions
         channels = self.trunk.out_channels
         self.pool = MultiViewPooling(channels, heads)
         self.add_neck(channels * self.pool.out_multiple, num_identities)

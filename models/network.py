@@ -65,6 +65,8 @@ class Network(nn.Module, ABC):
             computed apart then holds clips of both.
         classifier: from embeddings to logits; None without identities.
         splitter: spreads training batches over processes or parts; None runs them whole.
+        revision: raised when the same weights come to compute something else, so that files of an
+            older version are refused.
         frozen: names of the stages that :meth:`freeze` froze.
         keep: takes the computation of stem and first stage and gives their maps, perhaps from an
             earlier pass; None computes them.
@@ -74,6 +76,7 @@ class Network(nn.Module, ABC):
     head: ClassVar[tuple[str, ...]] = ()
     two_streams: ClassVar[bool] = False
     classifier: nn.Linear | None
+    revision: int = 1
     splitter: Splitter | None = None
     frozen: tuple[str, ...] = ()
     keep: Callable[[Callable[[], Tensor]], Tensor] | None = None

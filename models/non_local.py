@@ -21,10 +21,15 @@ class NonLocalBlock(nn.Module):
         ratio: divisor of the inner width ``channels // ratio``, which is at least 1.
         xavier: whether the convolutions start with Xavier-uniform weights and biases of zero, or as
             the framework leaves them.
+        subsample: take the maximum of phi and g over 2 × 2 positions first, so that every position
+            looks at a quarter of them. Source: the same paper, section 3.3.
     """
 
-    def __init__(self, channels: int, ratio: int = 4, *, xavier: bool = True) -> None:
+    def __init__(
+        self, channels: int, ratio: int = 4, *, xavier: bool = True, subsample: bool = False
+    ) -> None:
         super().__init__()
+        self.subsample = subsample
         inner = max(channels // ratio, 1)
         self.theta = nn.Conv2d(channels, inner, 1)
         self.phi = nn.Conv2d(channels, inner, 1)
@@ -56,12 +61,14 @@ class NonLocalBlock(nn.Module):
         bias = torch.cat([conv.bias for conv in embed if conv.bias is not None])
         stacked = F.conv2d(frames, weight, bias)
         height, width = frames.shape[-2:]
-        # [B * T, 3C', H, W] -> [B, T * H * W, 3C']; a view if channels_last.
-        rows = stacked.flatten(2).transpose(1, 2).unflatten(0, (-1, num_frames)).flatten(1, 2)
-        if rows.stride(-1) != 1:
-            # A view of the other layout, of one frame; the fused attention wants rows in one piece.
-            rows = rows.contiguous()
-        theta, phi, g = rows.chunk(3, dim=-1)
+        if self.subsample:
+            looking, looked_at = stacked.tensor_split([self.theta.out_channels], dim=1)
+            theta = _rows(looking, num_frames)
+            # An odd side keeps its last row: no position is left unseen.
+            pooled = F.max_pool2d(looked_at, 2, ceil_mode=True)
+            phi, g = _rows(pooled, num_frames).chunk(2, dim=-1)
+        else:
+            theta, phi, g = _rows(stacked, num_frames).chunk(3, dim=-1)
         attended = self.attend(theta, phi, g)
         maps = attended.reshape(-1, height, width, attended.shape[-1]).permute(0, 3, 1, 2)
         if not frames.is_contiguous(memory_format=torch.channels_last):
@@ -70,9 +77,16 @@ class NonLocalBlock(nn.Module):
         return frames + self.norm(self.project(maps))
 
     def attend(self, theta: Tensor, phi: Tensor, g: Tensor) -> Tensor:
-        """Sums g over all positions with the weights softmax(theta phi^T); all are [B, N, C']."""
+        """Sums g with the weights softmax(theta phi^T): [B, N, C'] and two of [B, M, C']."""
         query, key, value = theta.unsqueeze(1), phi.unsqueeze(1), g.unsqueeze(1)
         return F.scaled_dot_product_attention(query, key, value, scale=1.0).squeeze(1)
+
+
+def _rows(maps: Tensor, num_frames: int) -> Tensor:
+    """[B * T, C, H, W] to [B, T * H * W, C]; a view if channels_last."""
+    rows = maps.flatten(2).transpose(1, 2).unflatten(0, (-1, num_frames)).flatten(1, 2)
+    # A view of the other layout, of one frame; the fused attention wants rows in one piece.
+    return rows if rows.stride(-1) == 1 else rows.contiguous()
 
 
 class DotProductNonLocalBlock(NonLocalBlock):

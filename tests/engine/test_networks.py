@@ -13,6 +13,7 @@ from vireid.engine.encoder import Encoder
 from vireid.engine.network import network_meta
 from vireid.engine.runtime import Runtime
 from vireid.engine.training import make_optimiser
+from vireid.errors import UserError
 from vireid.losses.separation import separation_losses
 from vireid.models import network_named
 
@@ -43,6 +44,16 @@ def test_a_checkpoint_gives_the_same_network_and_features_back(name, tmp_path):
     first, second = (Encoder(m, runtime)(clips, modality_of) for m in (model, again))
     assert torch.equal(first, second)
     torch.testing.assert_close(first.norm(dim=1), torch.ones(4))
+
+
+def test_weights_that_meant_something_else_are_refused(tmp_path):
+    model, file = build("m3reid", 3), tmp_path / "model.safetensors"
+    session = SimpleNamespace(options=config(tmp_path))
+    meta = network_meta(session.options, session, model, stage="x", step=1)
+    model.revision -= 1
+    save_model(file, model, meta)
+    with pytest.raises(UserError, match=r"compute something else.*train again, or use that vers"):
+        load_model(file)
 
 
 @pytest.mark.parametrize("name", ["m3reid", "agw"])

@@ -45,6 +45,21 @@ def test_one_direction_is_evaluated_when_one_is_asked_for(tiny_set, capsys):
     assert "1 trial, whole gallery, flip, no re-ranking)" in capsys.readouterr().out
 
 
+@pytest.mark.parametrize("flip", [False, True])
+@pytest.mark.parametrize("cluster_flip", [False, True])
+def test_mirror_images_count_in_clustering_where_they_are_asked_for(tiny_set, flip, cluster_flip):
+    config = SessionOptions(data_dir=tiny_set, flip=flip, cluster_flip=cluster_flip, **SMALL)
+    session = Session(config, "baseline", None, labelled=True)
+    found = session.training_features(M3ReID(0, num_frames=1, backbone="thin-8"))
+    lengths = found.norm(dim=1)
+    # Of two unit rows that differ the mean is shorter than 1.
+    assert (lengths < 0.9999).any() == (flip and cluster_flip)
+    tested = session._extraction.features(
+        M3ReID(0, num_frames=1, backbone="thin-8"), "test", session.test_tracks
+    )
+    assert (tested.norm(dim=1) < 0.9999).any() == flip
+
+
 def test_every_trial_is_kept_and_features_are_extracted_once(tiny_set, tmp_path, monkeypatch):
     config = SessionOptions(data_dir=tiny_set, **SMALL)
     run = RunFolder(tmp_path / "run", "dataset: hitsz-vcm\n", resume=None)

@@ -105,6 +105,14 @@ def test_new_non_local_blocks_change_nothing():
     assert torch.equal(model.trunk(frames, 2), plain)
 
 
+@pytest.mark.parametrize("backbone, thin", [("thin-8", True), ("resnet18", False)])
+def test_only_thin_networks_look_at_a_quarter_of_the_positions(backbone, thin):
+    model = M3ReID(0, backbone=backbone)
+    blocks = [*model.trunk.non_local2, *model.trunk.non_local3]
+    assert blocks and all(block.subsample == thin for block in blocks)
+    assert model.revision == 1 + thin
+
+
 @pytest.mark.parametrize("backbone, second, third", [("thin-8", 1, 1), ("resnet18", 2, 2)])
 def test_number_of_non_local_blocks(backbone, second, third):
     trunk = M3ReID(0, backbone=backbone).trunk

@@ -1,5 +1,7 @@
 """Non-local blocks against published values and a materialised attention."""
 
+from functools import partial
+
 import pytest
 import torch
 from hypothesis import given, settings
@@ -8,6 +10,8 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from vireid.models.non_local import DotProductNonLocalBlock, NonLocalBlock
 
 CASES = ("HW_c3", "HW_c8", "THW_c16")
+SUBSAMPLED = partial(NonLocalBlock, subsample=True)
+KINDS = [NonLocalBlock, SUBSAMPLED, DotProductNonLocalBlock]
 
 
 class LargestTensor(TorchDispatchMode):
@@ -32,9 +36,11 @@ def perturbed(block):
 
 def plain(block, frames, num_frames):
     """The same block with the matrix of all positions by all positions."""
+    maps = [conv(frames) for conv in (block.theta, block.phi, block.g)]
+    if block.subsample:
+        maps[1:] = [quarter(each) for each in maps[1:]]
     rows = [
-        conv(frames).unflatten(0, (-1, num_frames)).permute(0, 1, 3, 4, 2).flatten(1, 3)
-        for conv in (block.theta, block.phi, block.g)
+        each.unflatten(0, (-1, num_frames)).permute(0, 1, 3, 4, 2).flatten(1, 3) for each in maps
     ]
     scores = rows[0] @ rows[1].transpose(1, 2)
     if isinstance(block, DotProductNonLocalBlock):
@@ -43,6 +49,16 @@ def plain(block, frames, num_frames):
         weights = scores.softmax(dim=-1)
     mixed = (weights @ rows[2]).unflatten(1, (num_frames, *frames.shape[2:]))
     return block.norm(block.project(mixed.permute(0, 1, 4, 2, 3).flatten(0, 1))) + frames
+
+
+def quarter(maps):
+    """The largest value of each 2 × 2 positions, fewer at an odd end."""
+    height, width = maps.shape[2:]
+    lines = [
+        torch.stack([maps[..., y : y + 2, x : x + 2].amax((2, 3)) for x in range(0, width, 2)], -1)
+        for y in range(0, height, 2)
+    ]
+    return torch.stack(lines, -2)
 
 
 def to_frames(tensor):
@@ -88,7 +104,7 @@ def test_published_values(vectors, case, mode, dtype):
         torch.testing.assert_close(found, expected, atol=1e-5, rtol=0)
 
 
-@pytest.mark.parametrize("kind", [NonLocalBlock, DotProductNonLocalBlock])
+@pytest.mark.parametrize("kind", KINDS)
 @settings(max_examples=12, deadline=None)
 @given(
     sizes=st.tuples(*[st.integers(1, 3)] * 4),
@@ -116,20 +132,20 @@ def test_several_inner_channels_of_the_dot_product():
     torch.testing.assert_close(block(frames, 2), plain(block, frames, 2))
 
 
-@pytest.mark.parametrize("kind", [NonLocalBlock, DotProductNonLocalBlock])
+@pytest.mark.parametrize("kind", KINDS)
 def test_gradient(kind):
     block = perturbed(kind(4)).double().eval()
     frames = torch.randn(2, 4, 2, 2, dtype=torch.float64, requires_grad=True)
     assert torch.autograd.gradcheck(lambda x: block(x, 2), frames)
 
 
-@pytest.mark.parametrize("kind", [NonLocalBlock, DotProductNonLocalBlock])
+@pytest.mark.parametrize("kind", KINDS)
 def test_new_block_changes_nothing(kind):
     frames = torch.randn(4, 8, 3, 2)
     assert torch.equal(kind(8)(frames, 2), frames)
 
 
-@pytest.mark.parametrize("kind", [NonLocalBlock, DotProductNonLocalBlock])
+@pytest.mark.parametrize("kind", KINDS)
 def test_positions_by_positions_are_never_stored(kind):
     block = perturbed(kind(8))
     frames = torch.randn(4, 8, 24, 12, requires_grad=True)
@@ -139,11 +155,11 @@ def test_positions_by_positions_are_never_stored(kind):
     assert largest.elements < positions**2 / 50
     with LargestTensor() as largest:
         plain(block, frames, 4)
-    assert largest.elements == positions**2
+    assert largest.elements == positions**2 / (4 if block.subsample else 1)
 
 
 @pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
-@pytest.mark.parametrize("kind", [NonLocalBlock, DotProductNonLocalBlock])
+@pytest.mark.parametrize("kind", KINDS)
 def test_memory_layout_is_kept(kind, layout):
     block = perturbed(kind(8))
     frames = torch.randn(4, 8, 3, 2)
@@ -152,7 +168,7 @@ def test_memory_layout_is_kept(kind, layout):
     torch.testing.assert_close(found, block(frames, 2))
 
 
-@pytest.mark.parametrize("kind", [NonLocalBlock, DotProductNonLocalBlock])
+@pytest.mark.parametrize("kind", KINDS)
 def test_autocast_stays_close_and_finite(kind):
     block = perturbed(kind(8)).eval()
     frames = torch.randn(4, 8, 3, 2, requires_grad=True)
@@ -165,8 +181,9 @@ def test_autocast_stays_close_and_finite(kind):
 
 @pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
 @pytest.mark.parametrize("num_frames", [1, 2])
-def test_the_fused_attention_gets_rows_in_one_piece(monkeypatch, layout, num_frames):
-    block, seen = perturbed(NonLocalBlock(8)), []
-    monkeypatch.setattr(block, "attend", lambda *rows: seen.extend(rows) or rows[-1])
+@pytest.mark.parametrize("kind", [NonLocalBlock, SUBSAMPLED])
+def test_the_fused_attention_gets_rows_in_one_piece(monkeypatch, kind, layout, num_frames):
+    block, seen = perturbed(kind(8)), []
+    monkeypatch.setattr(block, "attend", lambda *rows: seen.extend(rows) or rows[0])
     block(torch.randn(4, 8, 3, 2).to(memory_format=layout), num_frames)
     assert [rows.stride(-1) for rows in seen] == [1, 1, 1]
