@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +21,7 @@ UNMATCHED = -1
 # A median over fewer costs says nothing of what strangers cost.
 FEWEST_STRANGERS = 3
 MAD_TO_SIGMA = 1.4826  # standard deviation of a Gaussian by its median absolute deviation
+ROUNDS = 20
 REHEARSED_PAIRS = 800  # of strangers, whose mean and deviation are wanted
 
 
@@ -93,6 +94,8 @@ def adaptive(cost: Tensor) -> Tensor:
     together from the costs, offsets of clusters taken off as in :func:`partial`: what pairs cost in
     an assignment of strangers is rehearsed with costs drawn from those of all pairs that are not
     matched, and the matched pairs are parted into such ones and better ones (:func:`likely_pairs`).
+    Strangers choose among those whom no kept pair has taken, and fewer choices cost more: so it is
+    rehearsed again with as many clusters as the last round left, until the same pairs are kept.
     Where nearly all have a partner this is ``one-to-one``, where few have, it is close to
     ``partial``; no share has to be known.
 
@@ -108,12 +111,18 @@ def adaptive(cost: Tensor) -> Tensor:
     matched = left[visible, infrared[visible]]
     others = np.ones(left.shape, bool)
     others[visible, infrared[visible]] = False
-    kept, _ = likely_pairs(matched, _cost_of_strangers(left[others], left.shape))
+    # The first round takes everybody for a stranger, which keeps the fewest.
+    kept = np.zeros(len(matched), bool)
+    for _ in range(ROUNDS):
+        before, alone = kept, [max(side - kept.sum(), FEWEST_STRANGERS) for side in left.shape]
+        kept, _ = likely_pairs(matched, _cost_of_strangers(left[others], alone))
+        if (kept == before).all():
+            break
     infrared[visible[~kept]] = UNMATCHED
     return transfers.to_device(infrared, cost.device)
 
 
-def _cost_of_strangers(costs: NDArray[np.float64], shape: tuple[int, ...]) -> NDArray[np.float64]:
+def _cost_of_strangers(costs: NDArray[np.float64], shape: Sequence[int]) -> NDArray[np.float64]:
     """What the pairs of assignments cost whose costs are drawn from these."""
     draw = np.random.default_rng(0)
     ordered = np.sort(costs)  # so that the order of clusters decides nothing
