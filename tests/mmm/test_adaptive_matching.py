@@ -37,7 +37,7 @@ def agreement(found, truth):
 
 @pytest.mark.parametrize("share", [1.0, 0.75, 0.5, 0.25])
 def test_it_is_near_the_better_of_two_rules_whatever_the_share(share):
-    """A rule for one share only is up to half as good at another; measured distances: 0 to 0.07."""
+    """A rule for one share only is up to half as good at another; measured distances: 0 to 0.03."""
     scores = []
     for seed in range(8):
         cost, truth = clusters(share, seed)
@@ -51,6 +51,15 @@ def test_where_everybody_has_a_partner_it_is_one_to_one():
         cost, truth = clusters(1.0, seed, noise=0.4)
         assert torch.equal(adaptive(cost), truth)
         assert torch.equal(one_to_one(cost), truth)
+
+
+def test_strangers_choose_among_those_whom_nobody_has_taken():
+    """Strangers who could choose among all would cost less, and many a true pair would go.
+
+    Agreement is 0.70, and 0.58 where the rehearsal is of everybody, however many pairs are kept.
+    """
+    drawn = [clusters(1.0, seed, noise=1.2) for seed in range(8)]
+    assert np.mean([agreement(adaptive(cost), truth) for cost, truth in drawn]) > 0.64
 
 
 @settings(max_examples=30, deadline=None)

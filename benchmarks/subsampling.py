@@ -1,0 +1,81 @@
+"""Thin networks whose non-local blocks look at a quarter of the positions, beside all positions."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+from vireid.models import M3ReID
+from vireid.models.non_local import NonLocalBlock
+
+from .measure import Measured, measure, middle
+from .table import Table, devices, parser
+from .train_step import network
+
+
+def seeing_all(model: M3ReID) -> M3ReID:
+    """A copy whose blocks take no maxima."""
+    model = copy.deepcopy(model)
+    for block in model.modules():
+        if isinstance(block, NonLocalBlock):
+            block.subsample = False
+    return model
+
+
+def training_pass(model: M3ReID, clips: Tensor) -> Callable[[], None]:
+    """Forward and backward."""
+
+    def run() -> None:
+        model.train().zero_grad()
+        model(clips).embeddings.square().sum().backward()
+
+    return run
+
+
+def testing_pass(model: M3ReID, clips: Tensor) -> Callable[[], None]:
+    """Forward in evaluation mode."""
+
+    def run() -> None:
+        with torch.inference_mode():
+            model.eval().embed(clips)
+
+    return run
+
+
+def compare(table: Table, backbone: str, size: tuple[int, int, int], rounds: int) -> None:
+    """Both forms in turns, on clips as the video demo trains with them, and tests."""
+    batch, height, width = size
+    model = network(backbone).to(table.device).to(memory_format=torch.channels_last)
+    forms = {"all positions": seeing_all(model), "a quarter of them": model}
+    for name, frames, part in (("training", 2, training_pass), ("test", 6, testing_pass)):
+        table.section(f"{name}: {backbone}, {batch} clips x {frames} x {height} x {width}")
+        clips = torch.rand(batch, frames, 3, height, width, device=table.device)
+        calls = {form: part(one, clips) for form, one in forms.items()}
+        turns: dict[str, list[Measured[None]]] = {form: [] for form in forms}
+        for turn in range(rounds + 1):
+            for form, call in calls.items():
+                found = measure(call, table.device)
+                if turn:  # the first warms up
+                    turns[form].append(found)
+        plain, ours = (middle(found) for found in turns.values())
+        table.row("all positions", plain)
+        table.row("a quarter of them", ours, plain)
+
+
+def main() -> None:
+    """Runs the benchmark."""
+    flags = parser(__doc__)
+    flags.add_argument("--backbone", default="thin-16")
+    given = flags.parse_args()
+    for device in devices(given.device):
+        table = Table("subsampling", device)
+        size, rounds = ((8, 32, 16), 2) if given.quick else ((64, 96, 48), 9)
+        compare(table, given.backbone, size, rounds)
+        if given.write:
+            table.write(given.note)
+
+
+if __name__ == "__main__":
+    main()
