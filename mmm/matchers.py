@@ -21,7 +21,7 @@ UNMATCHED = -1
 # A median over fewer costs says nothing of what strangers cost.
 FEWEST_STRANGERS = 3
 MAD_TO_SIGMA = 1.4826  # standard deviation of a Gaussian by its median absolute deviation
-ROUNDS = 20
+ROUNDS = 20  # enough to settle; should two sets of pairs take turns, the last one counts
 REHEARSED_PAIRS = 800  # of strangers, whose mean and deviation are wanted
 
 
@@ -111,7 +111,7 @@ def adaptive(cost: Tensor) -> Tensor:
     matched = left[visible, infrared[visible]]
     others = np.ones(left.shape, bool)
     others[visible, infrared[visible]] = False
-    # The first round takes everybody for a stranger, which keeps the fewest.
+    # The first round takes everybody for a stranger.
     kept = np.zeros(len(matched), bool)
     for _ in range(ROUNDS):
         before, alone = kept, [max(side - kept.sum(), FEWEST_STRANGERS) for side in left.shape]

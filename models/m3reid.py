@@ -22,9 +22,9 @@ class M3ReID(BNNeckNetwork):
 
     A residual network runs on every frame; spatio-temporal non-local blocks after the last two
     blocks of the second stage and the last three of the third (all, where there are fewer) span the
-    T·H·W positions of a clip; the three-view pooling gives 6 × channels values a frame; a
-    batch-norm neck with frozen bias follows; a clip is the mean of its necked frames. Nothing
-    depends on the order of the frames.
+    T·H·W positions of a clip (of thin backbones keys and values are a quarter of them); the
+    three-view pooling gives 6 × channels values a frame; a batch-norm neck with frozen bias
+    follows; a clip is the mean of its necked frames. Nothing depends on the order of the frames.
 
     Runs in either memory layout; ``model.to(memory_format=torch.channels_last)`` is the fast one on
     GPUs, clips stay [B, T, 3, H, W].
@@ -62,9 +62,9 @@ class M3ReID(BNNeckNetwork):
         self.backbone_name = backbone
         parts = build_backbone(backbone, last_stride=last_stride, weights=weights)
         self.stem = parts.stem
-        # Xavier is as released; from random weights a thin network learnt less with it, and its
-        # first blocks see maps of a quarter of the image's side: most of its time was theirs
-        # (docs/methods.md).
+        # Xavier is as released; from random weights a thin network learnt less with it. Its first
+        # block sees maps of a quarter of the image's side, and took nearly half of the time of a
+        # test (docs/methods.md).
         thin = backbone.startswith("thin")
         block = partial(NonLocalBlock, xavier=not thin, subsample=thin)
         self.trunk = NonLocalTrunk(parts, block)
