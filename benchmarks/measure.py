@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 import statistics
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
@@ -95,6 +95,28 @@ def middle(turns: Sequence[Measured[Result]]) -> Measured[Result]:
         turns[-1].result,
         (min(seconds), max(seconds)),
     )
+
+
+def interleaved(
+    calls: Mapping[str, Callable[[], Result]], device: torch.device, rounds: int
+) -> dict[str, Measured[Result]]:
+    """Measures several calls in turns, so that a busy minute falls on all of them.
+
+    Args:
+        calls: by name.
+        device: where they compute.
+        rounds: turns that count; one before them warms up.
+
+    Returns:
+        The median time with its span, and the largest peak, of each.
+    """
+    turns: dict[str, list[Measured[Result]]] = {name: [] for name in calls}
+    for call in calls.values():
+        call()
+    for _ in range(rounds):
+        for name, call in calls.items():
+            turns[name].append(measure(call, device))
+    return {name: middle(found) for name, found in turns.items()}
 
 
 def together(*parts: Measured[object], result: Result) -> Measured[Result]:

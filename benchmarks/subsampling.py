@@ -10,7 +10,7 @@ from torch import Tensor
 from vireid.models import M3ReID
 from vireid.models.non_local import NonLocalBlock
 
-from .measure import Measured, measure, middle
+from .measure import interleaved
 from .table import Table, devices, parser
 from .train_step import network
 
@@ -53,15 +53,9 @@ def compare(table: Table, backbone: str, size: tuple[int, int, int], rounds: int
         table.section(f"{name}: {backbone}, {batch} clips x {frames} x {height} x {width}")
         clips = torch.rand(batch, frames, 3, height, width, device=table.device)
         calls = {form: part(one, clips) for form, one in forms.items()}
-        turns: dict[str, list[Measured[None]]] = {form: [] for form in forms}
-        for turn in range(rounds + 1):
-            for form, call in calls.items():
-                found = measure(call, table.device)
-                if turn:  # the first warms up
-                    turns[form].append(found)
-        plain, ours = (middle(found) for found in turns.values())
-        table.row("all positions", plain)
-        table.row("a quarter of them", ours, plain)
+        found = interleaved(calls, table.device, rounds)
+        table.row("all positions", found["all positions"])
+        table.row("a quarter of them", found["a quarter of them"], found["all positions"])
 
 
 def main() -> None:

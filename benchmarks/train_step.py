@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import gc
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from functools import partial
@@ -19,7 +19,7 @@ from vireid.losses import ModalityAlignmentLoss, SeparationLoss
 from vireid.models import BatchOutput, M3ReID
 
 from . import plain_training
-from .measure import Measured, measure, middle
+from .measure import Measured, interleaved
 from .table import Table, devices, parser
 
 IDENTITIES = 500
@@ -184,29 +184,6 @@ def plain(
     return Step(form, *losses, prepare, fused=False, device=device, dtype=dtype)
 
 
-def interleaved(
-    steps: Mapping[str, Step], batch: Batch, rounds: int, device: torch.device
-) -> dict[str, Measured[float]]:
-    """Measures several steps in turns, so that a busy minute falls on all of them.
-
-    Args:
-        steps: by name.
-        batch: of all of them.
-        rounds: turns that count; one before them warms up.
-        device: where.
-
-    Returns:
-        The median time with its span, and the largest peak, of each.
-    """
-    turns: dict[str, list[Measured[float]]] = {name: [] for name in steps}
-    for step in steps.values():
-        step(batch)
-    for _ in range(rounds):
-        for name, step in steps.items():
-            turns[name].append(measure(partial(step, batch), device))
-    return {name: middle(found) for name, found in turns.items()}
-
-
 def compare(
     table: Table, backbone: str, sizes: Sequence[int], rounds: int, *, compiled: bool
 ) -> None:
@@ -236,7 +213,8 @@ def compare(
     table.section(
         f"{backbone}, {clips} clips x {frames} x {height} x {width}, median of {rounds} steps"
     )
-    found = interleaved(steps, batch, rounds, device)
+    calls = {name: partial(step, batch) for name, step in steps.items()}
+    found = interleaved(calls, device, rounds)
     own = [name for name in found if name not in (ready, alone)]
     for name, one in found.items():
         speed = f"{name}: {clips / one.seconds:,.1f} clips/s"
@@ -244,7 +222,7 @@ def compare(
     for name in own:
         held = steps[name].held(), steps[ready].held()
         table.remark(f"{name}: {_beside(found[name], found[ready], held)}")
-    del steps
+    del steps, calls
     gc.collect()
 
 

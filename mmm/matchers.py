@@ -111,11 +111,13 @@ def adaptive(cost: Tensor) -> Tensor:
     matched = left[visible, infrared[visible]]
     others = np.ones(left.shape, bool)
     others[visible, infrared[visible]] = False
+    strangers = np.sort(left[others])  # so that the order of clusters decides nothing
     # The first round takes everybody for a stranger.
     kept = np.zeros(len(matched), bool)
     for _ in range(ROUNDS):
-        before, alone = kept, [max(side - kept.sum(), FEWEST_STRANGERS) for side in left.shape]
-        kept, _ = likely_pairs(matched, _cost_of_strangers(left[others], alone))
+        before = kept
+        alone = [max(side - kept.sum(), FEWEST_STRANGERS) for side in left.shape]
+        kept, _ = likely_pairs(matched, _cost_of_strangers(strangers, alone))
         if (kept == before).all():
             break
     infrared[visible[~kept]] = UNMATCHED
@@ -125,10 +127,9 @@ def adaptive(cost: Tensor) -> Tensor:
 def _cost_of_strangers(costs: NDArray[np.float64], shape: Sequence[int]) -> NDArray[np.float64]:
     """What the pairs of assignments cost whose costs are drawn from these."""
     draw = np.random.default_rng(0)
-    ordered = np.sort(costs)  # so that the order of clusters decides nothing
     pairs: list[NDArray[np.float64]] = []
     for _ in range(-(-REHEARSED_PAIRS // min(shape))):
-        drawn = draw.choice(ordered, shape)
+        drawn = draw.choice(costs, shape)
         pairs.append(drawn[linear_sum_assignment(drawn)])
     return np.concatenate(pairs)
 

@@ -6,6 +6,7 @@ import dataclasses
 import json
 
 import pytest
+import torch
 from vireid.engine.options import SessionOptions
 from vireid.engine.run_folder import RunFolder
 from vireid.engine.session import Session
@@ -50,13 +51,13 @@ def test_one_direction_is_evaluated_when_one_is_asked_for(tiny_set, capsys):
 def test_mirror_images_count_in_clustering_where_they_are_asked_for(tiny_set, flip, cluster_flip):
     config = SessionOptions(data_dir=tiny_set, flip=flip, cluster_flip=cluster_flip, **SMALL)
     session = Session(config, "baseline", None, labelled=True)
-    found = session.training_features(M3ReID(0, num_frames=1, backbone="thin-8"))
+    torch.manual_seed(0)
+    model = M3ReID(0, num_frames=1, backbone="thin-8")
+    found = session.training_features(model)
     lengths = found.norm(dim=1)
     # Of two unit rows that differ the mean is shorter than 1.
     assert (lengths < 0.9999).any() == (flip and cluster_flip)
-    tested = session._extraction.features(
-        M3ReID(0, num_frames=1, backbone="thin-8"), "test", session.test_tracks
-    )
+    tested = session._extraction.features(model, "test", session.test_tracks)
     assert (tested.norm(dim=1) < 0.9999).any() == flip
 
 
