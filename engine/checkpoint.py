@@ -22,6 +22,7 @@ from ..models.state_files import (
     read_tensors,
 )
 from ..reading import parse_json, shortened
+from .checkpoint_fit import check_revision
 from .model_facts import check_facts
 
 CHECKPOINT_KEYS = (
@@ -148,8 +149,7 @@ def load_model(path: Path) -> tuple[Network, dict[str, Any]]:
         state = read_tensors(path)[0]
         check_finite(state, "it")
         model = build()
-        if meta.get("revision", 1) != model.revision:
-            raise ValueError(f"the same weights of {layout} compute something else")
+        check_revision(meta, model)
     except (OSError, ValueError, RuntimeError, OverflowError) as error:
         raise UserError(
             f"{path} does not fit the network that it names ({error}). It was written by another "

@@ -69,6 +69,20 @@ def check_network(saved: Any, model: Network) -> None:
     check_finite(saved, "its network")
 
 
+def check_revision(saved: Mapping[str, Any], model: Network) -> None:
+    """Refuses weights that gave other features in the version that wrote them.
+
+    Args:
+        saved: what stands beside the weights; without a ``revision`` it is 1.
+        model: the network as it is built now.
+
+    Raises:
+        ValueError: the revisions differ.
+    """
+    if saved.get("revision", 1) != model.revision:
+        raise ValueError(f"the same weights of {type(model).__name__} compute something else now")
+
+
 def check_optimiser(saved: Any, optimiser: torch.optim.Optimizer) -> None:
     """Refuses a state that the optimiser could not go on with.
 

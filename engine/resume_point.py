@@ -13,7 +13,7 @@ from ..distributed import ranks
 from ..errors import UserError, as_user_error
 from ..models.network import Network
 from .checkpoint import load_checkpoint, save_tensors
-from .checkpoint_fit import check_network, check_position
+from .checkpoint_fit import check_network, check_position, check_revision
 from .run_folder import RunFolder
 from .session import Session
 from .weight_average import WeightAverage
@@ -82,6 +82,7 @@ class ResumePoint:
             **place._asdict(),
             "tracks": self._session.fingerprint,
             "model": {**self._model.state_dict(), **(buffers or {})},
+            "revision": self._model.revision,
             "optimiser": {} if optimiser is None else optimiser.state_dict(),
             "scaler": self._session.runtime.scaler_state(),
             "stage_state": stage_state or {},
@@ -110,6 +111,7 @@ class ResumePoint:
         with self.of_use():
             check_position(saved, epochs)
             check_network(saved["model"], self._model)
+            check_revision(saved, self._model)
             self._model.load_state_dict(saved["model"])
             if self._average is not None:
                 self._average.load_state(saved.get("average"))

@@ -86,6 +86,7 @@ def train(folder, fatal=None, *, resume=False, end=None, scaled=False, decay=0.0
     model = nn.Sequential(nn.Linear(6, 8), nn.BatchNorm1d(8), nn.Linear(8, 5))
     # As the constants of a network of timm: no part of its state.
     model[0].register_buffer("constant", torch.ones(1), persistent=False)
+    model.revision = 1
     options = LoopOptions(output=folder, optimiser="adamw", log_interval=100, ema_decay=decay)
     run = RunFolder(folder, "seed: 0\n", resume=resume)
     if not run.resumed:
@@ -184,3 +185,16 @@ def test_a_checkpoint_without_its_average_is_refused(tmp_path):
         train(tmp_path, STEPS + 1)
     with pytest.raises(UserError, match="its averaged network should be a table, found None"):
         train(tmp_path, resume=True, decay=DECAY)
+
+
+def test_a_checkpoint_whose_weights_meant_something_else_is_refused(tmp_path):
+    with pytest.raises(Killed):
+        train(tmp_path, STEPS + 1)
+    checkpoint = tmp_path / "checkpoints" / "last.pt"
+    kept = torch.load(checkpoint, weights_only=True)
+    torch.save({**kept, "revision": kept["revision"] + 1}, checkpoint)
+    with pytest.raises(UserError, match="compute something else now"):
+        train(tmp_path, resume=True)
+    # Before there were revisions, all had the first.
+    torch.save({name: value for name, value in kept.items() if name != "revision"}, checkpoint)
+    train(tmp_path, resume=True)
