@@ -41,6 +41,7 @@ class World:
         features: [N, D] as they are clustered.
         labels: [N] clusters within each modality, -1 = noise.
         modalities: [N].
+        cameras: [N].
         people: [N] identities.
         settings: of stage two.
     """
@@ -50,6 +51,7 @@ class World:
     features: Tensor
     labels: np.ndarray
     modalities: np.ndarray
+    cameras: np.ndarray
     people: np.ndarray
     settings: MMMSettings
 
@@ -141,6 +143,7 @@ def read_world(settings: MMMSettings) -> World:
         clustering_features(features, cameras, settings),
         artefact.labels[row],
         np.array([int(track.modality) for track in tracks]),
+        cameras,
         np.array([-1 if track.identity is None else track.identity for track in tracks]),
         settings,
     )

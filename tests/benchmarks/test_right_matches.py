@@ -28,6 +28,7 @@ def world(shown):
         torch.cat([looks[np.asarray(shown)[who]], looks[who]]),
         labels,
         np.repeat([0, 1], len(who)),
+        np.repeat([0, 1], len(who)),
         np.concatenate([who, who]),
         MMMSettings(dataset="hitsz-vcm", data_dir=Path(), output=Path("out"), baseline=Path()),
     )

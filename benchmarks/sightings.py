@@ -1,0 +1,186 @@
+"""What several centres gain at the first matching, by how often each person was seen."""
+
+from __future__ import annotations
+
+from argparse import ArgumentParser
+from collections.abc import Callable, Mapping
+from functools import partial
+from pathlib import Path
+from statistics import mean, stdev
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from vireid.clustering.subclusters import subcluster_centres
+from vireid.commands.command_line import build
+from vireid.commands.mmm import MMMSettings
+from vireid.datasets.track import Modality
+from vireid.memory import cluster_means
+from vireid.mmm.matching import match, matching_cost
+from vireid.options import read_yaml
+from vireid.pseudo_labels.labelling import DegenerateClustering, intra_modality_labels
+from vireid.pseudo_labels.majority import majorities
+
+from .answered_questions import World, read_world
+from .table import Table, parser
+
+Labels = NDArray[np.int64]
+# Of features [N, D], labels and cameras [N], and a seed: centres [C, K, D].
+Centres = Callable[[Tensor, Labels, Labels, int], Tensor]
+
+
+def by_k_means(features: Tensor, labels: Labels, cameras: Labels, seed: int, *, k: int) -> Tensor:
+    """K centres of each cluster, as stage two learns them."""
+    return subcluster_centres(features, labels, k, seed=seed)[0]
+
+
+def by_camera(features: Tensor, labels: Labels, cameras: Labels, seed: int) -> Tensor:
+    """The mean of each camera, and the cluster's own where a camera has not seen it."""
+    means = cluster_means(features, labels)
+    centres = means[:, None].repeat(1, len(np.unique(cameras)), 1)
+    for place, camera in enumerate(np.unique(cameras)):
+        seen = labels[cameras == camera]
+        if (seen >= 0).any():
+            rows = cluster_means(features[cameras == camera], _dense(seen))
+            centres[np.unique(seen[seen >= 0]), place] = rows
+    return centres
+
+
+def mean_and_hardest(features: Tensor, labels: Labels, cameras: Labels, seed: int) -> Tensor:
+    """The mean, and the member that is least like it."""
+    means = cluster_means(features, labels)
+    likeness = (features * means[torch.from_numpy(labels.clip(0))]).sum(1).numpy()
+    order = np.lexsort((likeness, labels))
+    order = order[labels[order] >= 0]
+    hardest = order[np.unique(labels[order], return_index=True)[1]]
+    return torch.stack([means, features[torch.from_numpy(hardest)]], 1)
+
+
+CENTRES: Mapping[str, Centres] = {
+    **{f"K = {k}": partial(by_k_means, k=k) for k in (1, 2, 4, 8)},
+    "one a camera": by_camera,
+    "mean and hardest": mean_and_hardest,
+}
+PLAIN = "K = 1"
+
+
+def _dense(labels: Labels) -> Labels:
+    """Labels counted from 0 without gaps, -1 = noise."""
+    known = np.unique(labels[labels >= 0])
+    return np.where(labels >= 0, np.searchsorted(known, labels), -1)
+
+
+def some_sightings(world: World, count: int, seed: int) -> Labels:
+    """Rows of at most so many tracklets of each person in each modality, drawn."""
+    order = np.random.default_rng(seed).permutation(len(world.people))
+    kinds = world.people[order] * len(Modality) + world.modalities[order]
+    by_kind = order[np.argsort(kinds, kind="stable")]
+    sizes = np.unique(kinds, return_counts=True)[1]
+    place = np.concatenate([np.arange(size) for size in sizes])
+    return np.sort(by_kind[place < count])
+
+
+def clusters_of(world: World, rows: Labels, true: bool) -> Labels:
+    """Clusters [n] within each modality: people, or found as stage two finds them.
+
+    Raises:
+        DegenerateClustering: next to nothing was found.
+    """
+    modalities = world.modalities[rows]
+    if not true:
+        return intra_modality_labels(
+            world.features[torch.from_numpy(rows)],
+            modalities,
+            world.settings,
+            cameras=world.cameras[rows],
+        )
+    labels = np.empty(len(rows), np.int64)
+    for modality in Modality:
+        labels[modalities == modality] = _dense(world.people[rows][modalities == modality])
+    return labels
+
+
+def right_share(
+    world: World, rows: Labels, labels: Labels, centres: Centres, matcher: str, seed: int
+) -> float:
+    """Share of the visible clusters that are matched with one of the same person, by majority."""
+    unit = torch.nn.functional.normalize(world.features[torch.from_numpy(rows)], dim=1)
+    found, people = [], []
+    for modality in Modality:
+        own = world.modalities[rows] == modality
+        cameras = world.cameras[rows][own]
+        found.append(centres(unit[torch.from_numpy(own)], labels[own], cameras, seed))
+        people.append(majorities(labels[own], world.people[rows][own]).values)
+    cost = matching_cost(*found, variant=world.settings.cost)
+    partner = match(cost, matcher).numpy()
+    return float(((partner >= 0) & (people[0] == people[1][partner])).mean())
+
+
+def line(world: World, count: int, true: bool, matcher: str, draws: int) -> str:
+    """One row of the table: K = 1, and what the others gain over it on the same draws."""
+    shares: dict[str, list[float]] = {name: [] for name in CENTRES}
+    sizes, numbers = [], []
+    for seed in range(draws):
+        rows = some_sightings(world, count, seed)
+        try:
+            labels = clusters_of(world, rows, true)
+        except DegenerateClustering:
+            continue
+        modalities = world.modalities[rows]
+        sides = [labels[(modalities == m) & (labels >= 0)] for m in Modality]
+        numbers.append(len(np.unique(sides[0])))
+        sizes.append(sum(map(len, sides)) / sum(len(np.unique(side)) for side in sides))
+        for name, centres in CENTRES.items():
+            shares[name].append(right_share(world, rows, labels, centres, matcher, seed))
+    kind = "people" if true else "found"
+    if not sizes:
+        return f"| {count} | {kind} | {' | '.join(['none', *['-'] * (len(CENTRES) + 1)])} |"
+    gains = [
+        _spread([100 * (a - b) for a, b in zip(shares[name], shares[PLAIN], strict=True)])
+        for name in CENTRES
+        if name != PLAIN
+    ]
+    cells = [f"{mean(sizes):.1f}", f"{mean(numbers):.0f}", f"{mean(shares[PLAIN]):.0%}", *gains]
+    return f"| {count} | {kind} | {' | '.join(cells)} |"
+
+
+def _spread(values: list[float]) -> str:
+    return f"{mean(values):+.1f} ± {stdev(values) if len(values) > 1 else 0.0:.1f}"
+
+
+def _flags() -> ArgumentParser:
+    flags = parser(__doc__)
+    flags.add_argument("baseline", type=Path, help="finished run folder of stage one")
+    flags.add_argument("data_dir", type=Path, help="its data, whose identities say what is right")
+    flags.add_argument("--config", type=Path, default=Path("configs/demo_mmm.yaml"))
+    flags.add_argument("--sightings", default="3,6,12,24,60", help="of a person in each modality")
+    flags.add_argument("--matcher", default="one-to-one")
+    flags.add_argument("--draws", type=int, default=10, help="draws of the sightings")
+    return flags
+
+
+def main() -> None:
+    """Draws sightings, clusters, matches and tabulates."""
+    given = _flags().parse_args()
+    recipe = {
+        **read_yaml(given.config),
+        "data_dir": str(given.data_dir),
+        "baseline": str(given.baseline),
+        "output": str(given.baseline),  # nothing is written there
+    }
+    world = read_world(build(MMMSettings, recipe))
+    table = Table("sightings", torch.device("cpu"))
+    head = ["sightings", "clusters", "tracklets in one", "visible clusters", f"right, {PLAIN}"]
+    head += [f"{name}: over it, points" for name in CENTRES if name != PLAIN]
+    lines = [f"| {' | '.join(head)} |", f"|{' ---: | --- |' + ' ---: |' * (len(head) - 2)}"]
+    for true in (True, False):
+        for count in map(int, given.sightings.split(",")):
+            lines.append(line(world, count, true, given.matcher, given.draws))
+    table.remark("\n".join(lines))
+    if given.write:
+        table.write(given.note)
+
+
+if __name__ == "__main__":
+    main()
