@@ -98,10 +98,9 @@ class CrossModality(IntraModality):
         """Takes them back."""
         super().continue_epoch(epoch, step, state)
         rows = state.get("joint_memory")
-        if rows is None:  # no cluster of both: there may be no label at all
-            self.joint = state["joint"].numpy().copy()
-        else:
-            self.joint = restored_labels(state, "joint", len(self.session.tracks))
+        # Without a cluster of both there may be no label at all.
+        some = rows is not None
+        self.joint = restored_labels(state, "joint", len(self.session.tracks), some=some)
         self.joint_memory = None if rows is None else self._memory(rows)
 
     def feature_losses(

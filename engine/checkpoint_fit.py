@@ -141,13 +141,16 @@ def _is_finite(value: Any) -> bool:
     return is_number(value) and abs(value) <= sys.float_info.max
 
 
-def restored_labels(state: Mapping[str, Any], name: str, count: int) -> NDArray[np.int64]:
+def restored_labels(
+    state: Mapping[str, Any], name: str, count: int, *, some: bool = True
+) -> NDArray[np.int64]:
     """Labels that a stage kept in the checkpoint.
 
     Args:
         state: what the stage kept.
         name: of the labels.
         count: tracks.
+        some: whether one track at least has to have one.
 
     Returns:
         [N] int64, -1 = none.
@@ -159,6 +162,7 @@ def restored_labels(state: Mapping[str, Any], name: str, count: int) -> NDArray[
     if not isinstance(value, Tensor) or value.shape != (count,) or value.dtype != torch.int64:
         raise ValueError(f"its {name} are no labels of {count} tracks")
     labels: NDArray[np.int64] = value.numpy().copy()
-    if ((labels < -1) | (labels >= max(1, count))).any() or (labels.max(initial=-1) < 0 and count):
+    empty = count > 0 and labels.max(initial=-1) < 0
+    if ((labels < -1) | (labels >= max(1, count))).any() or (some and empty):
         raise ValueError(f"its {name} are no labels of {count} tracks")
     return labels

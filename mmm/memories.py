@@ -40,12 +40,54 @@ class Memories(Protocol):
         """
 
 
+class UnionMemory:
+    """The memory of the joint clusters of both modalities (CMC).
+
+    Args:
+        rows: prototypes [C, D]; None teaches nothing.
+        labels: [N] int64 labels of the joint clustering, -1 = none.
+        settings: of stage two.
+        device: where the memory lives.
+    """
+
+    def __init__(
+        self, rows: Tensor | None, labels: Tensor, settings: StageTwoSettings, device: torch.device
+    ) -> None:
+        self.labels = labels
+        self.memory = None if rows is None else cluster_memory(rows.to(device), settings)
+
+    def prototypes(self) -> dict[str, Tensor]:
+        """``union`` [C, D] as it is now, if it teaches."""
+        return {} if self.memory is None else {"union": self.memory.prototypes}
+
+    def losses(
+        self, embeddings: Tensor, index: Tensor, weights: Mapping[str, float], writes: PendingWrites
+    ) -> dict[str, Tensor]:
+        """Weighted ``union memory`` of embeddings [B, D] of the tracks [B]; these on the CPU."""
+        if self.memory is None:
+            return {}
+        labels = self.labels[index]
+        loss = weights["union memory"] * self.memory(embeddings, labels)
+        writes.later(self.memory, embeddings, labels)
+        return {"union memory": loss}
+
+
+def _union_rows(
+    features: Tensor, union: Tensor | np.ndarray | None, modalities: np.ndarray
+) -> dict[str, Tensor]:
+    """First rows of :class:`UnionMemory`, where there are two clusters or more."""
+    if union is None or not transfers.host_array(union).max(initial=-1) > 0:
+        return {}
+    return {"union": joint_prototypes(features, union, modalities)}
+
+
 def unified_prototypes(
     features: Tensor,
     labels: Tensor | np.ndarray,
     modalities: np.ndarray,
     means: Tensor,
     settings: StageTwoSettings,
+    union: Tensor | np.ndarray | None = None,
 ) -> dict[str, Tensor]:
     """First rows of :class:`UnifiedMemories`.
 
@@ -55,11 +97,13 @@ def unified_prototypes(
         modalities: [N].
         means: [C, D] unit means of the classes.
         settings: of stage two.
+        union: [N] int64 labels of the joint clustering, -1 = none; None: there is no such memory.
 
     Returns:
-        ``unified`` [C, D] or [C, K, D], ``visible`` and ``infrared`` [C', D].
+        ``unified`` [C, D] or [C, K, D], ``visible`` and ``infrared`` [C', D]; ``union`` where the
+        joint clustering has two clusters or more.
     """
-    found = {"unified": means}
+    found = {"unified": means, **_union_rows(features, union, modalities)}
     if settings.memory_prototypes > 1:
         centres = subcluster_centres(
             features, labels, settings.memory_prototypes, seed=settings.seed
@@ -89,7 +133,7 @@ class UnifiedMemories:
     """One memory of the unified labels, with one or K prototypes, and one for each modality.
 
     Every sample reads the unified memory; by their weights it also reads the memory of its own
-    modality and that of the other one.
+    modality, that of the other one, and that of the joint clusters.
 
     Args:
         prototypes: of each memory; see :func:`unified_prototypes`.
@@ -98,6 +142,7 @@ class UnifiedMemories:
         ambiguous: [C, C] bool, classes that are not each other's negatives.
         settings: of stage two.
         device: where the memories live.
+        union: [N] int64 labels of the joint clustering, -1 = none; None: there is no such memory.
     """
 
     def __init__(
@@ -108,7 +153,12 @@ class UnifiedMemories:
         ambiguous: Tensor | None,
         settings: StageTwoSettings,
         device: torch.device,
+        union: Tensor | None = None,
     ) -> None:
+        nobody = torch.full_like(labels, -1)
+        self.union = UnionMemory(
+            prototypes.get("union"), nobody if union is None else union, settings, device
+        )
         self.labels = labels
         self.ambiguous = ambiguous
         self.unified: ClusterMemory | MultiMemory
@@ -133,7 +183,7 @@ class UnifiedMemories:
     def prototypes(self) -> dict[str, Tensor]:
         """Rows of each memory as they are now."""
         own = {m.name.lower(): self.own[int(m)].prototypes for m in Modality}
-        return {"unified": self.unified.prototypes, **own}
+        return {"unified": self.unified.prototypes, **own, **self.union.prototypes()}
 
     def losses(
         self,
@@ -143,7 +193,7 @@ class UnifiedMemories:
         weights: Mapping[str, float],
         writes: PendingWrites,
     ) -> dict[str, Tensor]:
-        """Weighted terms ``memory``, ``own memory`` and ``cross memory``.
+        """Weighted terms ``memory``, ``own memory``, ``cross memory`` and ``union memory``.
 
         Args:
             embeddings: [B, D].
@@ -166,6 +216,7 @@ class UnifiedMemories:
                     losses[name] = losses.get(name, 0) + loss / len(Modality)
             own = self.own_label[int(modality)][labels[chosen]]
             writes.later(self.own[int(modality)], mine, own)
+        losses.update(self.union.losses(embeddings, index, weights, writes))
         return losses
 
 
@@ -186,13 +237,11 @@ def three_prototypes(
     Returns:
         ``visible`` and ``infrared`` [C, D]; ``union`` where it has two clusters or more.
     """
-    found = {}
+    found = _union_rows(features, union, modalities)
     for modality in Modality:
         chosen = modalities == modality
         own = transfers.host_array(labels)[chosen]
         found[modality.name.lower()] = cluster_means(transfers.rows_at(features, chosen), own)
-    if transfers.host_array(union).max() > 0:
-        found["union"] = joint_prototypes(features, union, modalities)
     return found
 
 
@@ -226,17 +275,14 @@ class ThreeMemories:
         visible = torch.from_numpy(modalities == Modality.VISIBLE)
         self.visible_labels = labels.where(visible, -1)
         self.infrared_labels = moved
-        self.union_labels = union
         self.visible = cluster_memory(prototypes["visible"].to(device), settings)
         self.infrared = cluster_memory(prototypes["infrared"].to(device), settings)
-        self.union: ClusterMemory | None = None
-        if "union" in prototypes:
-            self.union = cluster_memory(prototypes["union"].to(device), settings)
+        self.union = UnionMemory(prototypes.get("union"), union, settings, device)
 
     def prototypes(self) -> dict[str, Tensor]:
         """Rows of each memory as they are now."""
         found = {"visible": self.visible.prototypes, "infrared": self.infrared.prototypes}
-        return found if self.union is None else {**found, "union": self.union.prototypes}
+        return {**found, **self.union.prototypes()}
 
     def losses(
         self,
@@ -263,8 +309,5 @@ class ThreeMemories:
         writes.later(self.visible, embeddings, visible)
         own = infrared.where(modalities == Modality.INFRARED, -1)
         writes.later(self.infrared, embeddings, own)
-        if self.union is not None:
-            union = self.union_labels[index]
-            losses["union memory"] = weights["union memory"] * self.union(embeddings, union)
-            writes.later(self.union, embeddings, union)
+        losses.update(self.union.losses(embeddings, index, weights, writes))
         return losses

@@ -54,6 +54,12 @@ class StageTwoOptions(Options):
     memory_prototypes: int = option("prototypes of a cluster in the training memory", 1, at_least=1)
     own_memory_weight: float = option("weight of the memory of the sample's own modality", 0.0)
     cross_memory_weight: float = option("weight of the memory of the other modality", 0.5)
+    union_weight: float = option(
+        "weight of what joint clusters of both modalities teach beside the matched ones, as in "
+        "stage one's last stage: their memory and their contrast",
+        0.0,
+        at_least=0,
+    )
     mimic_weight: float = option("weight of the self-mimic loss (to confident class means)", 0.5)
     alignment_weight: float = option("weight of the soft cluster alignment (MMD)", 0.05)
     alignment_from: int = option("first epoch with the soft cluster alignment", 15)

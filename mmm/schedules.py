@@ -61,11 +61,14 @@ def _vireid(settings: StageTwoSettings) -> tuple[Phase, ...]:
             {
                 "own memory": settings.own_memory_weight * weight,
                 "cross memory": settings.cross_memory_weight * weight,
+                "union memory": settings.union_weight * weight,
+                "union contrast": settings.union_weight * settings.contrast_weight,
             }
         ),
         **_beside(settings),
     }
-    memory = "unified clusters and those of each modality, anew each epoch; all clips after a step"
+    clusters = "unified and joint clusters" if settings.union_weight else "unified clusters"
+    memory = f"{clusters} and those of each modality, anew each epoch; all clips after a step"
     return _with_alignment(settings, losses, memory)
 
 
@@ -144,6 +147,6 @@ def _settings(settings: StageTwoSettings) -> dict[str, Any]:
     if settings.variant != "released":
         names += ["rematch_interval", "k1", "k2", "eps", "min_samples"]
         names += ["memory_temperature", "memory_momentum", "memory_mode"]
-    if settings.variant == "paper":
+    if settings.variant == "paper" or settings.union_weight:
         names += ["joint_k1", "joint_k2", "joint_eps"]
     return {name: getattr(settings, name) for name in names}

@@ -8,10 +8,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..clustering.constraints import constrain
 from ..datasets.track import Modality
 from ..engine.checkpoint_fit import restored_labels
-from ..pseudo_labels.labelling import joint_labels
 from .match_clusters import ClusterMatching
 from .matching import transfer_labels
 from .memories import Memories, ThreeMemories, three_prototypes
@@ -28,6 +26,11 @@ class PaperVariant(VireidVariant):
     of stage one. Source: MMM, sections 3.2 to 3.4.
     """
 
+    @property
+    def reads_union(self) -> bool:
+        """The union is one of the three."""
+        return True
+
     def _take(self, found: ClusterMatching, features: Tensor) -> None:
         super()._take(found, features)
         self.labels = found.labels
@@ -35,15 +38,6 @@ class PaperVariant(VireidVariant):
         self.moved = found.labels.copy()
         moved = transfer_labels(found.labels[visible], torch.from_numpy(found.assignment))
         self.moved[visible] = moved.numpy()
-        self.union = joint_labels(
-            features,
-            self.session.modalities,
-            self.settings,
-            refinement=self.refinement,
-            say=self.session.say,
-        )
-        if self.judged is not None:
-            self.union = constrain(self.union, self.judged, features)
 
     def _first_prototypes(
         self, features: Tensor, labels: Tensor, means: Tensor
@@ -63,7 +57,7 @@ class PaperVariant(VireidVariant):
         )
 
     def _held(self) -> dict[str, np.ndarray]:
-        return {"labels": self.labels, "moved": self.moved, "union": self.union}
+        return {"labels": self.labels, "moved": self.moved}
 
     def state(self) -> dict[str, Any]:
         """Unified labels and those of the three memories, until the next matching."""
@@ -73,6 +67,6 @@ class PaperVariant(VireidVariant):
     def load_state(self, state: dict[str, Any]) -> None:
         """Takes all labels back."""
         super().load_state(state)
-        self.labels, self.moved, self.union = (
-            restored_labels(state, name, len(self.unified)) for name in ("labels", "moved", "union")
+        self.labels, self.moved = (
+            restored_labels(state, name, len(self.unified)) for name in ("labels", "moved")
         )

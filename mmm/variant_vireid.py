@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
+from ..clustering.constraints import constrain
 from ..engine.checkpoint_fit import restored_labels
 from ..losses import ContrastiveLoss
 from ..losses.registry import extra_losses
 from ..losses.separation import separation_losses
 from ..memory import cluster_means
 from ..pseudo_labels.artefact import Artefact
-from ..pseudo_labels.labelling import clustering_features, intra_modality_labels
+from ..pseudo_labels.labelling import clustering_features, intra_modality_labels, joint_labels
 from ..pseudo_labels.refinement import LabelRefinement
 from ..transfers import to_device
 from .alignment import soft_cluster_alignment
@@ -37,9 +39,15 @@ class VireidVariant(StageTwo):
 
     stream = 22
 
+    @property
+    def reads_union(self) -> bool:
+        """Whether joint clusters of both modalities teach beside the matched ones."""
+        return self.settings.union_weight > 0
+
     def _prepare(self, artefact: Artefact) -> None:
         self.contrast = ContrastiveLoss(self.settings.contrast_temperature)
         self.ambiguous: Tensor | None = None
+        self.union = np.full(len(self.unified), -1, np.int64)
         self.memories: Memories
         self.refinement = LabelRefinement(self.settings, self.session.say)
 
@@ -75,6 +83,25 @@ class VireidVariant(StageTwo):
     def _take(self, found: ClusterMatching, features: Tensor) -> None:
         """Goes on with the labels of a new matching."""
         self.unified = found.unified
+        if self.reads_union:
+            self.union = self._union_labels(features)
+
+    def _union_labels(self, features: Tensor) -> np.ndarray:
+        """Joint clusters [N] of both modalities (CMC), -1 = none.
+
+        Tracks of given identities are in none of them: what they are is known.
+        """
+        union = joint_labels(
+            features,
+            self.session.modalities,
+            self.settings,
+            refinement=self.refinement,
+            say=self.session.say,
+        )
+        if self.judged is not None:
+            union = constrain(union, self.judged, features)
+        union = np.where(known_classes(self._taught()) >= 0, -1, union)
+        return np.where(union >= 0, np.searchsorted(np.unique(union[union >= 0]), union), -1)
 
     def _fill_memories(self, features: Tensor) -> None:
         device = self.session.runtime.device
@@ -96,7 +123,7 @@ class VireidVariant(StageTwo):
     ) -> dict[str, Tensor]:
         """Of each memory by name, from the present features."""
         modalities = self.session.modalities
-        return unified_prototypes(features, labels, modalities, means, self.settings)
+        return unified_prototypes(features, labels, modalities, means, self.settings, self.union)
 
     def _memories_of(self, prototypes: dict[str, Tensor]) -> Memories:
         return UnifiedMemories(
@@ -106,6 +133,7 @@ class VireidVariant(StageTwo):
             self.ambiguous,
             self.settings,
             self.session.runtime.device,
+            torch.from_numpy(self.union),
         )
 
     def losses(self, clips: Tensor, index: Tensor, step: int) -> dict[str, Tensor]:
@@ -129,6 +157,10 @@ class VireidVariant(StageTwo):
             losses["contrast"] = weights["contrast"] * self.contrast(
                 embeddings, labels, excluded=excluded
             )
+        if "union contrast" in weights:
+            union = to_device(torch.from_numpy(self.union)[batch.tracks], device)
+            loss = self.contrast(embeddings, union)
+            losses["union contrast"] = weights["union contrast"] * loss
         if "mimic" in weights:
             losses["mimic"] = weights["mimic"] * squared_mimic(embeddings, self.targets[labels])
         if "alignment" in weights:
@@ -140,14 +172,18 @@ class VireidVariant(StageTwo):
         return losses
 
     def state(self) -> dict[str, Any]:
-        """The unified labels, which hold until the next matching, and what that takes from them."""
+        """The labels, which hold until the next matching, and what that takes from them."""
         held = self.refinement.state()
-        more = {"refinement": held} if held else {}
+        more: dict[str, Any] = {"refinement": held} if held else {}
+        if self.reads_union:
+            more["union"] = torch.from_numpy(self.union)
         return {"unified": torch.from_numpy(self.unified), **more}
 
     def load_state(self, state: dict[str, Any]) -> None:
         """Takes them back."""
         self.unified = restored_labels(state, "unified", len(self.unified))
+        if self.reads_union:
+            self.union = restored_labels(state, "union", len(self.unified), some=False)
         self.refinement.load_state(state.get("refinement", {}))
 
     def epoch_state(self) -> dict[str, Any]:

@@ -136,14 +136,19 @@ def test_each_variant_trains_with_its_own_terms_and_repeats_itself(
     assert not torch.equal(before["visible_stem.conv.weight"], one["visible_stem.conv.weight"])
 
 
-def test_a_killed_run_goes_on_as_if_nothing_had_been(images, baseline, tmp_path, monkeypatch):
+@pytest.mark.parametrize(
+    ("variant", "more"), [("paper", {}), ("vireid", {"union_weight": 1.0})], ids=["paper", "union"]
+)
+def test_a_killed_run_goes_on_as_if_nothing_had_been(
+    images, baseline, tmp_path, monkeypatch, variant, more
+):
     from vireid.engine.augment import Augmenter
 
     class Killed(BaseException):
         pass
 
-    given = {"rematch_interval": 2}  # the second epoch needs the labels of the first
-    whole = second(images, baseline, tmp_path / "whole", "paper", **given)
+    given = {"rematch_interval": 2, **more}  # the second epoch needs the labels of the first
+    whole = second(images, baseline, tmp_path / "whole", variant, **given)
     run_mmm(whole)
     calls = 0
     original = Augmenter.__call__
@@ -155,7 +160,7 @@ def test_a_killed_run_goes_on_as_if_nothing_had_been(images, baseline, tmp_path,
             raise Killed
         return original(self, *arguments)
 
-    cut = second(images, baseline, tmp_path / "cut", "paper", **given)
+    cut = second(images, baseline, tmp_path / "cut", variant, **given)
     with monkeypatch.context() as patch:
         patch.setattr(Augmenter, "__call__", dies)
         with pytest.raises(Killed):

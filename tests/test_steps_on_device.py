@@ -142,6 +142,7 @@ TWO = [
         },
         id="vireid, several prototypes",
     ),
+    pytest.param("vireid", {"union_weight": 0.5}, id="vireid, joint clusters beside"),
     pytest.param("paper", {}, id="paper"),
     pytest.param("released", {}, id="released"),
 ]

@@ -88,6 +88,26 @@ def test_unified_memories_are_read_and_then_written(tmp_path):
     assert changed.tolist() == [True, True, False, True]
 
 
+def test_joint_clusters_have_a_memory_beside_the_unified_one(tmp_path):
+    features, batch = embeddings(), embeddings(2)
+    settings = config(tmp_path, cross_memory_weight=0.0)
+    union = torch.tensor([0, 0, -1, -1, 1, 1, 0, 0, 1, 1, -1, -1])
+    means = cluster_means(features, UNIFIED)
+    first = unified_prototypes(features, UNIFIED, MODALITIES, means, settings, union)
+    memories = UnifiedMemories(first, UNIFIED, MODALITIES, None, settings, CPU, union)
+    index = torch.tensor([0, 2, 7, 8])
+    modalities = torch.from_numpy(MODALITIES)[index]
+    writes = PendingWrites()
+    weights = {"memory": 1.0, "union memory": 0.3}
+    losses = memories.losses(batch[:4], index, modalities, weights, writes)
+    both = ClusterMemory(joint_prototypes(features, union, torch.from_numpy(MODALITIES)))
+    wanted = both(batch[[0, 2, 3]], union[[0, 7, 8]])
+    torch.testing.assert_close(losses["union memory"], 0.3 * wanted)
+    writes.write()
+    both.update(batch[[0, 2, 3]], union[[0, 7, 8]])
+    torch.testing.assert_close(memories.prototypes()["union"], both.prototypes)
+
+
 def test_the_papers_memories_follow_the_moved_labels(tmp_path):
     features, batch = embeddings(), embeddings(3)
     labels = torch.tensor([0, 0, 1, 1, 2, 2, 0, 0, 1, 1, -1, 1])
