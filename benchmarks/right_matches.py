@@ -4,23 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import Literal
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
-from vireid.commands.command_line import build
-from vireid.commands.mmm import MMMSettings
 from vireid.datasets.track import Modality
 from vireid.mmm.match_clusters import cost_of_clusters
 from vireid.mmm.matching import UNMATCHED, match
-from vireid.options import read_yaml
 from vireid.pseudo_labels.majority import majorities
 
-from .answered_questions import World, read_world
-from .table import Table, parser
+from .table import Table
+from .world import World, world_flags, world_of
 
 HEAD = ("centres", "cost", "matcher", "clusters matched", "of them right", "of all right")
 COSTS: tuple[Literal["paper", "symmetric"], ...] = ("paper", "symmetric")
@@ -43,6 +39,7 @@ class Clusters:
             majorities(labels, world.people[side])
             for labels, side in zip(self.labels, sides, strict=True)
         ]
+        self.cameras = [world.cameras[side] for side in sides]
         self.settings = world.settings
 
     def describe(self) -> str:
@@ -88,20 +85,11 @@ def rates(clusters: Clusters, centres: Sequence[int], starts: int) -> list[str]:
 
 def main() -> None:
     """Matches and tabulates."""
-    flags = parser(__doc__)
-    flags.add_argument("baseline", type=Path, help="finished run folder of stage one")
-    flags.add_argument("data_dir", type=Path, help="its data, whose identities say what is right")
-    flags.add_argument("--config", type=Path, default=Path("configs/demo_mmm.yaml"))
+    flags = world_flags(__doc__)
     flags.add_argument("--centres", default="1,2,4,8", help="numbers of centres, K")
     flags.add_argument("--starts", type=int, default=10, help="seeds of the K-means")
     given = flags.parse_args()
-    recipe = {
-        **read_yaml(given.config),
-        "data_dir": str(given.data_dir),
-        "baseline": str(given.baseline),
-        "output": str(given.baseline),  # nothing is written there
-    }
-    clusters = Clusters(read_world(build(MMMSettings, recipe)))
+    clusters = Clusters(world_of(given))
     table = Table("right_matches", torch.device("cpu"))
     centres = [int(count) for count in given.centres.split(",")]
     rows = "\n".join(rates(clusters, centres, given.starts))

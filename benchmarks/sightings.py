@@ -5,25 +5,22 @@ from __future__ import annotations
 from argparse import ArgumentParser
 from collections.abc import Callable, Mapping
 from functools import partial
-from pathlib import Path
 from statistics import mean, stdev
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
+from vireid.clustering.dense_labels import dense_labels
 from vireid.clustering.subclusters import subcluster_centres
-from vireid.commands.command_line import build
-from vireid.commands.mmm import MMMSettings
 from vireid.datasets.track import Modality
 from vireid.memory import cluster_means
 from vireid.mmm.matching import match, matching_cost
-from vireid.options import read_yaml
 from vireid.pseudo_labels.labelling import DegenerateClustering, intra_modality_labels
-from vireid.pseudo_labels.majority import majorities
 
-from .answered_questions import World, read_world
-from .table import Table, parser
+from .right_matches import Clusters
+from .table import Table
+from .world import World, world_flags, world_of
 
 Labels = NDArray[np.int64]
 # Of features [N, D], labels and cameras [N], and a seed: centres [C, K, D].
@@ -42,7 +39,7 @@ def by_camera(features: Tensor, labels: Labels, cameras: Labels, seed: int) -> T
     for place, camera in enumerate(np.unique(cameras)):
         seen = labels[cameras == camera]
         if (seen >= 0).any():
-            rows = cluster_means(features[cameras == camera], _dense(seen))
+            rows = cluster_means(features[cameras == camera], dense_labels(seen))
             centres[np.unique(seen[seen >= 0]), place] = rows
     return centres
 
@@ -63,12 +60,6 @@ CENTRES: Mapping[str, Centres] = {
     "mean and hardest": mean_and_hardest,
 }
 PLAIN = "K = 1"
-
-
-def _dense(labels: Labels) -> Labels:
-    """Labels counted from 0 without gaps, -1 = noise."""
-    known = np.unique(labels[labels >= 0])
-    return np.where(labels >= 0, np.searchsorted(known, labels), -1)
 
 
 def some_sightings(world: World, count: int, seed: int) -> Labels:
@@ -97,24 +88,16 @@ def clusters_of(world: World, rows: Labels, true: bool) -> Labels:
         )
     labels = np.empty(len(rows), np.int64)
     for modality in Modality:
-        labels[modalities == modality] = _dense(world.people[rows][modalities == modality])
+        labels[modalities == modality] = dense_labels(world.people[rows][modalities == modality])
     return labels
 
 
-def right_share(
-    world: World, rows: Labels, labels: Labels, centres: Centres, matcher: str, seed: int
-) -> float:
+def right_share(clusters: Clusters, centres: Centres, matcher: str, seed: int) -> float:
     """Share of the visible clusters that are matched with one of the same person, by majority."""
-    unit = torch.nn.functional.normalize(world.features[torch.from_numpy(rows)], dim=1)
-    found, people = [], []
-    for modality in Modality:
-        own = world.modalities[rows] == modality
-        cameras = world.cameras[rows][own]
-        found.append(centres(unit[torch.from_numpy(own)], labels[own], cameras, seed))
-        people.append(majorities(labels[own], world.people[rows][own]).values)
-    cost = matching_cost(*found, variant=world.settings.cost)
-    partner = match(cost, matcher).numpy()
-    return float(((partner >= 0) & (people[0] == people[1][partner])).mean())
+    sides = zip(clusters.rows, clusters.labels, clusters.cameras, strict=True)
+    found = [centres(*side, seed) for side in sides]
+    cost = matching_cost(*found, variant=clusters.settings.cost)
+    return float(clusters.right(match(cost, matcher)).mean())
 
 
 def line(world: World, count: int, true: bool, matcher: str, draws: int) -> str:
@@ -127,12 +110,11 @@ def line(world: World, count: int, true: bool, matcher: str, draws: int) -> str:
             labels = clusters_of(world, rows, true)
         except DegenerateClustering:
             continue
-        modalities = world.modalities[rows]
-        sides = [labels[(modalities == m) & (labels >= 0)] for m in Modality]
-        numbers.append(len(np.unique(sides[0])))
-        sizes.append(sum(map(len, sides)) / sum(len(np.unique(side)) for side in sides))
+        clusters = Clusters(world.only(rows, labels))
+        numbers.append(len(clusters.people[0].sizes))
+        sizes.append(np.concatenate([side.sizes for side in clusters.people]).mean())
         for name, centres in CENTRES.items():
-            shares[name].append(right_share(world, rows, labels, centres, matcher, seed))
+            shares[name].append(right_share(clusters, centres, matcher, seed))
     kind = "people" if true else "found"
     if not sizes:
         return f"| {count} | {kind} | {' | '.join(['none', *['-'] * (len(CENTRES) + 1)])} |"
@@ -150,10 +132,7 @@ def _spread(values: list[float]) -> str:
 
 
 def _flags() -> ArgumentParser:
-    flags = parser(__doc__)
-    flags.add_argument("baseline", type=Path, help="finished run folder of stage one")
-    flags.add_argument("data_dir", type=Path, help="its data, whose identities say what is right")
-    flags.add_argument("--config", type=Path, default=Path("configs/demo_mmm.yaml"))
+    flags = world_flags(__doc__)
     flags.add_argument("--sightings", default="3,6,12,24,60", help="of a person in each modality")
     flags.add_argument("--matcher", default="one-to-one")
     flags.add_argument("--draws", type=int, default=10, help="draws of the sightings")
@@ -163,13 +142,7 @@ def _flags() -> ArgumentParser:
 def main() -> None:
     """Draws sightings, clusters, matches and tabulates."""
     given = _flags().parse_args()
-    recipe = {
-        **read_yaml(given.config),
-        "data_dir": str(given.data_dir),
-        "baseline": str(given.baseline),
-        "output": str(given.baseline),  # nothing is written there
-    }
-    world = read_world(build(MMMSettings, recipe))
+    world = world_of(given)
     table = Table("sightings", torch.device("cpu"))
     head = ["sightings", "clusters", "tracklets in one", "visible clusters", f"right, {PLAIN}"]
     head += [f"{name}: over it, points" for name in CENTRES if name != PLAIN]

@@ -11,6 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from .. import transfers
+from ..clustering.dense_labels import dense_labels
 from ..clustering.subclusters import subcluster_centres
 from ..datasets.track import Modality
 from ..memory import ClusterMemory, MultiMemory, cluster_means, joint_prototypes
@@ -73,31 +74,31 @@ class UnionMemory:
 
 
 def _union_rows(
-    features: Tensor, union: Tensor | np.ndarray | None, modalities: np.ndarray
+    features: Tensor, union: Tensor | np.ndarray, modalities: np.ndarray
 ) -> dict[str, Tensor]:
     """First rows of :class:`UnionMemory`, where there are two clusters or more."""
-    if union is None or not transfers.host_array(union).max(initial=-1) > 0:
-        return {}
-    return {"union": joint_prototypes(features, union, modalities)}
+    if transfers.host_array(union).max(initial=-1) > 0:
+        return {"union": joint_prototypes(features, union, modalities)}
+    return {}
 
 
 def unified_prototypes(
     features: Tensor,
     labels: Tensor | np.ndarray,
+    union: Tensor | np.ndarray,
     modalities: np.ndarray,
     means: Tensor,
     settings: StageTwoSettings,
-    union: Tensor | np.ndarray | None = None,
 ) -> dict[str, Tensor]:
     """First rows of :class:`UnifiedMemories`.
 
     Args:
         features: [N, D] unit features of all tracks, on any device.
         labels: [N] int64 unified labels, -1 = noise.
+        union: [N] int64 labels of the joint clustering, -1 = none.
         modalities: [N].
         means: [C, D] unit means of the classes.
         settings: of stage two.
-        union: [N] int64 labels of the joint clustering, -1 = none; None: there is no such memory.
 
     Returns:
         ``unified`` [C, D] or [C, K, D], ``visible`` and ``infrared`` [C', D]; ``union`` where the
@@ -112,9 +113,8 @@ def unified_prototypes(
     for modality in Modality:
         chosen = modalities == modality
         own = transfers.host_array(labels)[chosen]
-        # Places among the labels that the modality has.
-        dense = np.where(own >= 0, np.searchsorted(np.unique(own[own >= 0]), own), -1)
-        found[modality.name.lower()] = cluster_means(transfers.rows_at(features, chosen), dense)
+        rows = transfers.rows_at(features, chosen)
+        found[modality.name.lower()] = cluster_means(rows, dense_labels(own))
     return found
 
 
@@ -138,27 +138,24 @@ class UnifiedMemories:
     Args:
         prototypes: of each memory; see :func:`unified_prototypes`.
         labels: [N] int64 unified labels, -1 = noise.
+        union: [N] int64 labels of the joint clustering, -1 = none.
         modalities: [N].
         ambiguous: [C, C] bool, classes that are not each other's negatives.
         settings: of stage two.
         device: where the memories live.
-        union: [N] int64 labels of the joint clustering, -1 = none; None: there is no such memory.
     """
 
     def __init__(
         self,
         prototypes: dict[str, Tensor],
         labels: Tensor,
+        union: Tensor,
         modalities: np.ndarray,
         ambiguous: Tensor | None,
         settings: StageTwoSettings,
         device: torch.device,
-        union: Tensor | None = None,
     ) -> None:
-        nobody = torch.full_like(labels, -1)
-        self.union = UnionMemory(
-            prototypes.get("union"), nobody if union is None else union, settings, device
-        )
+        self.union = UnionMemory(prototypes.get("union"), union, settings, device)
         self.labels = labels
         self.ambiguous = ambiguous
         self.unified: ClusterMemory | MultiMemory

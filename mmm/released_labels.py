@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from ..clustering.dense_labels import dense_labels
 from ..datasets.track import Modality
 
 
@@ -26,6 +27,4 @@ def released_classes(unified: ArrayLike, modalities: ArrayLike) -> NDArray[np.in
     labels, modality_of = np.asarray(unified), np.asarray(modalities)
     different = max(len(np.unique(labels[modality_of == modality])) for modality in Modality)
     kept = (labels >= 0) & (labels <= different)
-    classes = np.full(len(labels), -1, np.int64)
-    classes[kept] = np.unique(labels[kept], return_inverse=True)[1]
-    return classes
+    return dense_labels(np.where(kept, labels, -1))

@@ -36,6 +36,16 @@ def goes_on(settings: StageTwoSettings) -> bool:
     return settings.variant == "vireid"
 
 
+def reads_union(settings: StageTwoSettings) -> bool:
+    """Whether joint clusters of both modalities (CMC) teach.
+
+    Args:
+        settings: of the command.
+    """
+    beside = settings.variant == "vireid" and settings.union_weight > 0
+    return beside or settings.variant == "paper"
+
+
 def stage_two_schedule(settings: StageTwoSettings) -> StageSchedule:
     """The schedule of the one stage, as the variant has it.
 
@@ -67,7 +77,7 @@ def _vireid(settings: StageTwoSettings) -> tuple[Phase, ...]:
         ),
         **_beside(settings),
     }
-    clusters = "unified and joint clusters" if settings.union_weight else "unified clusters"
+    clusters = "unified and joint clusters" if reads_union(settings) else "unified clusters"
     memory = f"{clusters} and those of each modality, anew each epoch; all clips after a step"
     return _with_alignment(settings, losses, memory)
 
@@ -147,6 +157,6 @@ def _settings(settings: StageTwoSettings) -> dict[str, Any]:
     if settings.variant != "released":
         names += ["rematch_interval", "k1", "k2", "eps", "min_samples"]
         names += ["memory_temperature", "memory_momentum", "memory_mode"]
-    if settings.variant == "paper" or settings.union_weight:
+    if reads_union(settings):
         names += ["joint_k1", "joint_k2", "joint_eps"]
     return {name: getattr(settings, name) for name in names}

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -25,11 +24,6 @@ class PaperVariant(VireidVariant):
     ``--weights``, because the paper describes one training of all parts; the first labels are those
     of stage one. Source: MMM, sections 3.2 to 3.4.
     """
-
-    @property
-    def reads_union(self) -> bool:
-        """The union is one of the three."""
-        return True
 
     def _take(self, found: ClusterMatching, features: Tensor) -> None:
         super()._take(found, features)
@@ -56,13 +50,10 @@ class PaperVariant(VireidVariant):
             self.session.runtime.device,
         )
 
-    def _held(self) -> dict[str, np.ndarray]:
-        return {"labels": self.labels, "moved": self.moved}
-
     def state(self) -> dict[str, Any]:
         """Unified labels and those of the three memories, until the next matching."""
-        held = {name: torch.from_numpy(values) for name, values in self._held().items()}
-        return {**super().state(), **held}
+        own = {"labels": torch.from_numpy(self.labels), "moved": torch.from_numpy(self.moved)}
+        return {**super().state(), **own}
 
     def load_state(self, state: dict[str, Any]) -> None:
         """Takes all labels back."""

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from ..clustering.constraints import constrain
+from ..clustering.dense_labels import dense_labels
 from ..engine.checkpoint_fit import restored_labels
 from ..losses import ContrastiveLoss
 from ..losses.registry import extra_losses
@@ -21,7 +22,7 @@ from ..transfers import to_device
 from .alignment import soft_cluster_alignment
 from .match_clusters import ClusterMatching
 from .memories import Memories, UnifiedMemories, unified_prototypes
-from .schedules import goes_on
+from .schedules import goes_on, reads_union
 from .self_mimic import confident_means, squared_mimic
 from .semi_supervised import known_classes, modalities_to_cluster
 from .stage_two import StageTwo
@@ -38,11 +39,6 @@ class VireidVariant(StageTwo):
     """
 
     stream = 22
-
-    @property
-    def reads_union(self) -> bool:
-        """Whether joint clusters of both modalities teach beside the matched ones."""
-        return self.settings.union_weight > 0
 
     def _prepare(self, artefact: Artefact) -> None:
         self.contrast = ContrastiveLoss(self.settings.contrast_temperature)
@@ -83,7 +79,7 @@ class VireidVariant(StageTwo):
     def _take(self, found: ClusterMatching, features: Tensor) -> None:
         """Goes on with the labels of a new matching."""
         self.unified = found.unified
-        if self.reads_union:
+        if reads_union(self.settings):
             self.union = self._union_labels(features)
 
     def _union_labels(self, features: Tensor) -> np.ndarray:
@@ -100,8 +96,7 @@ class VireidVariant(StageTwo):
         )
         if self.judged is not None:
             union = constrain(union, self.judged, features)
-        union = np.where(known_classes(self._taught()) >= 0, -1, union)
-        return np.where(union >= 0, np.searchsorted(np.unique(union[union >= 0]), union), -1)
+        return dense_labels(np.where(known_classes(self._taught()) >= 0, -1, union))
 
     def _fill_memories(self, features: Tensor) -> None:
         device = self.session.runtime.device
@@ -123,17 +118,17 @@ class VireidVariant(StageTwo):
     ) -> dict[str, Tensor]:
         """Of each memory by name, from the present features."""
         modalities = self.session.modalities
-        return unified_prototypes(features, labels, modalities, means, self.settings, self.union)
+        return unified_prototypes(features, labels, self.union, modalities, means, self.settings)
 
     def _memories_of(self, prototypes: dict[str, Tensor]) -> Memories:
         return UnifiedMemories(
             prototypes,
             torch.from_numpy(self.unified),
+            torch.from_numpy(self.union),
             self.session.modalities,
             self.ambiguous,
             self.settings,
             self.session.runtime.device,
-            torch.from_numpy(self.union),
         )
 
     def losses(self, clips: Tensor, index: Tensor, step: int) -> dict[str, Tensor]:
@@ -175,14 +170,14 @@ class VireidVariant(StageTwo):
         """The labels, which hold until the next matching, and what that takes from them."""
         held = self.refinement.state()
         more: dict[str, Any] = {"refinement": held} if held else {}
-        if self.reads_union:
+        if reads_union(self.settings):
             more["union"] = torch.from_numpy(self.union)
         return {"unified": torch.from_numpy(self.unified), **more}
 
     def load_state(self, state: dict[str, Any]) -> None:
         """Takes them back."""
         self.unified = restored_labels(state, "unified", len(self.unified))
-        if self.reads_union:
+        if reads_union(self.settings):
             self.union = restored_labels(state, "union", len(self.unified), some=False)
         self.refinement.load_state(state.get("refinement", {}))
 

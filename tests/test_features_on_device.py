@@ -194,7 +194,8 @@ def test_the_memories_of_stage_two_are_filled_on_the_device(host: Host, tmp_path
     host.answers = [*SIDE]
     with FakeDevice().watched(*[WAIT] * 3) as watch:
         means = cluster_means(rows(), NOISY)
-        assert_on_cuda(unified_prototypes(rows(), NOISY, MODALITIES, means, settings))
+        nobody = np.full_like(NOISY, -1)
+        assert_on_cuda(unified_prototypes(rows(), NOISY, nobody, MODALITIES, means, settings))
         assert_on_cuda(three_prototypes(rows(), NOISY, NOISY, MODALITIES))
     assert watch.waits == [WAIT] * 3
 

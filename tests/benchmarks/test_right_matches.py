@@ -7,8 +7,8 @@ import pytest
 import torch
 from vireid.commands.mmm import MMMSettings
 
-from benchmarks.answered_questions import World
 from benchmarks.right_matches import Clusters, rates
+from benchmarks.world import World
 
 PEOPLE, SIGHTINGS = 6, 4
 

@@ -7,7 +7,7 @@ import pytest
 import torch
 from vireid.commands.mmm import MMMSettings
 
-from benchmarks.answered_questions import World
+from benchmarks.right_matches import Clusters
 from benchmarks.sightings import (
     CENTRES,
     by_camera,
@@ -17,6 +17,7 @@ from benchmarks.sightings import (
     right_share,
     some_sightings,
 )
+from benchmarks.world import World
 
 PEOPLE, SIGHTINGS = 6, 4
 
@@ -83,12 +84,8 @@ def test_the_hardest_member_is_the_one_least_like_the_mean():
 
 
 def test_centres_match_by_looks_where_means_mix_them():
-    made = world()
-    rows = np.arange(len(made.people))
-    right = {
-        name: right_share(made, rows, made.people, centres, "one-to-one", 0)
-        for name, centres in CENTRES.items()
-    }
+    made = Clusters(world())
+    right = {name: right_share(made, centres, "one-to-one", 0) for name, centres in CENTRES.items()}
     assert right["K = 1"] == 0
     assert {right[name] for name in ("K = 2", "K = 4", "one a camera")} == {1.0}
 

@@ -19,6 +19,7 @@ MODALITIES = np.array([0, 0, 0, 0, 0, 0, 1, 1, 1, 1, 1, 1])
 WEIGHTS = {"visible memory": 1.0, "infrared memory": 1.0, "union memory": 1.0}
 # Class 0 is in both modalities, 1 and 2 are visible only, 3 infrared only.
 UNIFIED = torch.tensor([0, 0, 1, 1, 2, 2, 0, 0, 3, 3, -1, 3])
+NOBODY = torch.full((12,), -1)
 
 
 def config(tmp_path, **given):
@@ -49,8 +50,9 @@ def test_ambiguous_prototypes_neither_pull_nor_push(tmp_path):
         changed[3] = moved
         settings = config(tmp_path, cross_memory_weight=0.0)
         memories = UnifiedMemories(
-            unified_prototypes(features, UNIFIED, MODALITIES, changed, settings),
+            unified_prototypes(features, UNIFIED, NOBODY, MODALITIES, changed, settings),
             UNIFIED,
+            NOBODY,
             MODALITIES,
             ambiguous if spared else None,
             config(tmp_path),
@@ -68,8 +70,8 @@ def test_unified_memories_are_read_and_then_written(tmp_path):
     features, batch = embeddings(), embeddings(2)
     settings = config(tmp_path)
     means = cluster_means(features, UNIFIED)
-    first = unified_prototypes(features, UNIFIED, MODALITIES, means, settings)
-    memories = UnifiedMemories(first, UNIFIED, MODALITIES, None, settings, CPU)
+    first = unified_prototypes(features, UNIFIED, NOBODY, MODALITIES, means, settings)
+    memories = UnifiedMemories(first, UNIFIED, NOBODY, MODALITIES, None, settings, CPU)
     index = torch.tensor([0, 3, 6, 9])
     writes = PendingWrites()
     modalities = torch.from_numpy(MODALITIES)[index]
@@ -93,8 +95,8 @@ def test_joint_clusters_have_a_memory_beside_the_unified_one(tmp_path):
     settings = config(tmp_path, cross_memory_weight=0.0)
     union = torch.tensor([0, 0, -1, -1, 1, 1, 0, 0, 1, 1, -1, -1])
     means = cluster_means(features, UNIFIED)
-    first = unified_prototypes(features, UNIFIED, MODALITIES, means, settings, union)
-    memories = UnifiedMemories(first, UNIFIED, MODALITIES, None, settings, CPU, union)
+    first = unified_prototypes(features, UNIFIED, union, MODALITIES, means, settings)
+    memories = UnifiedMemories(first, UNIFIED, union, MODALITIES, None, settings, CPU)
     index = torch.tensor([0, 2, 7, 8])
     modalities = torch.from_numpy(MODALITIES)[index]
     writes = PendingWrites()
@@ -135,10 +137,9 @@ def test_the_papers_memories_follow_the_moved_labels(tmp_path):
 
 def test_without_joint_clusters_two_memories_are_left(tmp_path):
     labels = torch.tensor([0, 0, 1, 1, 2, 2, 0, 0, 1, 1, -1, 1])
-    nothing = torch.full((12,), -1)
     moved = labels.where(torch.from_numpy(MODALITIES) == 1, -1)
-    first = three_prototypes(embeddings(), labels, nothing, MODALITIES)
-    memories = ThreeMemories(first, labels, moved, nothing, MODALITIES, config(tmp_path), CPU)
+    first = three_prototypes(embeddings(), labels, NOBODY, MODALITIES)
+    memories = ThreeMemories(first, labels, moved, NOBODY, MODALITIES, config(tmp_path), CPU)
     modalities = torch.from_numpy(MODALITIES)
     losses = memories.losses(embeddings(4), torch.arange(12), modalities, WEIGHTS, PendingWrites())
     assert set(losses) == {"visible memory", "infrared memory"}

@@ -6,8 +6,7 @@ import numpy as np
 import pytest
 import torch
 from vireid.mmm.settings import StageTwoSettings
-from vireid.mmm.variant_paper import PaperVariant
-from vireid.mmm.variant_vireid import VireidVariant
+from vireid.mmm.variants import VARIANTS
 
 from .. import fake_session
 from ..fake_session import FRAMES, HEIGHT, PEOPLE, WIDTH
@@ -21,8 +20,8 @@ COMMON = {
 }
 
 
-def begun(tmp_path, variant=VireidVariant, known=(), **given):
-    """The variant at the start of its first epoch; of the known people all tracks are labelled."""
+def begun(tmp_path, known=(), **given):
+    """Stage two at the start of its first epoch; of the known people all tracks are labelled."""
     settings = StageTwoSettings(data_dir=tmp_path, output=tmp_path, **COMMON, **given)
     session = fake_session.session(settings, labelled=True, device=CPU)
     session.tracks = [
@@ -31,7 +30,7 @@ def begun(tmp_path, variant=VireidVariant, known=(), **given):
     ]
     torch.manual_seed(0)
     model = fake_session.network("m3reid").train()
-    stage = variant(session, settings, model, fake_session.artefact(tmp_path))
+    stage = VARIANTS[settings.variant](session, settings, model, fake_session.artefact(tmp_path))
     stage.begin_epoch(0, 0)
     return stage
 
@@ -93,16 +92,14 @@ def test_where_all_labels_are_given_they_teach_nothing(tmp_path):
     assert losses["union contrast"] == 0
 
 
-@pytest.mark.parametrize(
-    ("variant", "given"), [(VireidVariant, {"union_weight": 1.0}), (PaperVariant, {})]
-)
+@pytest.mark.parametrize("given", [{"union_weight": 1.0}, {"variant": "paper"}])
 @pytest.mark.parametrize("found", ["some", "none"])
-def test_a_run_goes_on_with_them_also_where_there_are_none(tmp_path, variant, given, found):
-    one = begun(tmp_path, variant, **given)
+def test_a_run_goes_on_with_them_also_where_there_are_none(tmp_path, given, found):
+    one = begun(tmp_path, **given)
     if found == "none":
         one.union = np.full_like(one.union, -1)
     state = one.state()
-    two = begun(tmp_path, variant, **given)
+    two = begun(tmp_path, **given)
     two.union = np.zeros_like(two.union)
     two.load_state(state)
     assert np.array_equal(two.union, one.union)
