@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from argparse import ArgumentParser
-from collections.abc import Callable, Mapping
+from argparse import ArgumentParser, Namespace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from statistics import mean, stdev
 
 import numpy as np
@@ -100,30 +102,62 @@ def right_share(clusters: Clusters, centres: Centres, matcher: str, seed: int) -
     return float(clusters.right(match(cost, matcher)).mean())
 
 
-def line(world: World, count: int, true: bool, matcher: str, draws: int) -> str:
-    """One row of the table: K = 1, and what the others gain over it on the same draws."""
-    shares: dict[str, list[float]] = {name: [] for name in CENTRES}
-    sizes, numbers = [], []
+@dataclass(frozen=True)
+class Tried:
+    """One draw of the sightings.
+
+    Attributes:
+        tracklets: mean number in a cluster, of either modality.
+        clusters: visible ones.
+        right: share of them that is matched rightly, by kind of centres.
+    """
+
+    tracklets: float
+    clusters: int
+    right: dict[str, float]
+
+    def gain(self, centres: str) -> float:
+        """Points over one centre."""
+        return 100 * (self.right[centres] - self.right[PLAIN])
+
+
+def trials(world: World, count: int, true: bool, matcher: str, draws: int) -> list[Tried]:
+    """Draws of so many sightings, clustered and matched; without those where nothing was found."""
+    found = []
     for seed in range(draws):
         rows = some_sightings(world, count, seed)
         try:
-            labels = clusters_of(world, rows, true)
+            clusters = Clusters(world.only(rows, clusters_of(world, rows, true)))
         except DegenerateClustering:
             continue
-        clusters = Clusters(world.only(rows, labels))
-        numbers.append(len(clusters.people[0].sizes))
-        sizes.append(np.concatenate([side.sizes for side in clusters.people]).mean())
-        for name, centres in CENTRES.items():
-            shares[name].append(right_share(clusters, centres, matcher, seed))
+        sizes = np.concatenate([side.sizes for side in clusters.people])
+        right = {
+            name: right_share(clusters, centres, matcher, seed) for name, centres in CENTRES.items()
+        }
+        found.append(Tried(sizes.mean(), len(clusters.people[0].sizes), right))
+    return found
+
+
+def line(worlds: Sequence[World], count: int, true: bool, matcher: str, draws: int) -> str:
+    """One row of the table: K = 1, and what the others gain over it on the same draws.
+
+    The spread is that of the means of the worlds, or of the draws where there is one world.
+    """
+    per_world = [trials(world, count, true, matcher, draws) for world in worlds]
+    per_world = [found for found in per_world if found]
     kind = "people" if true else "found"
-    if not sizes:
+    if not per_world:
         return f"| {count} | {kind} | {' | '.join(['none', *['-'] * (len(CENTRES) + 1)])} |"
+    groups = per_world if len(per_world) > 1 else [[one] for one in per_world[0]]
     gains = [
-        _spread([100 * (a - b) for a, b in zip(shares[name], shares[PLAIN], strict=True)])
+        _spread([mean(one.gain(name) for one in group) for group in groups])
         for name in CENTRES
         if name != PLAIN
     ]
-    cells = [f"{mean(sizes):.1f}", f"{mean(numbers):.0f}", f"{mean(shares[PLAIN]):.0%}", *gains]
+    every = [one for found in per_world for one in found]
+    tracklets, clusters = mean(one.tracklets for one in every), mean(one.clusters for one in every)
+    plain = mean(one.right[PLAIN] for one in every)
+    cells = [f"{tracklets:.1f}", f"{clusters:.0f}", f"{plain:.0%}", *gains]
     return f"| {count} | {kind} | {' | '.join(cells)} |"
 
 
@@ -133,6 +167,15 @@ def _spread(values: list[float]) -> str:
 
 def _flags() -> ArgumentParser:
     flags = world_flags(__doc__)
+    flags.add_argument(
+        "--also",
+        nargs=2,
+        action="append",
+        default=[],
+        type=Path,
+        metavar=("BASELINE", "DATA_DIR"),
+        help="another draw of people; may be repeated",
+    )
     flags.add_argument("--sightings", default="3,6,12,24,60", help="of a person in each modality")
     flags.add_argument("--matcher", default="one-to-one")
     flags.add_argument("--draws", type=int, default=10, help="draws of the sightings")
@@ -142,14 +185,18 @@ def _flags() -> ArgumentParser:
 def main() -> None:
     """Draws sightings, clusters, matches and tabulates."""
     given = _flags().parse_args()
-    world = world_of(given)
+    places = [(given.baseline, given.data_dir), *given.also]
+    worlds = [
+        world_of(Namespace(baseline=run, data_dir=data, config=given.config))
+        for run, data in places
+    ]
     table = Table("sightings", torch.device("cpu"))
     head = ["sightings", "clusters", "tracklets in one", "visible clusters", f"right, {PLAIN}"]
     head += [f"{name}: over it, points" for name in CENTRES if name != PLAIN]
     lines = [f"| {' | '.join(head)} |", f"|{' ---: | --- |' + ' ---: |' * (len(head) - 2)}"]
     for true in (True, False):
         for count in map(int, given.sightings.split(",")):
-            lines.append(line(world, count, true, given.matcher, given.draws))
+            lines.append(line(worlds, count, true, given.matcher, given.draws))
     table.remark("\n".join(lines))
     if given.write:
         table.write(given.note)

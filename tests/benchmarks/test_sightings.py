@@ -1,5 +1,6 @@
 """Sightings that are drawn, and what centres of several kinds match, on people who were made up."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -91,12 +92,22 @@ def test_centres_match_by_looks_where_means_mix_them():
 
 
 def test_a_row_says_what_is_gained_over_one_centre():
-    cells = [cell.strip() for cell in line(world(), 4, True, "one-to-one", 2)[2:-2].split("|")]
+    cells = [cell.strip() for cell in line([world()], 4, True, "one-to-one", 2)[2:-2].split("|")]
     assert cells[:6] == ["4", "people", "4.0", str(PEOPLE), "0%", "+100.0 ± 0.0"]
     assert len(cells) == 4 + len(CENTRES)
 
 
+def test_the_spread_is_between_people_where_there_are_several_draws_of_them():
+    easy = replace(world(), features=torch.eye(PEOPLE)[np.tile(np.repeat(range(PEOPLE), 4), 2)])
+    cells = [cell.strip() for cell in line([world(), easy], 4, True, "one-to-one", 2).split("|")]
+    # Means are right on the second alone, so centres gain 100 points on the first and none there.
+    assert cells[5:7] == ["50%", "+50.0 ± 70.7"]
+
+
 def test_a_row_without_clusters_says_so():
-    cells = [cell.strip() for cell in line(world(), 1, False, "one-to-one", 2)[2:-2].split("|")]
+    cells = [
+        cell.strip()
+        for cell in line([world(), world()], 1, False, "one-to-one", 2)[2:-2].split("|")
+    ]
     assert cells[:3] == ["1", "found", "none"]
     assert len(cells) == 4 + len(CENTRES)
