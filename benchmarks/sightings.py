@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from argparse import ArgumentParser, Namespace
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from statistics import mean, stdev
@@ -74,8 +74,10 @@ def some_sightings(world: World, count: int, seed: int) -> Labels:
     return np.sort(by_kind[place < count])
 
 
-def clusters_of(world: World, rows: Labels, true: bool) -> Labels:
+def clusters_of(world: World, rows: Labels, count: int, true: bool) -> Labels:
     """Clusters [n] within each modality: people, or found as stage two finds them.
+
+    They are found among as many neighbours as a person has sightings, at least the recipe's.
 
     Raises:
         DegenerateClustering: next to nothing was found.
@@ -85,7 +87,7 @@ def clusters_of(world: World, rows: Labels, true: bool) -> Labels:
         return intra_modality_labels(
             world.features[torch.from_numpy(rows)],
             modalities,
-            world.settings,
+            replace(world.settings, k1=max(world.settings.k1, count)),
             cameras=world.cameras[rows],
         )
     labels = np.empty(len(rows), np.int64)
@@ -127,7 +129,7 @@ def trials(world: World, count: int, true: bool, matcher: str, draws: int) -> li
     for seed in range(draws):
         rows = some_sightings(world, count, seed)
         try:
-            clusters = Clusters(world.only(rows, clusters_of(world, rows, true)))
+            clusters = Clusters(world.only(rows, clusters_of(world, rows, count, true)))
         except DegenerateClustering:
             continue
         sizes = np.concatenate([side.sizes for side in clusters.people])

@@ -8,6 +8,7 @@ import pytest
 import torch
 from vireid.commands.mmm import MMMSettings
 
+from benchmarks import sightings
 from benchmarks.right_matches import Clusters
 from benchmarks.sightings import (
     CENTRES,
@@ -64,8 +65,18 @@ def test_each_person_keeps_so_many_sightings_of_each_modality(count):
 def test_people_are_clusters_counted_within_each_modality():
     made = world()
     rows = np.flatnonzero(made.people >= 2)
-    labels = clusters_of(made, rows, true=True)
+    labels = clusters_of(made, rows, SIGHTINGS, true=True)
     assert np.array_equal(labels, made.people[rows] - 2)
+
+
+@pytest.mark.parametrize(("count", "neighbours"), [(4, 30), (60, 60)])
+def test_clusters_are_found_among_as_many_neighbours_as_sightings(monkeypatch, count, neighbours):
+    asked = []
+    monkeypatch.setattr(
+        sightings, "intra_modality_labels", lambda *given, **_: asked.append(given[2].k1)
+    )
+    clusters_of(world(), np.arange(4), count, true=False)
+    assert asked == [neighbours]
 
 
 def test_a_camera_that_has_not_seen_a_cluster_gives_the_mean_of_the_cluster():
