@@ -71,6 +71,7 @@ setup(
             "starlette>=0.40",
             "uvicorn>=0.30",
             "httpx>=0.27",
+            "matplotlib>=3.8",
             "playwright>=1.45",
             "mkdocs-material>=9.7",
             "mkdocstrings[python]>=1.0",
