@@ -5,6 +5,8 @@ from pathlib import Path
 
 import pytest
 
+pytest.importorskip("matplotlib")
+
 DOCS = Path(__file__).parents[1] / "docs"
 TABLE = """# sightings on a machine
 
