@@ -7,6 +7,7 @@ from collections import OrderedDict
 from pathlib import Path
 
 import torch
+import torch.nn.functional as F
 import torchvision
 from torch import Tensor, nn
 from torchvision.models.resnet import BasicBlock, Bottleneck
@@ -19,6 +20,21 @@ RESNETS = ("resnet18", "resnet34", "resnet50")
 THIN_WIDTH = 32
 THIN_STRIDES = (1, 2, 2, 1)
 STRIPES = 4
+REGISTER = 16  # float32 values in the widest one, that of AVX-512
+
+
+class NarrowShortcut(nn.Conv2d):
+    """A strided 1 × 1 convolution that leaves rows and columns out first, with equal results.
+
+    oneDNN writes beyond its workspace where it strides itself, the map is channels_last and has
+    fewer channels than a register holds: wrong gradients, or the end of the process (seen on AVX2
+    with four; its issue 6035).
+    """
+
+    def forward(self, maps: Tensor) -> Tensor:
+        """[N, C, H, W] to [N, C', H / stride, W / stride], sizes rounded up."""
+        down, right = self.stride
+        return F.conv2d(maps[:, :, ::down, ::right], self.weight, self.bias)
 
 
 class StripeWindows(nn.Module):
@@ -126,8 +142,9 @@ def _thin(width: int) -> Backbone:
     for after, stride in zip(channels, THIN_STRIDES):
         shortcut = None
         if before != after or stride != 1:
+            convolution = NarrowShortcut if before < REGISTER else nn.Conv2d
             shortcut = nn.Sequential(
-                nn.Conv2d(before, after, 1, stride=stride, bias=False), nn.BatchNorm2d(after)
+                convolution(before, after, 1, stride=stride, bias=False), nn.BatchNorm2d(after)
             )
         layers.append(nn.Sequential(BasicBlock(before, after, stride, shortcut)))
         before = after
