@@ -16,6 +16,7 @@ from torch import Tensor
 from .. import __version__
 from ..distributed import processes, ranks
 from ..errors import UserError
+from .freed_memory import keep_freed_memory
 
 HALF = {"bf16": torch.bfloat16, "fp16": torch.float16}
 # Clustering runs in one process while the others wait; torchrun ends them if that one fails.
@@ -88,7 +89,9 @@ class Runtime:
             ],
         )
         self.device = torch.device("cpu") if on_cpu else accelerator.device
-        if not on_cpu:
+        if on_cpu:
+            keep_freed_memory()
+        else:
             # Batches of a stage have one shape: the first one measures which kernel is fastest.
             torch.backends.cudnn.benchmark = True
         half = self.precision == "fp16"
