@@ -32,7 +32,10 @@ REMEDIES: Mapping[str, tuple[str, Mapping[str, Any]]] = {
 }
 
 SETS: Mapping[str, tuple[str, ...]] = {
-    "steps": ("stage-one", "continued", "matching", "mimic", "alignment", "mimic-alignment"),
+    "steps": (
+        *("stage-one", "continued", "matching", "joint-clusters"),
+        *("mimic", "alignment", "mimic-alignment"),
+    ),
     "memories": (
         *("memories-1", "memories-2", "memories-4", "memories-8"),
         *("memories-1-prototypes-4", "memories-4-prototypes-4"),
@@ -76,9 +79,10 @@ def predefined_rows(recipe: MMMSettings) -> dict[str, Row]:
     """The rows that need no file.
 
     Args:
-        recipe: stage two's settings. Its weights are those of ``+ mimic`` and ``+ alignment``;
-            where one is 0, the published weight is taken, and where the alignment would begin after
-            the last epoch, it begins after the published share of the epochs.
+        recipe: stage two's settings. Its weights are those of ``+ mimic``, ``+ alignment`` and
+            ``joint clusters beside``; where one is 0, the published weight is taken (1 for the
+            joint clusters, as heavy as in stage one), and where the alignment would begin after the
+            last epoch, it begins after the published share of the epochs.
 
     Returns:
         Name to row.
@@ -87,11 +91,16 @@ def predefined_rows(recipe: MMMSettings) -> dict[str, Row]:
     alignment = {"alignment_weight": recipe.alignment_weight or PUBLISHED_ALIGNMENT}
     if recipe.alignment_from > recipe.epochs:
         alignment["alignment_from"] = max(1, math.ceil(PUBLISHED_ALIGNMENT_FROM * recipe.epochs))
-    off = {"mimic_weight": 0.0, "alignment_weight": 0.0}
+    off = {"mimic_weight": 0.0, "alignment_weight": 0.0, "union_weight": 0.0}
     rows = [
         Row("stage-one", "stage one alone", "stage one"),
         Row("continued", "control: stage one trained on", "continued"),
         Row("matching", "+ matching", changes=off),
+        Row(
+            "joint-clusters",
+            "+ matching, joint clusters beside",
+            changes={**off, "union_weight": recipe.union_weight or 1.0},
+        ),
         Row("mimic", "+ matching, mimic", changes={**off, **mimic}),
         Row("alignment", "+ matching, alignment", changes={**off, **alignment}),
         Row(

@@ -211,20 +211,28 @@ def test_supervised_takes_the_steps_of_both_stages():
     assert 2 * changes["steps"] == 8 + 6
 
 
-def test_the_loss_rows_switch_the_losses_on_one_by_one():
+@pytest.mark.parametrize(("beside", "wanted"), [(0.0, 1.0), (0.5, 0.5)])
+def test_the_loss_rows_switch_the_losses_on_one_by_one(beside, wanted):
     rows = predefined_rows(
-        recipe(mimic_weight=0.3, alignment_weight=0.0, alignment_from=15, epochs=10)
+        recipe(
+            mimic_weight=0.3,
+            alignment_weight=0.0,
+            alignment_from=15,
+            epochs=10,
+            union_weight=beside,
+        )
     )
     weights = {
-        name: (row.changes["mimic_weight"], row.changes["alignment_weight"])
+        name: tuple(row.changes[f"{loss}_weight"] for loss in ("mimic", "alignment", "union"))
         for name, row in rows.items()
         if name in SETS["steps"] and row.kind == "stage two"
     }
     assert weights == {
-        "matching": (0.0, 0.0),
-        "mimic": (0.3, 0.0),
-        "alignment": (0.0, 0.05),
-        "mimic-alignment": (0.3, 0.05),
+        "matching": (0.0, 0.0, 0.0),
+        "joint-clusters": (0.0, 0.0, wanted),
+        "mimic": (0.3, 0.0, 0.0),
+        "alignment": (0.0, 0.05, 0.0),
+        "mimic-alignment": (0.3, 0.05, 0.0),
     }
     assert rows["alignment"].changes["alignment_from"] == 2  # 15 of 80 epochs
 
