@@ -14,7 +14,7 @@ from .table import Table, devices, parser
 from .train_step import network
 
 FORMS = {"glibc as it comes": False, "freed memory kept": True}
-STEPS = 5  # a measurement begins with all free memory given back, which counts for the first only
+STEPS = 20  # a measurement begins with all free memory given back, which counts for the first only
 
 
 @dataclass(frozen=True)
