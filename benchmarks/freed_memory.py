@@ -3,44 +3,32 @@
 from __future__ import annotations
 
 import multiprocessing
-from dataclasses import dataclass
 
 import torch
 from vireid.engine.freed_memory import keep_freed_memory
 
 from .measure import Measured, measure, middle
 from .subsampling import training_pass
-from .table import Table, devices, parser
+from .table import Table, parser
 from .train_step import network
 
+CPU = torch.device("cpu")
 FORMS = {"glibc as it comes": False, "freed memory kept": True}
 STEPS = 20  # a measurement begins with all free memory given back, which counts for the first only
 
 
-@dataclass(frozen=True)
-class Case:
-    """What a process measures.
+def steps(backbone: str, size: tuple[int, int, int], kept: bool) -> Measured[None]:
+    """Time of some steps; in a process of its own, since the C library keeps what it is told.
 
-    Attributes:
+    Args:
         backbone: of M3-ReID.
         size: clips of two frames, height, width.
         kept: whether freed memory stays.
-        threads: of torch.
     """
-
-    backbone: str
-    size: tuple[int, int, int]
-    kept: bool
-    threads: int
-
-
-def steps(case: Case) -> Measured[None]:
-    """Time of some steps; in a process of its own, since the C library keeps what it is told."""
-    torch.set_num_threads(case.threads)
-    if case.kept and not keep_freed_memory():
+    if kept and not keep_freed_memory():
         raise RuntimeError("glibc without limits from the environment is needed for this")
-    batch, height, width = case.size
-    model = network(case.backbone).to(memory_format=torch.channels_last)
+    batch, height, width = size
+    model = network(backbone).to(memory_format=torch.channels_last)
     step = training_pass(model, torch.rand(batch, 2, 3, height, width))
 
     def run() -> None:
@@ -48,7 +36,7 @@ def steps(case: Case) -> Measured[None]:
             step()
 
     run()
-    return measure(run, torch.device("cpu"))
+    return measure(run, CPU)
 
 
 def compare(table: Table, backbone: str, size: tuple[int, int, int], rounds: int) -> None:
@@ -59,11 +47,10 @@ def compare(table: Table, backbone: str, size: tuple[int, int, int], rounds: int
     with multiprocessing.get_context("spawn").Pool(1, maxtasksperchild=1) as pool:
         for _ in range(rounds):
             for form, kept in FORMS.items():
-                case = Case(backbone, size, kept, torch.get_num_threads())
-                turns[form].append(pool.apply(steps, (case,)))
+                turns[form].append(pool.apply(steps, (backbone, size, kept)))
     plain, ours = (middle(turns[form]) for form in FORMS)
-    for form, found, beside in zip(FORMS, (plain, ours), (None, plain)):
-        table.row(form, found, beside)
+    table.row("glibc as it comes", plain)
+    table.row("freed memory kept", ours, plain)
 
 
 def main() -> None:
@@ -71,13 +58,11 @@ def main() -> None:
     flags = parser(__doc__)
     flags.add_argument("--backbone", default="thin-16")
     given = flags.parse_args()
-    for device in devices(given.device):
-        if device.type == "cpu":
-            table = Table("freed_memory", device)
-            size, rounds = ((8, 32, 16), 1) if given.quick else ((64, 96, 48), 5)
-            compare(table, given.backbone, size, rounds)
-            if given.write:
-                table.write(given.note)
+    table = Table("freed_memory", CPU)
+    size, rounds = ((8, 32, 16), 1) if given.quick else ((64, 96, 48), 5)
+    compare(table, given.backbone, size, rounds)
+    if given.write:
+        table.write(given.note)
 
 
 if __name__ == "__main__":

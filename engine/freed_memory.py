@@ -8,14 +8,15 @@ import platform
 
 # Of <malloc.h>.
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3
-# Larger blocks are given back when they are freed; the C library takes no higher limit.
-LARGEST_KEPT = 32 << 20
-MOST_KEPT = 1 << 30
+# Blocks of this size and more are given back when they are freed; glibc takes no higher limit, and
+# comes to this one by itself where such blocks are freed.
+HEAP_BLOCK = 32 * 2**20
+MOST_KEPT = 2**30
 OWN_SETTINGS = ("MALLOC_TRIM_THRESHOLD_", "MALLOC_MMAP_THRESHOLD_", "GLIBC_TUNABLES")
 
 
 def keep_freed_memory() -> bool:
-    """Asks the C library to keep freed blocks of up to 32 MiB, together at most 1 GiB.
+    """Asks the C library to keep freed blocks below 32 MiB, together at most 1 GiB.
 
     As it comes, glibc gives the maps and gradients of a step back to the system and asks for them
     anew in the next, page by page, each page cleared: a tenth of the processor time of a small
@@ -28,5 +29,5 @@ def keep_freed_memory() -> bool:
     if platform.libc_ver()[0] != "glibc" or any(name in os.environ for name in OWN_SETTINGS):
         return False
     mallopt = ctypes.CDLL(None).mallopt
-    limits = {M_MMAP_THRESHOLD: LARGEST_KEPT, M_TRIM_THRESHOLD: MOST_KEPT}
+    limits = {M_MMAP_THRESHOLD: HEAP_BLOCK, M_TRIM_THRESHOLD: MOST_KEPT}
     return all(mallopt(name, limit) == 1 for name, limit in limits.items())

@@ -10,10 +10,11 @@ from torch._subclasses.fake_tensor import FakeTensor
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
-# glibc gives blocks of 32 MiB and more back to the system as they are freed; smaller ones lie in a
-# heap with holes. Measured: 0.15 to 0.6 of what small blocks take at their peak comes on top, and
-# more where a batch is computed in parts, which come and go.
-HEAP_BLOCK = 32 * 2**20
+from .freed_memory import HEAP_BLOCK
+
+# Blocks that are not given back to the system as they are freed lie in a heap with holes. Measured:
+# 0.15 to 0.6 of what they take at their peak comes on top, and more where a batch is computed in
+# parts, which come and go.
 HEAP_HOLES = 0.35
 HEAP_HOLES_OF_PARTS = 0.6
 

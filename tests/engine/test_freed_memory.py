@@ -4,10 +4,8 @@ import os
 import platform
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
-import vireid
 from vireid.engine.freed_memory import OWN_SETTINGS, keep_freed_memory
 
 # 20 rounds of three maps of 24 MiB, as a step makes and frees them: with pages of 4 KiB, 368,640
@@ -31,7 +29,6 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
 def faults(runtime: str) -> int:
     """Page faults of 20 steps in a process of their own."""
     environment = {name: value for name, value in os.environ.items() if name not in OWN_SETTINGS}
-    environment["PYTHONPATH"] = str(Path(vireid.__file__).parents[1])
     done = subprocess.run(
         [sys.executable, "-c", STEPS.format(runtime=runtime)],
         env=environment,
