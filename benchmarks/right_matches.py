@@ -4,15 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Literal
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
-from vireid.datasets.track import Modality
+from vireid.datasets import load_dataset
+from vireid.datasets.track import Modality, Track
+from vireid.engine.published_checkpoint import read_network
+from vireid.engine.runtime import Runtime
+from vireid.engine.track_features import track_features
 from vireid.mmm.match_clusters import cost_of_clusters
 from vireid.mmm.matching import UNMATCHED, match
+from vireid.pseudo_labels.labelling import clustering_features
 from vireid.pseudo_labels.majority import majorities
 
 from .table import Table
@@ -28,17 +34,18 @@ class Clusters:
 
     Args:
         world: stage one's view of the training tracks.
+        parts: [P * N, D] features of the tracks' first parts, then of the second; the points among
+            which centres are found. None: the tracks themselves.
     """
 
-    def __init__(self, world: World) -> None:
-        unit = torch.nn.functional.normalize(world.features, dim=1)
+    def __init__(self, world: World, parts: Tensor | None = None) -> None:
+        points = world.features if parts is None else parts
+        times = len(points) // len(world.labels)
+        unit = torch.nn.functional.normalize(points, dim=1)
         sides = [world.modalities == modality for modality in Modality]
-        self.rows = [unit[torch.from_numpy(side)] for side in sides]
-        self.labels = [world.labels[side] for side in sides]
-        self.people = [
-            majorities(labels, world.people[side])
-            for labels, side in zip(self.labels, sides, strict=True)
-        ]
+        self.rows = [unit[torch.from_numpy(np.tile(side, times))] for side in sides]
+        self.labels = [np.tile(world.labels[side], times) for side in sides]
+        self.people = [majorities(world.labels[side], world.people[side]) for side in sides]
         self.cameras = [world.cameras[side] for side in sides]
         self.settings = world.settings
 
@@ -62,6 +69,44 @@ class Clusters:
         partner = assignment.numpy()
         same = self.people[0].values == self.people[1].values[partner]
         return (partner != UNMATCHED) & same
+
+
+def part_features(world: World, parts: int) -> Tensor:
+    """Features of each track cut into parts of as many frames, by stage one's network.
+
+    Args:
+        world: stage one's view of the training tracks.
+        parts: P; together they show as many frames as the recipe takes of a track.
+
+    Returns:
+        [P * N, D] as they are clustered.
+    """
+    assert world.settings.baseline is not None
+    model, _ = read_network(Path(world.settings.baseline))
+    tracks = load_dataset(world.settings.dataset, world.settings.data_dir).train
+    frames = max(1, world.settings.test_frames // parts)
+    mirrored = world.settings.flip and world.settings.cluster_flip
+    options = replace(world.settings, test_frames=frames, flip=mirrored, workers=0)
+    runtime = Runtime("cpu", "fp32")
+    found = [
+        track_features(
+            model, [part_of(track, parts, p) for track in tracks], options, runtime, print
+        )
+        for p in range(parts)
+    ]
+    cameras = np.tile(world.cameras, parts)
+    return clustering_features(torch.cat([each for _, each in found]), cameras, world.settings)
+
+
+def part_of(track: Track, parts: int, part: int) -> Track:
+    """Part number ``part`` of a track that is cut into ``parts`` of as many frames, about.
+
+    At least one frame: a track of fewer frames than parts shows some of them twice.
+    """
+    start, end = (len(track.frames) * edge // parts for edge in (part, part + 1))
+    chosen = slice(start, max(end, start + 1))
+    frames, times = track.frames[chosen], track.times[chosen]
+    return replace(track, frames=frames, times=times, key=f"{track.key}#{part}")
 
 
 def rates(clusters: Clusters, centres: Sequence[int], starts: int) -> list[str]:
@@ -88,8 +133,10 @@ def main() -> None:
     flags = world_flags(__doc__)
     flags.add_argument("--centres", default="1,2,4,8", help="numbers of centres, K")
     flags.add_argument("--starts", type=int, default=10, help="seeds of the K-means")
+    flags.add_argument("--parts", type=int, help="find centres among so many parts of each track")
     given = flags.parse_args()
-    clusters = Clusters(world_of(given))
+    world = world_of(given)
+    clusters = Clusters(world, part_features(world, given.parts) if given.parts else None)
     table = Table("right_matches", torch.device("cpu"))
     centres = [int(count) for count in given.centres.split(",")]
     rows = "\n".join(rates(clusters, centres, given.starts))

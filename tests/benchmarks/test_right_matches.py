@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 import torch
 from vireid.commands.mmm import MMMSettings
+from vireid.datasets.track import Modality, Track
 
-from benchmarks.right_matches import Clusters, rates
+from benchmarks.right_matches import Clusters, part_of, rates
 from benchmarks.world import World
 
 PEOPLE, SIGHTINGS = 6, 4
@@ -52,3 +53,32 @@ def test_matches_are_right_where_both_clusters_show_one_person(shown, right):
 def test_sizes_leave_noise_out():
     said = Clusters(world(range(PEOPLE))).describe()
     assert "6 visible clusters of 4.0 tracklets, 6 infrared ones of 3.8; 6 people" in said
+
+
+def test_centres_are_found_among_parts_of_the_tracklets():
+    people = world(range(PEOPLE))
+    true = people.features
+    wrong = torch.roll(true, 1, dims=1)  # everybody visible looks like the next person
+    wrong[people.modalities == 1] = true[people.modalities == 1]
+    for parts, right in (([wrong, true, true], "100%"), ([wrong, wrong, true], "0%")):
+        for line in rates(Clusters(people, torch.cat(parts)), [1], starts=1):
+            assert line.endswith(f"| {right} |")
+    assert Clusters(people, people.features).describe() == Clusters(people).describe()
+
+
+@pytest.mark.parametrize(("length", "parts"), [(12, 3), (13, 4), (7, 7)])
+def test_parts_of_a_track_are_its_frames_in_order(length, parts):
+    track = Track(
+        key="a",
+        frames=tuple(Path(f"{n}.jpg") for n in range(length)),
+        modality=Modality.VISIBLE,
+        camera=0,
+        identity=0,
+        times=tuple(range(length)),
+    )
+    found = [part_of(track, parts, part) for part in range(parts)]
+    assert [frame for each in found for frame in each.frames] == list(track.frames)
+    assert [time for each in found for time in each.times] == list(range(length))
+    assert len({each.key for each in found}) == parts
+    short = [part_of(found[0], 100, part) for part in (0, 50, 99)]
+    assert all(len(each.frames) == 1 for each in short)
