@@ -23,6 +23,7 @@ FOREIGN = {
     "--logdir",
     "--also",
     "--draws",
+    "--parts",
     "--write",
     "--help",
     "--config",
