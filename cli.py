@@ -17,6 +17,7 @@ from . import __version__
 from .commands.command_line import parse
 from .distributed import processes
 from .engine import program
+from .engine.thread_waiting import wait_briefly
 from .errors import (
     Stopped,
     SystemFault,
@@ -195,6 +196,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     if arguments is None:
         _prepare_terminal()
+        wait_briefly()
         program.remember_file(sys.argv[0])
     given = list(sys.argv[1:] if arguments is None else arguments)
     if not given or given[0] in ("-h", "--help", "help"):
