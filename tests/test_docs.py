@@ -24,6 +24,7 @@ FOREIGN = {
     "--also",
     "--draws",
     "--parts",
+    "--radii",
     "--write",
     "--help",
     "--config",
