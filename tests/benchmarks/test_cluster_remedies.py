@@ -51,8 +51,8 @@ def test_every_remedy_finds_people_who_look_like_nobody_else(remedy):
 def test_quality_counts_noise_as_people_of_their_own():
     people = np.array([7, 7, 7, 9, 9, 9])
     assert quality(np.array([0, 0, 0, 1, 1, 1]), people) == "1.000, 1.000, 0%"
-    # One of four is wrong, two tracks are alone: of six pairs in clusters three are right, by chance
-    # 6 * 6 / 15 would be, and there are six.
+    # One of four is wrong, two tracks are alone: of the six pairs in a cluster three are right, of
+    # six that there are; by chance it would be 6 * 6 / 15.
     agreement = (3 - 6 * 6 / 15) / (6 - 6 * 6 / 15)
     found = quality(np.array([0, 0, 0, 0, -1, -1]), people)
     assert found == f"{agreement:.3f}, 0.750, 33%"
