@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 from vireid.ablation.rows import predefined_rows
 from vireid.commands.mmm import MMMSettings
 from vireid.datasets.track import Modality
+from vireid.pseudo_labels.label_quality import label_quality
 from vireid.pseudo_labels.labelling import intra_modality_labels, joint_labels
-from vireid.pseudo_labels.majority import majorities
 from vireid.pseudo_labels.refinement import LabelRefinement
 
 from .table import Table
@@ -55,14 +55,9 @@ def line(world: World, remedy: str, radius: float) -> str:
 
 def quality(labels: NDArray[np.int64], people: NDArray[np.int64]) -> str:
     """ARI with noise as people of their own, purity of the clusters, share of noise."""
-    from sklearn.metrics import adjusted_rand_score  # takes seconds to import
-
-    noise = labels < 0
-    alone = labels.copy()
-    alone[noise] = labels.max(initial=-1) + 1 + np.arange(noise.sum())
-    found = majorities(labels, people)
-    pure = (found.values[labels[~noise]] == people[~noise]).mean() if (~noise).any() else 0.0
-    return f"{adjusted_rand_score(people, alone):.3f}, {pure:.3f}, {noise.mean():.0%}"
+    found = label_quality(labels, people)
+    purity = found.purity if found.clusters else 0.0
+    return f"{found.ari_all:.3f}, {purity:.3f}, {found.noise:.0%}"
 
 
 def main() -> None:

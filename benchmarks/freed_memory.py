@@ -8,9 +8,8 @@ import torch
 from vireid.engine.freed_memory import keep_freed_memory
 
 from .measure import Measured, measure, middle
-from .subsampling import training_pass
+from .subsampling import training_passes
 from .table import Table, parser
-from .train_step import network
 
 CPU = torch.device("cpu")
 FORMS = {"glibc as it comes": False, "freed memory kept": True}
@@ -27,14 +26,7 @@ def steps(backbone: str, size: tuple[int, int, int], kept: bool) -> Measured[Non
     """
     if kept and not keep_freed_memory():
         raise RuntimeError("glibc without limits from the environment is needed for this")
-    batch, height, width = size
-    model = network(backbone).to(memory_format=torch.channels_last)
-    step = training_pass(model, torch.rand(batch, 2, 3, height, width))
-
-    def run() -> None:
-        for _ in range(STEPS):
-            step()
-
+    run = training_passes(backbone, size, STEPS)
     run()
     return measure(run, CPU)
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import Literal
 
 import numpy as np
@@ -12,10 +11,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 from vireid.datasets import load_dataset
-from vireid.datasets.track import Modality, Track
+from vireid.datasets.track import Modality
 from vireid.engine.published_checkpoint import read_network
 from vireid.engine.runtime import Runtime
-from vireid.engine.track_features import track_features
+from vireid.engine.track_features import part_of, track_features
 from vireid.mmm.match_clusters import cost_of_clusters
 from vireid.mmm.matching import UNMATCHED, match
 from vireid.pseudo_labels.labelling import clustering_features
@@ -82,7 +81,7 @@ def part_features(world: World, parts: int) -> Tensor:
         [P * N, D] as they are clustered.
     """
     assert world.settings.baseline is not None
-    model, _ = read_network(Path(world.settings.baseline))
+    model, _ = read_network(world.settings.baseline)
     tracks = load_dataset(world.settings.dataset, world.settings.data_dir).train
     frames = max(1, world.settings.test_frames // parts)
     mirrored = world.settings.flip and world.settings.cluster_flip
@@ -96,17 +95,6 @@ def part_features(world: World, parts: int) -> Tensor:
     ]
     cameras = np.tile(world.cameras, parts)
     return clustering_features(torch.cat([each for _, each in found]), cameras, world.settings)
-
-
-def part_of(track: Track, parts: int, part: int) -> Track:
-    """Part number ``part`` of a track that is cut into ``parts`` of as many frames, about.
-
-    At least one frame: a track of fewer frames than parts shows some of them twice.
-    """
-    start, end = (len(track.frames) * edge // parts for edge in (part, part + 1))
-    chosen = slice(start, max(end, start + 1))
-    frames, times = track.frames[chosen], track.times[chosen]
-    return replace(track, frames=frames, times=times, key=f"{track.key}#{part}")
 
 
 def rates(clusters: Clusters, centres: Sequence[int], starts: int) -> list[str]:

@@ -34,6 +34,25 @@ def training_pass(model: M3ReID, clips: Tensor) -> Callable[[], None]:
     return run
 
 
+def training_passes(backbone: str, size: tuple[int, int, int], count: int) -> Callable[[], None]:
+    """Several, of a network on the CPU in the memory format of a training.
+
+    Args:
+        backbone: of M3-ReID.
+        size: clips of two frames, height, width.
+        count: how many.
+    """
+    batch, height, width = size
+    model = network(backbone).to(memory_format=torch.channels_last)
+    step = training_pass(model, torch.rand(batch, 2, 3, height, width))
+
+    def run() -> None:
+        for _ in range(count):
+            step()
+
+    return run
+
+
 def testing_pass(model: M3ReID, clips: Tensor) -> Callable[[], None]:
     """Forward in evaluation mode."""
 

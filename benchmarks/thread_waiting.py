@@ -5,15 +5,14 @@ from __future__ import annotations
 import multiprocessing
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 
 import torch
 from vireid.engine.thread_waiting import OWN_SETTINGS, ROUNDS
 
 from .measure import Measured, measure, middle
-from .subsampling import training_pass
+from .subsampling import training_passes
 from .table import Table, parser
-from .train_step import network
 
 CPU = torch.device("cpu")
 FORMS = {"OpenMP as it comes": None, "threads wait briefly": str(ROUNDS)}
@@ -21,23 +20,14 @@ STEPS = 5
 SPAWN = multiprocessing.get_context("spawn")
 
 
-def steps(size: tuple[int, int, int], threads: int) -> Measured[None]:
+def steps(size: tuple[int, int, int]) -> Measured[None]:
     """Time of some steps, in a process whose OpenMP has read the environment.
 
     Args:
         size: clips of two frames, height, width.
-        threads: of the process.
     """
-    torch.set_num_threads(threads)
-    batch, height, width = size
-    model = network("thin-16").to(memory_format=torch.channels_last)
-    step = training_pass(model, torch.rand(batch, 2, 3, height, width))
-    step()
-
-    def run() -> None:
-        for _ in range(STEPS):
-            step()
-
+    run = training_passes("thin-16", size, STEPS)
+    run()
     return measure(run, CPU)
 
 
@@ -63,13 +53,13 @@ def others(count: int) -> Iterator[None]:
             process.join()
 
 
-def in_process(rounds: str | None, size: tuple[int, int, int], threads: int) -> Measured[None]:
+def in_process(rounds: str | None, size: tuple[int, int, int]) -> Measured[None]:
     """:func:`steps` in a new process, since the library reads the environment once."""
     if rounds is not None:
         os.environ["GOMP_SPINCOUNT"] = rounds
     try:
         with SPAWN.Pool(1) as pool:
-            return pool.apply(steps, (size, threads))
+            return pool.apply(steps, (size,))
     finally:
         os.environ.pop("GOMP_SPINCOUNT", None)
 
@@ -82,10 +72,10 @@ def compare(table: Table, size: tuple[int, int, int], turns: int, busy: int) -> 
     clips = f"{batch} clips x 2 x {height} x {width}"
     table.section(f"{STEPS} steps on {threads} threads {beside}: thin-16, {clips}")
     found: dict[str, list[Measured[None]]] = {form: [] for form in FORMS}
-    with others(busy) if busy else nullcontext():
+    with others(busy):
         for _ in range(turns):
             for form, rounds in FORMS.items():
-                found[form].append(in_process(rounds, size, threads))
+                found[form].append(in_process(rounds, size))
     plain, ours = (middle(found[form]) for form in FORMS)
     table.row("OpenMP as it comes", plain)
     table.row("threads wait briefly", ours, plain)

@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from sklearn.metrics import adjusted_rand_score
 from torch import Tensor
 from vireid.clustering.constraints import PairConstraints, close_constraints
 from vireid.commands.command_line import build
@@ -20,6 +19,7 @@ from vireid.mmm.judged_matching import match_judged
 from vireid.options import read_yaml
 from vireid.pseudo_labels.artefact import align, read_artefact
 from vireid.pseudo_labels.judgements import Answer
+from vireid.pseudo_labels.label_quality import label_quality
 from vireid.pseudo_labels.labelling import clustering_features
 
 from .table import parser
@@ -64,15 +64,15 @@ class World:
         return close_constraints(len(self.keys), same, apart)
 
     def agreement(self, pairs: list[tuple[int, int]]) -> float:
-        """Adjusted Rand index of stage one's labels, matched under these answers."""
+        """Adjusted Rand index of stage one's labels, matched under these answers.
+
+        Noise counts as people of their own.
+        """
         known = self.constraints(pairs)
         found = match_judged(
             self.features, self.labels, self.modalities, known, self.settings, seed=0
         )
-        # Noise counts as people of their own.
-        alone = found.unified < 0
-        found.unified[alone] = len(alone) + np.flatnonzero(alone)
-        return float(adjusted_rand_score(self.people, found.unified))
+        return label_quality(found.unified, self.people).ari_all
 
     def similarities(self) -> tuple[np.ndarray, list[np.ndarray]]:
         """[V, I] cosines, and the tracks of either modality."""

@@ -59,15 +59,21 @@ def half_tracks(tracks: Sequence[Track]) -> tuple[list[Track], list[Track]]:
     Args:
         tracks: shorter ones than two frames are left out of both.
     """
-    firsts, seconds = [], []
-    for track in tracks:
-        middle = len(track.frames) // 2
-        if middle:
-            firsts.append(_part(track, slice(middle), 1))
-            seconds.append(_part(track, slice(middle, None), 2))
-    return firsts, seconds
+    whole = [track for track in tracks if len(track.frames) > 1]
+    return [part_of(track, 2, 0) for track in whole], [part_of(track, 2, 1) for track in whole]
 
 
-def _part(track: Track, chosen: slice, number: int) -> Track:
+def part_of(track: Track, parts: int, part: int) -> Track:
+    """A part of a track that is cut into parts of as many frames, about.
+
+    At least one frame: a track of fewer frames than parts shows some of them twice.
+
+    Args:
+        track: what is cut.
+        parts: how many there are.
+        part: which, from 0; the key counts from 1.
+    """
+    start, end = (len(track.frames) * edge // parts for edge in (part, part + 1))
+    chosen = slice(start, max(end, start + 1))
     frames, times = track.frames[chosen], track.times[chosen]
-    return replace(track, frames=frames, times=times, key=f"{track.key}#{number}")
+    return replace(track, frames=frames, times=times, key=f"{track.key}#{part + 1}")

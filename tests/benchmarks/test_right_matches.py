@@ -6,9 +6,8 @@ import numpy as np
 import pytest
 import torch
 from vireid.commands.mmm import MMMSettings
-from vireid.datasets.track import Modality, Track
 
-from benchmarks.right_matches import Clusters, part_of, rates
+from benchmarks.right_matches import Clusters, rates
 from benchmarks.world import World
 
 PEOPLE, SIGHTINGS = 6, 4
@@ -64,21 +63,3 @@ def test_centres_are_found_among_parts_of_the_tracklets():
         for line in rates(Clusters(people, torch.cat(parts)), [1], starts=1):
             assert line.endswith(f"| {right} |")
     assert Clusters(people, people.features).describe() == Clusters(people).describe()
-
-
-@pytest.mark.parametrize(("length", "parts"), [(12, 3), (13, 4), (7, 7)])
-def test_parts_of_a_track_are_its_frames_in_order(length, parts):
-    track = Track(
-        key="a",
-        frames=tuple(Path(f"{n}.jpg") for n in range(length)),
-        modality=Modality.VISIBLE,
-        camera=0,
-        identity=0,
-        times=tuple(range(length)),
-    )
-    found = [part_of(track, parts, part) for part in range(parts)]
-    assert [frame for each in found for frame in each.frames] == list(track.frames)
-    assert [time for each in found for time in each.times] == list(range(length))
-    assert len({each.key for each in found}) == parts
-    short = [part_of(found[0], 100, part) for part in (0, 50, 99)]
-    assert all(len(each.frames) == 1 for each in short)
