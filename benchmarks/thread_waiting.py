@@ -16,17 +16,20 @@ from .table import Table, parser
 
 CPU = torch.device("cpu")
 FORMS = {"OpenMP as it comes": None, "threads wait briefly": str(ROUNDS)}
-STEPS = 5
+# Clips of two frames, height, width; steps that are timed. The second is the size of a test.
+WORK = {"the demo's": ((64, 96, 48), 3), "the tests'": ((8, 32, 16), 10)}
+TURNS = 3
 SPAWN = multiprocessing.get_context("spawn")
 
 
-def steps(size: tuple[int, int, int]) -> Measured[None]:
+def steps(size: tuple[int, int, int], count: int) -> Measured[None]:
     """Time of some steps, in a process whose OpenMP has read the environment.
 
     Args:
         size: clips of two frames, height, width.
+        count: how many.
     """
-    run = training_passes("thin-16", size, STEPS)
+    run = training_passes("thin-16", size, count)
     run()
     return measure(run, CPU)
 
@@ -53,29 +56,30 @@ def others(count: int) -> Iterator[None]:
             process.join()
 
 
-def in_process(rounds: str | None, size: tuple[int, int, int]) -> Measured[None]:
+def in_process(rounds: str | None, size: tuple[int, int, int], count: int) -> Measured[None]:
     """:func:`steps` in a new process, since the library reads the environment once."""
     if rounds is not None:
         os.environ["GOMP_SPINCOUNT"] = rounds
     try:
         with SPAWN.Pool(1) as pool:
-            return pool.apply(steps, (size,))
+            return pool.apply(steps, (size, count))
     finally:
         os.environ.pop("GOMP_SPINCOUNT", None)
 
 
-def compare(table: Table, size: tuple[int, int, int], turns: int, busy: int) -> None:
+def compare(table: Table, steps_of: str, turns: int, busy: int) -> None:
     """Both forms in turns, beside so many busy processes."""
+    size, count = WORK[steps_of]
     batch, height, width = size
-    threads = torch.get_num_threads()
     beside = f"beside {busy} busy processes" if busy else "alone"
-    clips = f"{batch} clips x 2 x {height} x {width}"
-    table.section(f"{STEPS} steps on {threads} threads {beside}: thin-16, {clips}")
+    clips = f"thin-16, {batch} clips x 2 x {height} x {width}"
+    threads = torch.get_num_threads()
+    table.section(f"{count} steps like {steps_of} on {threads} threads {beside}: {clips}")
     found: dict[str, list[Measured[None]]] = {form: [] for form in FORMS}
     with others(busy):
         for _ in range(turns):
             for form, rounds in FORMS.items():
-                found[form].append(in_process(rounds, size))
+                found[form].append(in_process(rounds, size, count))
     plain, ours = (middle(found[form]) for form in FORMS)
     table.row("OpenMP as it comes", plain)
     table.row("threads wait briefly", ours, plain)
@@ -87,9 +91,10 @@ def main() -> None:
     for name in OWN_SETTINGS:
         os.environ.pop(name, None)
     table = Table("thread_waiting", CPU)
-    size, turns = ((8, 32, 16), 1) if given.quick else ((64, 96, 48), 5)
-    for busy in (0, torch.get_num_threads()):
-        compare(table, size, turns, busy)
+    work, turns = (("the tests'",), 1) if given.quick else (tuple(WORK), TURNS)
+    for steps_of in work:
+        for busy in (0, torch.get_num_threads()):
+            compare(table, steps_of, turns, busy)
     if given.write:
         table.write(given.note)
 
