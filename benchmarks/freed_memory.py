@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import multiprocessing
+from functools import partial
 
 import torch
 from vireid.engine.freed_memory import keep_freed_memory
 
-from .measure import Measured, measure, middle
+from .measure import Measured, in_turns, measure
 from .subsampling import training_passes
 from .table import Table, parser
 
@@ -35,14 +36,16 @@ def compare(table: Table, backbone: str, size: tuple[int, int, int], rounds: int
     """Both forms in turns, a process each time."""
     batch, height, width = size
     table.section(f"{STEPS} steps: {backbone}, {batch} clips x 2 x {height} x {width}")
-    turns: dict[str, list[Measured[None]]] = {form: [] for form in FORMS}
     with multiprocessing.get_context("spawn").Pool(1, maxtasksperchild=1) as pool:
-        for _ in range(rounds):
-            for form, kept in FORMS.items():
-                turns[form].append(pool.apply(steps, (backbone, size, kept)))
-    plain, ours = (middle(turns[form]) for form in FORMS)
-    table.row("glibc as it comes", plain)
-    table.row("freed memory kept", ours, plain)
+        found = in_turns(
+            {
+                form: partial(pool.apply, steps, (backbone, size, kept))
+                for form, kept in FORMS.items()
+            },
+            rounds,
+        )
+    table.row("glibc as it comes", found["glibc as it comes"])
+    table.row("freed memory kept", found["freed memory kept"], found["glibc as it comes"])
 
 
 def main() -> None:

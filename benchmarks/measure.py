@@ -7,6 +7,7 @@ import statistics
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Generic, TypeVar
 
 import torch
@@ -110,12 +111,24 @@ def interleaved(
     Returns:
         The median time with its span, and the largest peak, of each.
     """
-    turns: dict[str, list[Measured[Result]]] = {name: [] for name in calls}
     for call in calls.values():
         call()
+    return in_turns({name: partial(measure, call, device) for name, call in calls.items()}, rounds)
+
+
+def in_turns(
+    measurements: Mapping[str, Callable[[], Measured[Result]]], rounds: int
+) -> dict[str, Measured[Result]]:
+    """What :func:`interleaved` does, of measurements that are made elsewhere, as in a process.
+
+    Args:
+        measurements: by name; each call makes one.
+        rounds: turns; all count.
+    """
+    turns: dict[str, list[Measured[Result]]] = {name: [] for name in measurements}
     for _ in range(rounds):
-        for name, call in calls.items():
-            turns[name].append(measure(call, device))
+        for name, take in measurements.items():
+            turns[name].append(take())
     return {name: middle(found) for name, found in turns.items()}
 
 

@@ -6,11 +6,12 @@ import multiprocessing
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 
 import torch
 from vireid.engine.thread_waiting import OWN_SETTINGS, ROUNDS
 
-from .measure import Measured, measure, middle
+from .measure import Measured, in_turns, measure
 from .subsampling import training_passes
 from .table import Table, parser
 
@@ -75,14 +76,11 @@ def compare(table: Table, steps_of: str, turns: int, busy: int) -> None:
     clips = f"thin-16, {batch} clips x 2 x {height} x {width}"
     threads = torch.get_num_threads()
     table.section(f"{count} steps like {steps_of} on {threads} threads {beside}: {clips}")
-    found: dict[str, list[Measured[None]]] = {form: [] for form in FORMS}
+    forms = {form: partial(in_process, rounds, size, count) for form, rounds in FORMS.items()}
     with others(busy):
-        for _ in range(turns):
-            for form, rounds in FORMS.items():
-                found[form].append(in_process(rounds, size, count))
-    plain, ours = (middle(found[form]) for form in FORMS)
-    table.row("OpenMP as it comes", plain)
-    table.row("threads wait briefly", ours, plain)
+        found = in_turns(forms, turns)
+    table.row("OpenMP as it comes", found["OpenMP as it comes"])
+    table.row("threads wait briefly", found["threads wait briefly"], found["OpenMP as it comes"])
 
 
 def main() -> None:
