@@ -119,8 +119,14 @@ class ClipWorkers:
         try:
             return step()
         except (RuntimeError, EOFError, OSError) as error:
-            lost = lost_worker(error) or self._lost()
-            self.close()
+            try:
+                lost = lost_worker(error) or self._lost()
+                self.close()
+            except RuntimeError as late:  # torch's own word of it, which comes as a signal
+                lost = lost_worker(late)
+                if lost is None:
+                    raise
+                self.close()
             if lost is None:
                 raise
             raise lost from error
@@ -163,10 +169,8 @@ class ClipWorkers:
 
     def close(self) -> None:
         """Ends the processes; the memory of clips that nobody took is free again."""
-        loader, self._loader = self._loader, None
-        processes, self.processes = self.processes, ()
         # References would do, but a traceback may hold some for as long as it likes.
-        iterator = getattr(loader, "_iterator", None)
+        iterator = getattr(self._loader, "_iterator", None)
         try:
             if iterator is not None:
                 iterator._shutdown_workers()
@@ -174,10 +178,11 @@ class ClipWorkers:
             if lost_worker(error) is None:  # one was killed at this very moment
                 raise
         finally:
-            for process in processes:  # what is stuck in a read hears no SIGTERM
+            for process in self.processes:  # what is stuck in a read hears no SIGTERM
                 if process.is_alive():
                     process.kill()
                 process.join()
+            self._loader, self.processes = None, ()  # last, for a signal may end this anywhere
 
     def __enter__(self) -> ClipWorkers:
         return self

@@ -101,6 +101,11 @@ def same(left, right):
     )
 
 
+def lost_in(error):
+    """What an error tells of a lost worker, whether the reading was told or the code around it."""
+    return error if isinstance(error, LostWorker) else lost_worker(error)
+
+
 def alive(pid):
     try:
         os.kill(pid, 0)
@@ -184,14 +189,17 @@ def test_after_an_error_in_a_block_no_process_is_left(readers):
     assert not any(alive(process.pid) for process in processes)
 
 
+@pytest.mark.usefixtures("killed_workers")
 def test_a_killed_worker_ends_the_reading_and_a_new_reading_starts_others(readers):
     workers = ClipWorkers(readers, 2)
     endless = (batch for batch in itertools.cycle(BATCHES))
-    with pytest.raises(LostWorker, match="was killed from outside, for want"):
+    with pytest.raises((LostWorker, RuntimeError)) as caught:
         for number, _ in enumerate(ClipLoader(readers[0], endless, workers=workers)):
             if number == 3:
                 first = workers.processes
                 os.kill(first[0].pid, signal.SIGKILL)
+    assert "was killed from outside, for want" in str(lost_in(caught.value))
+    workers.close()  # where torch told of it in this function, nobody else has
     assert not any(alive(process.pid) for process in first)
     assert multiprocessing.active_children() == []
     loader = ClipLoader(readers[0], BATCHES, seed=2, workers=workers)
@@ -201,6 +209,7 @@ def test_a_killed_worker_ends_the_reading_and_a_new_reading_starts_others(reader
     workers.close()
 
 
+@pytest.mark.usefixtures("killed_workers")
 def test_one_killed_while_nobody_reads_is_told_of_too(readers, monkeypatch):
     monkeypatch.setattr(torch.utils.data._utils, "MP_STATUS_CHECK_INTERVAL", 0.2)
     workers = ClipWorkers(readers, 1)
@@ -211,8 +220,7 @@ def test_one_killed_while_nobody_reads_is_told_of_too(readers, monkeypatch):
         os.kill(process.pid, signal.SIGKILL)
         process.join()
         list(loader)
-    told = caught.value
-    assert isinstance(told, LostWorker) or lost_worker(told) is not None
+    assert lost_in(caught.value)
     workers.close()
     assert multiprocessing.active_children() == []
 
@@ -332,6 +340,26 @@ def test_an_error_of_closing_is_kept_unless_it_tells_of_a_lost_worker():
     shut_down("DataLoader worker (pid 7) is killed by signal: Killed.").close()
     with pytest.raises(RuntimeError, match="something else"):
         shut_down("something else").close()
+
+
+def test_torchs_word_of_a_lost_worker_may_come_late(monkeypatch):
+    def broken():
+        raise ConnectionResetError("by the worker that is gone")
+
+    def told(text):
+        def fail():
+            raise RuntimeError(text)
+
+        return fail
+
+    workers = ClipWorkers([])
+    monkeypatch.setattr(workers, "_lost", told("DataLoader worker (pid 7) is killed by signal."))
+    with pytest.raises(LostWorker) as caught:
+        workers._watched(broken)
+    assert isinstance(caught.value.__cause__, ConnectionResetError)
+    monkeypatch.setattr(workers, "_lost", told("something else"))
+    with pytest.raises(RuntimeError, match="something else"):
+        workers._watched(broken)
 
 
 def test_settings_that_cannot_be_are_refused(readers):

@@ -84,6 +84,7 @@ def test_a_stopped_run_leaves_none_and_goes_on(tiny_set, alone, tmp_path, monkey
     assert same_weights(tmp_path / "run", alone)
 
 
+@pytest.mark.usefixtures("killed_workers")
 @pytest.mark.parametrize("when", [("Augmenter", 4), ("Encoder", 2)])
 def test_a_killed_worker_is_one_message(tiny_set, tmp_path, monkeypatch, capsys, when):
     Steps(monkeypatch, when, lambda pids: os.kill(pids[0], signal.SIGKILL))
@@ -105,6 +106,7 @@ def test_an_error_leaves_none(tiny_set, tmp_path, monkeypatch):
     assert multiprocessing.active_children() == []
 
 
+@pytest.mark.usefixtures("killed_workers")
 def test_an_evaluation_says_that_a_worker_was_killed(
     tiny_set, alone, tmp_path, monkeypatch, capsys
 ):
