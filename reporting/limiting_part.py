@@ -75,9 +75,10 @@ def limiting_part(figures: Figures) -> Finding | None:
     if figures.right is not None and figures.right < GOOD_MATCH:
         return Finding(
             "matching",
-            f"The matching limits this run: {figures.right:.0%} of the visible clusters have the "
-            f"right infrared partner, while the clusters themselves are good (ARI "
-            f"{worst.ari_all:.2f}); try another --matcher, or more --cross-epochs in stage one.",
+            f"Matching is the weakest part of this run: {figures.right:.0%} of the visible "
+            f"clusters have the right infrared partner, while the clusters themselves are good "
+            f"(ARI {worst.ari_all:.2f}); try another --matcher, or more --cross-epochs in stage "
+            "one. `vireid mmm --semi-supervised matches` shows what right partners would be worth.",
         )
     if figures.right is None and figures.joint is not None and figures.joint < GOOD_CLUSTERS:
         return Finding(
