@@ -51,7 +51,7 @@ def write_report(run: Path | Sequence[Path], out: Path | None = None) -> Path:
     names = folder_names(records)
     page = render_page(
         "report.html.j2",
-        {"percent": percent, "flags": _flags},
+        {"percent": percent, "commands": _commands},
         title=run_title(records[0]) if single else f"{len(records)} runs: {', '.join(names)}",
         runs=[
             _view(record, records, name, "" if single else f"run-{number}-")
@@ -66,9 +66,13 @@ def write_report(run: Path | Sequence[Path], out: Path | None = None) -> Path:
     return out
 
 
-def _flags(sentence: str) -> Markup:
-    """Flags as code, so that no line breaks inside one."""
-    return Markup(re.sub(r"--[a-z-]+\w", r"<code>\g<0></code>", str(escape(sentence))))
+def _commands(sentence: str) -> Markup:
+    """What stands between backticks, and flags, as code, so that no line breaks inside one."""
+
+    def code(found: re.Match[str]) -> str:
+        return f"<code>{found[1] or found[0]}</code>"
+
+    return Markup(re.sub(r"`([^`]+)`|--[a-z-]+\w", code, str(escape(sentence))))
 
 
 def _view(run: RunRecord, given: Sequence[RunRecord], name: str, prefix: str) -> dict[str, Any]:

@@ -464,6 +464,18 @@ def test_the_first_screen_answers(run):
     assert page.words.index("Retrieval: ranked") < page.words.rindex("What was run")
 
 
+def test_the_verdict_names_its_command_as_code(run):
+    metrics = run / "metrics.jsonl"
+    records = [json.loads(line) for line in metrics.read_text().splitlines()]
+    changes = {"pseudo_labels": {"ari_all": 0.9}, "matching": {"accuracy": 0.5}}
+    records = [record | changes.get(record["kind"], {}) for record in records]
+    metrics.write_text("".join(json.dumps(record) + "\n" for record in records))
+    text = write_report(run).read_text(encoding="utf-8")
+    assert "Matching is the weakest part of this run: 50% of the visible" in Page(text).words
+    assert "try another <code>--matcher</code>, or more" in text
+    assert "stage one. <code>vireid mmm --semi-supervised matches</code> shows" in text
+
+
 def test_without_identities_nothing_is_said_to_limit_the_run(run):
     metrics = run / "metrics.jsonl"
     kept = [json.loads(line) for line in metrics.read_text().splitlines()]
@@ -472,7 +484,8 @@ def test_without_identities_nothing_is_said_to_limit_the_run(run):
             record.pop(name, None)
     metrics.write_text("".join(json.dumps(record) + "\n" for record in kept))
     page = Page(write_report(run).read_text(encoding="utf-8"))
-    assert "limit this run" not in page.words and "limits this run" not in page.words
+    for verdict in ("limit this run", "limits this run", "weakest part of this run"):
+        assert verdict not in page.words
     assert "mAP and Rank-1" in page.charts
 
 
