@@ -133,14 +133,11 @@ class ClipWorkers:
 
     def _lost(self) -> LostWorker | None:
         """Whether a worker is gone, or going: its connections break before it is seen to end."""
-        try:
-            for number in wait([process.sentinel for process in self.processes], ENDING_S):
-                for process in self.processes:
-                    if process.sentinel == number:
-                        process.join(ENDING_S)
-                        return LostWorker(full=process.exitcode == -getattr(signal, "SIGBUS", 0))
-        except RuntimeError as error:  # torch's own word of it, which comes as a signal
-            return lost_worker(error)
+        for number in wait([process.sentinel for process in self.processes], ENDING_S):
+            for process in self.processes:
+                if process.sentinel == number:
+                    process.join(ENDING_S)
+                    return LostWorker(full=process.exitcode == -getattr(signal, "SIGBUS", 0))
         return None
 
     def _started(self) -> Iterator[Answer]:
