@@ -132,6 +132,13 @@ def stage_records(stage, epochs):
     return [*records, {"kind": "stage_time", "stage": stage, "seconds": 3700.0, "steps": 20}]
 
 
+def rewrite_metrics(run, change):
+    """Writes every record of a run anew, as a function of it."""
+    metrics = run / "metrics.jsonl"
+    records = [json.loads(line) for line in metrics.read_text().splitlines()]
+    metrics.write_text("".join(json.dumps(change(record)) + "\n" for record in records))
+
+
 def write_metrics(folder, records, config):
     folder.mkdir()
     (folder / "metrics.jsonl").write_text("".join(json.dumps(r) + "\n" for r in records))
@@ -465,11 +472,8 @@ def test_the_first_screen_answers(run):
 
 
 def test_the_verdict_names_its_command_as_code(run):
-    metrics = run / "metrics.jsonl"
-    records = [json.loads(line) for line in metrics.read_text().splitlines()]
     changes = {"pseudo_labels": {"ari_all": 0.9}, "matching": {"accuracy": 0.5}}
-    records = [record | changes.get(record["kind"], {}) for record in records]
-    metrics.write_text("".join(json.dumps(record) + "\n" for record in records))
+    rewrite_metrics(run, lambda record: record | changes.get(record["kind"], {}))
     text = write_report(run).read_text(encoding="utf-8")
     assert "Matching is the weakest part of this run: 50% of the visible" in Page(text).words
     assert "try another <code>--matcher</code>, or more" in text
@@ -477,12 +481,8 @@ def test_the_verdict_names_its_command_as_code(run):
 
 
 def test_without_identities_nothing_is_said_to_limit_the_run(run):
-    metrics = run / "metrics.jsonl"
-    kept = [json.loads(line) for line in metrics.read_text().splitlines()]
-    for record in kept:
-        for name in ("ari", "ari_all", "nmi", "purity", "identities", "accuracy", "precision"):
-            record.pop(name, None)
-    metrics.write_text("".join(json.dumps(record) + "\n" for record in kept))
+    needed = {"ari", "ari_all", "nmi", "purity", "identities", "accuracy", "precision"}
+    rewrite_metrics(run, lambda record: {k: v for k, v in record.items() if k not in needed})
     page = Page(write_report(run).read_text(encoding="utf-8"))
     for verdict in ("limit this run", "limits this run", "weakest part of this run"):
         assert verdict not in page.words
