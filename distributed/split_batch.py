@@ -74,8 +74,8 @@ def deal(
 
     Batches are ordered by identity or modality, and a group of one modality would be normalised
     by statistics of that modality alone. So the clips are dealt one by one: modality by modality
-    where these are known, else in a fixed shuffled order. Parts and groups do not depend on the
-    number of processes.
+    where these are known, else in a fixed shuffled order. A modality with few clips is in some of
+    the shares only. Parts and groups do not depend on the number of processes.
 
     Args:
         clips: B.
@@ -91,15 +91,10 @@ def deal(
     codes = torch.zeros(clips, dtype=torch.int64) if modalities is None else modalities
     for code in codes.unique():
         members = (codes == code).nonzero().squeeze(1)
-        if len(members) < parts * processes:
-            what = "" if modalities is None else " of each modality"
-            raise UserError(
-                f"a batch needs at least {parts * processes} clips{what} for {processes} processes "
-                f"and --accumulate {parts}; it has {len(members)}. Use fewer of them, or a larger "
-                "--p-num or --k-num."
-            )
         if modalities is None:
             members = members[torch.randperm(clips, generator=generator(clips))]
+        # Each modality begins at the first share. So, where a share has as many clips of either,
+        # they have the same groups, which is what ``BatchGroups.of_rows`` takes for granted.
         rank_of[members] = torch.arange(len(members))
     inner = rank_of // parts
     count = 1 if bn_batch is None else max(1, round(clips / parts / bn_batch))
@@ -110,6 +105,12 @@ def deal(
         ]
         for process in range(processes)
     ]
+    if not all(len(share) for shares in places for share in shares):
+        raise UserError(
+            f"a batch of {clips} clips is too small for {processes} processes and --accumulate "
+            f"{parts}: of its {processes * parts} shares one would be empty. Use fewer of them, or "
+            "a larger --p-num or --k-num."
+        )
     return Deal(places, inner % count, count)
 
 
@@ -119,7 +120,7 @@ class BatchSplitter:
     Args:
         groups: shared by the batch-norm layers of the network.
         bn_batch, accumulate: see :func:`split_batches`.
-        by_modality: whether each share needs clips of both modalities; see :func:`deal`.
+        by_modality: whether modalities are dealt apart; see :func:`deal`.
     """
 
     def __init__(
@@ -138,7 +139,8 @@ class BatchSplitter:
             processes=ranks.count(),
             bn_batch=self.bn_batch,
         )
-        smallest = min(len(part) for parts in dealt.parts for part in parts) * clips.shape[1]
+        sizes = (sum(map(len, shares)) for shares in zip(*dealt.parts))  # over the processes
+        smallest = min(sizes) * clips.shape[1]
         if smallest < 2:
             raise UserError(
                 f"--accumulate {self.accumulate} leaves a part of the {len(clips)} clips with one "
@@ -150,16 +152,22 @@ class BatchSplitter:
         ]
         return _joined(outputs, [torch.cat(parts) for parts in dealt.parts])
 
+    def modalities(self) -> frozenset[int]:
+        """Those of the whole batch of which a share is being computed."""
+        return self.groups.whole
+
     def _part(
         self, dealt: Deal, part: int, compute: Compute, clips: Tensor, modalities: Tensor
     ) -> BatchOutput:
         places = dealt.parts[ranks.rank()][part]
+        whole = frozenset(modalities.tolist())
 
         def run(clips: Tensor, modalities: Tensor) -> BatchOutput:
             with self.groups.batch(
                 dealt.groups[places],
                 dealt.count,
                 modalities if self.by_modality else None,
+                whole=whole,
                 part=part,
                 parts=self.accumulate,
             ):

@@ -122,11 +122,10 @@ class AGW(BNNeckNetwork):
                 f"modalities are {int(Modality.VISIBLE)} (visible) and {int(Modality.INFRARED)} "
                 f"(infrared); got {sorted(set(modalities.tolist()))}"
             )
-        # A stem that gets no image is not run: batch norm cannot take an empty batch.
+        # Plain batch norm cannot take an empty batch; that of a share of a batch can.
         features = [
-            stems[code](images[to_device(row, images.device)])
-            for code, row in rows.items()
-            if len(row)
+            stems[Modality(code)](images[to_device(rows[Modality(code)], images.device)])
+            for code in self.streams_to_run(modalities)
         ]
         order = torch.cat(list(rows.values())).argsort()
         return torch.cat(features)[to_device(order, images.device)]

@@ -29,6 +29,7 @@ class BatchGroups:
         self.frozen = False
         self.groups: Tensor | None = None  # None while no batch runs
         self.modalities: Tensor | None = None
+        self.whole: frozenset[int] = frozenset()
         self.count = 1
         self.part, self.parts = 0, 1
         self._known: dict[tuple[int, torch.device], Tensor] = {}
@@ -40,6 +41,7 @@ class BatchGroups:
         count: int,
         modalities: Tensor | None = None,
         *,
+        whole: frozenset[int] = frozenset(),
         part: int = 0,
         parts: int = 1,
     ) -> Iterator[None]:
@@ -51,15 +53,18 @@ class BatchGroups:
             count: number of groups, over all processes.
             modalities: [B] integers on the CPU, for networks in which a layer sees one modality
                 only.
+            whole: modalities of the whole batch, of which this process may hold a share.
             part: number of this part of a batch that is run part by part.
-            parts: number of its parts; running statistics take their mean.
+            parts: number of its parts; running statistics take the mean over the groups of all.
         """
         self.groups, self.count, self.modalities = groups, count, modalities
+        self.whole = whole
         self.part, self.parts = part, parts
         try:
             yield
         finally:
             self.groups = self.modalities = None
+            self.whole = frozenset()
             self._known.clear()
 
     @contextlib.contextmanager
@@ -126,7 +131,8 @@ class _Normalise(torch.autograd.Function):
         positions = prod(rows.shape[2:])
         size = members.sum(1, keepdim=True) * positions
         sums = total(torch.cat([members @ _over_positions(wide), size], dim=1))
-        size = sums[:, -1:].clamp_min(1)
+        found = sums[:, -1:]
+        size = found.clamp_min(1)
         mean = sums[:, :-1] / size
         # A second pass, because mean square minus squared mean loses digits.
         centred = wide - _each(mean, groups, rows)
@@ -135,8 +141,8 @@ class _Normalise(torch.autograd.Function):
         result = centred * _each(scale * weight, groups, rows) + _spread(bias, rows)
         ctx.save_for_backward(rows, weight, groups, mean, scale, size)
         ctx.total = total
-        ctx.mark_non_differentiable(mean, variance, size)
-        return result.to(rows.dtype), mean, variance, size
+        ctx.mark_non_differentiable(mean, variance, found)
+        return result.to(rows.dtype), mean, variance, found
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
@@ -163,12 +169,12 @@ def _over_positions(rows: Tensor) -> Tensor:
 
 def _each(values: Tensor, groups: Tensor, like: Tensor) -> Tensor:
     """[G, C] as [N, C, 1, ...], a row for each sample."""
-    return values[groups].view(len(groups), -1, *[1] * (like.ndim - 2))
+    return values[groups].view(len(groups), values.shape[1], *[1] * (like.ndim - 2))
 
 
 def _spread(values: Tensor, like: Tensor) -> Tensor:
     """[C] as [1, C, 1, ...]."""
-    return values.view(1, -1, *[1] * (like.ndim - 2))
+    return values.view(1, len(values), *[1] * (like.ndim - 2))
 
 
 class GroupedBatchNorm(nn.modules.batchnorm._BatchNorm):
@@ -183,6 +189,8 @@ class GroupedBatchNorm(nn.modules.batchnorm._BatchNorm):
         super().__init__(layer.num_features, layer.eps, layer.momentum)
         self._parameters, self._buffers = layer._parameters, layer._buffers
         self.groups = groups
+        # Between the parts of a batch: statistics before it, sums over its groups, their number.
+        self._seen: tuple[Tensor, Tensor, Tensor] | None = None
         self.train(layer.training)
 
     def _check_input_dim(self, input: Tensor) -> None:
@@ -204,22 +212,36 @@ class GroupedBatchNorm(nn.modules.batchnorm._BatchNorm):
                 groups.total,
             )
         if not groups.frozen:
-            self._remember(mean, variance * (size / (size - 1).clamp_min(1)))
+            self._remember(mean, variance * (size / (size - 1).clamp_min(1)), size)
         return result
 
     @torch.no_grad()
-    def _remember(self, mean: Tensor, variance: Tensor) -> None:
-        """Running statistics move once a batch, towards the mean over its groups."""
+    def _remember(self, mean: Tensor, variance: Tensor, size: Tensor) -> None:
+        """Running statistics move once a batch, towards the mean over its groups.
+
+        A layer that sees one modality may have groups without rows [G, 1], which say nothing.
+        """
         if self.running_mean is None or self.running_var is None:
             return
-        part, parts = self.groups.part, self.groups.parts
         momentum = 0.1 if self.momentum is None else self.momentum
-        for running, values in ((self.running_mean, mean), (self.running_var, variance)):
-            if part == 0:
-                running.mul_(1 - momentum)
-            running.add_(values.mean(0), alpha=momentum / parts)
-        if part == 0 and self.num_batches_tracked is not None:
+        before = torch.stack([self.running_mean, self.running_var])
+        sums = torch.zeros_like(before, dtype=mean.dtype)
+        groups = sums.new_zeros(())
+        if self.groups.part:
+            assert self._seen is not None
+            before, sums, groups = self._seen
+        elif self.num_batches_tracked is not None:
             self.num_batches_tracked.add_(1)
+        filled = size > 0
+        sums = sums + torch.stack([(filled * mean).sum(0), (filled * variance).sum(0)])
+        groups = groups + filled.sum()
+        # On the device: whether any group had rows is not waited for.
+        share = momentum * (groups > 0).to(sums.dtype)
+        now = before + share * (sums / groups.clamp_min(1) - before)
+        self.running_mean.copy_(now[0])
+        self.running_var.copy_(now[1])
+        last = self.groups.part == self.groups.parts - 1
+        self._seen = None if last else (before, sums, groups)
 
 
 def group_batch_norm(model: nn.Module, groups: BatchGroups) -> None:

@@ -51,6 +51,8 @@ class BNNeckNetwork(Network):
     def check_inputs(self, frames: int, clips: Tensor, noun: str) -> None:
         """Refuses what is not normalised, and training on a single frame or image.
 
+        A share of a batch may hold one: its batch norm spans all of them.
+
         Raises:
             ValueError: as said.
         """
@@ -60,7 +62,7 @@ class BNNeckNetwork(Network):
                 f"{name} takes normalised floating-point {noun}; got {clips.dtype} (subtract the "
                 "mean and divide by the standard deviation of the transforms first)"
             )
-        if self.training and frames == 1:
+        if self.training and self.splitter is None and frames == 1:
             raise ValueError(
                 f"{name} trains on two {noun} or more, because its neck normalises over the "
                 "batch; got one"

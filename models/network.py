@@ -50,6 +50,9 @@ class Splitter(Protocol):
     ) -> BatchOutput:
         """Runs ``compute`` on shares of the batch; the output is that of the whole batch."""
 
+    def modalities(self) -> frozenset[int]:
+        """Those of the whole batch, while ``compute`` runs on a share of it."""
+
 
 class Network(nn.Module, ABC):
     """A network that maps clips of frames to embeddings.
@@ -61,8 +64,8 @@ class Network(nn.Module, ABC):
         name: how the settings call it; set by ``register_network``.
         head: beginnings of the names of the parameters outside the backbone, which
             ``--backbone-rate`` leaves at the full learning rate.
-        two_streams: whether it has to be told the modalities. Every share of a batch that is
-            computed apart then holds clips of both.
+        two_streams: whether it has to be told the modalities. A share of a batch that is computed
+            apart may lack one of them; see :meth:`streams_to_run`.
         classifier: from embeddings to logits; None without identities.
         splitter: spreads training batches over processes or parts; None runs them whole.
         revision: raised when the same weights come to compute something else, so that files of an
@@ -192,6 +195,20 @@ class Network(nn.Module, ABC):
         if self.training and self.splitter is not None:
             return self.splitter(self.compute, clips, of_each)
         return self.compute(clips, of_each)
+
+    def streams_to_run(self, modalities: Tensor) -> list[int]:
+        """Modalities whose layers :meth:`compute` has to run, in ascending order.
+
+        Where a batch is computed in shares, a stream runs for each of them (for one without clips
+        of its modality on no rows) as soon as the batch has clips of it anywhere: all processes
+        exchange the statistics of its batch norm, and sum its gradients.
+
+        Args:
+            modalities: [B] integers of the clips at hand, on the CPU.
+        """
+        here = set(modalities.tolist())
+        shared = self.training and self.splitter is not None
+        return sorted(here | self.splitter.modalities() if shared and self.splitter else here)
 
     def embed(self, clips: Tensor, modalities: Tensor | Modality | None = None) -> Tensor:
         """Embeds clips for retrieval, in evaluation mode.

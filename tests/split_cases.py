@@ -13,11 +13,15 @@ from vireid.models import AGW, M3ReID
 
 CASES = [
     (network, bn_batch, accumulate)
-    for network in ("m3reid", "agw")
+    for network in ("m3reid", "agw", "agw, one infrared")
     for bn_batch, accumulate in ((None, 1), (2, 1), (None, 2))
-]
+] + [("agw, none infrared", None, 2)]
 LABELS = torch.tensor([0, 0, 1, 1, 2, 2, 0, 1, 2])
-MODALITIES = torch.tensor([0, 1, 0, 1, 0, 1, 0, 1, 0])
+MODALITIES = {
+    "agw": torch.tensor([0, 1, 0, 1, 0, 1, 0, 1, 0]),
+    "agw, one infrared": torch.tensor([0, 0, 0, 1, 0, 0, 0, 0, 0]),  # most shares hold none
+    "agw, none infrared": torch.zeros(9, dtype=torch.int64),
+}
 
 
 def run(network, bn_batch, accumulate):
@@ -28,7 +32,7 @@ def run(network, bn_batch, accumulate):
         inputs = (torch.rand(9, 2, 3, 32, 16, dtype=torch.double),)
     else:
         model = AGW(3, backbone="thin-4").double()
-        inputs = (torch.rand(9, 3, 32, 16, dtype=torch.double), MODALITIES)
+        inputs = (torch.rand(9, 3, 32, 16, dtype=torch.double), MODALITIES[network])
     split_batches(model, bn_batch=bn_batch, accumulate=accumulate)
     model.train()
     for _ in range(2):

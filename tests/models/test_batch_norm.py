@@ -47,6 +47,40 @@ def test_each_group_is_normalised_by_itself_and_statistics_take_the_mean():
     assert ours.num_batches_tracked == 1
 
 
+@pytest.mark.parametrize("in_parts", [False, True])
+def test_groups_without_rows_move_no_statistics(in_parts):
+    """A stem of AGW sees one modality, of which not every group, or part, has clips."""
+    layer = nn.BatchNorm2d(2).double()
+    rows = torch.randn(3, 2, 3, 3, dtype=torch.double) + 5
+    members = torch.tensor([0, 2, 2])
+    ours, groups = grouped(layer)
+    if in_parts:
+        for part, mine in enumerate((rows[:0], rows[:1], rows[1:])):
+            codes = torch.tensor([0, 0, 0, 0] + [1] * len(mine))
+            same = torch.zeros(len(codes), dtype=torch.int64)
+            with groups.batch(same, 1, codes, part=part, parts=3):
+                assert ours(mine).shape == mine.shape
+    else:
+        with groups.batch(members, 4):
+            ours(rows)
+    apart = [copy.deepcopy(layer), copy.deepcopy(layer)]
+    apart[0](rows[:1])
+    apart[1](rows[1:])
+    for name in ("running_mean", "running_var"):
+        wanted = (getattr(apart[0], name) + getattr(apart[1], name)) / 2
+        torch.testing.assert_close(getattr(ours, name), wanted)
+    assert ours.num_batches_tracked == 1
+
+
+def test_a_batch_of_which_a_layer_sees_nothing_leaves_its_statistics():
+    ours, groups = grouped(nn.BatchNorm2d(2).double())
+    before = ours.running_mean.clone()
+    with groups.batch(torch.tensor([0, 1]), 2, torch.zeros(2, dtype=torch.int64)):
+        ours(torch.zeros(0, 2, 3, 3, dtype=torch.double)).sum().backward()
+    assert torch.equal(ours.running_mean, before)
+    assert torch.equal(ours.weight.grad, torch.zeros_like(before))
+
+
 def test_gradients():
     ours, groups = grouped(nn.BatchNorm1d(3).double())
     members = torch.tensor([0, 1, 1, 0, 2, 2])
