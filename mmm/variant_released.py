@@ -12,6 +12,7 @@ from torch import Tensor
 
 from ..datasets.samplers import UnpairedBatchSampler
 from ..engine.augment import AugmentedBatch, Augmenter
+from ..engine.checkpoint_fit import restored_labels
 from ..engine.step_guard import StepGuard
 from ..errors import UserError
 from ..losses.inputs import at_least_float32
@@ -50,6 +51,7 @@ class ReleasedVariant(StageTwo):
 
     def _prepare(self, artefact: Artefact) -> None:
         session, settings = self.session, self.settings
+        self.artefact = artefact
         self.found = self._match(self._first_features(), self._first_labels)
         self.unified = released_classes(self.found.unified, session.modalities)
         lost = int(((self.found.unified >= 0) & (self.unified < 0)).sum())
@@ -202,13 +204,28 @@ class ReleasedVariant(StageTwo):
         return losses | separation_losses(output, self.phase.losses)
 
     def state(self) -> dict[str, Any]:
-        """The prototypes, which the next epoch reads, and the confidences of this one.
+        """The prototypes, which the next epoch reads, the confidences of this one, and the labels.
 
         They are all that an epoch holds, so one that goes on in its middle needs no more.
         """
-        return {"prototypes": self.prototypes.values, "confidence": self.confidence}
+        return {
+            "unified": self.labels,
+            "prototypes": self.prototypes.values,
+            "confidence": self.confidence,
+        }
 
     def load_state(self, state: dict[str, Any]) -> None:
-        """Takes back prototypes and confidences."""
+        """Takes back prototypes and confidences.
+
+        Raises:
+            UserError: stage one gives other labels now than it gave to this run.
+        """
+        before = restored_labels(state, "unified", len(self.unified))
+        if not np.array_equal(before, self.unified):
+            raise UserError(
+                f"{self.artefact.folder} gives other labels than when this run began: its stage "
+                "one was trained on, or its features computed anew. --variant released keeps its "
+                "labels, and its classifier knows them; begin anew, in another --output."
+            )
         self.prototypes.values = state["prototypes"].to(self.prototypes.values)
         self.confidence = state["confidence"].cpu()

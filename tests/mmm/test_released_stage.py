@@ -213,6 +213,13 @@ def test_a_resumed_run_takes_the_prototypes_back(tmp_path):
     assert train(again, 3) == train(whole, 3)
 
 
+def test_it_does_not_go_on_with_other_labels_of_stage_one(tmp_path):
+    state = make(tmp_path).state()
+    other = np.array([1, 0, 2, 3]).repeat(EACH)
+    with pytest.raises(UserError, match="other labels than when this run began"):
+        make(tmp_path, labels=np.tile(other, 2)).load_state(state)
+
+
 def test_without_pairs_the_message_says_what_to_do(tmp_path):
     labels = np.concatenate([np.zeros(12, int), np.zeros(12, int)])
     with pytest.raises(UserError, match="1 clusters with tracks of both modalities"):
