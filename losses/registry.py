@@ -13,6 +13,8 @@ from .weighted_triplet import WeightedTripletLoss
 Term = Callable[[Tensor, Tensor, Tensor], Tensor]
 
 LOSSES = Registry[Term]("loss")
+# Terms that the stages themselves have, which one of the same name would replace.
+OWN_TERMS = frozenset({"alignment", "contrast", "memory", "mimic"})
 
 
 def register_loss(name: str) -> Callable[[Term], Term]:
@@ -26,8 +28,10 @@ def register_loss(name: str) -> Callable[[Term], Term]:
         name: lower-case letters and digits, parts joined by hyphens.
 
     Raises:
-        ValueError: the name has another form, or is taken.
+        ValueError: the name has another form, or is taken, perhaps by a term of the stages.
     """
+    if name in OWN_TERMS:
+        raise ValueError(f"{name!r} is a term of the stages themselves; choose another name")
     return LOSSES.register(name)
 
 

@@ -234,6 +234,7 @@ def test_a_taken_or_unreadable_name_is_refused():
         (lambda: register_network("auto")(AGW), "already"),
         (lambda: register_loss("weighted-triplet"), "already"),
         (lambda: register_loss("a,b"), "lower-case"),
+        (lambda: register_loss("contrast"), "a term of the stages"),
         (lambda: register_matcher("nearest"), "already"),
     )
     for call, message in refused:
