@@ -169,8 +169,9 @@ def run_stages(
                     check_optimiser(saved["optimiser"], optimiser)
                     optimiser.load_state_dict(saved["optimiser"])
                     stage.load_state(saved["stage_state"])
+            guard = StepGuard(model, stage.writes) if session.runtime.scaler else None
             loop = _EpochLoop(
-                session, run, options, model, stage, optimiser, point, stop, clock, average
+                session, run, options, model, stage, optimiser, point, stop, clock, guard, average
             )
             started = time.perf_counter()
             for epoch in range(place.epoch, stage.epochs):
@@ -207,7 +208,8 @@ class _EpochLoop:
     point: ResumePoint
     stop: StopSignals
     clock: RunClock
-    average: WeightAverage | None = None
+    guard: StepGuard | None  # of the whole stage: short epochs do not begin its count anew
+    average: WeightAverage | None
 
     def run(self, place: Place, within: dict[str, Any], *, final: bool) -> int:
         """One epoch and its evaluation.
@@ -247,7 +249,7 @@ class _EpochLoop:
             self.clock,
             before,
             self.stop.watch(),
-            StepGuard(self.model, stage.writes) if session.runtime.scaler else None,
+            self.guard,
         )
         within = {**totals.state(), "stage": stage.epoch_state()}
         when = f"after batch {totals.taken} of epoch {place.epoch + 1}"

@@ -9,11 +9,13 @@ import torch
 from run_records import STARTED
 from torch import nn
 from torch.nn import functional
+from vireid.engine.late_losses import NonFiniteLoss
 from vireid.engine.options import LoopOptions, OptimiserOptions
 from vireid.engine.run_folder import RunFolder
 from vireid.engine.runtime import Runtime
 from vireid.engine.schedule import LearningRate, Phase, StageSchedule, optimiser_rule
 from vireid.engine.stages import Stage, run_stages
+from vireid.engine.step_guard import IN_A_ROW
 from vireid.engine.stop_signals import StopSignals
 from vireid.errors import Stopped, UserError
 from vireid.memory import ClusterMemory
@@ -33,14 +35,14 @@ class Toy(Stage):
 
     steps = STEPS
 
-    def __init__(self, name, model, fatal=None, end=None):
+    def __init__(self, name, model, fatal=None, end=None, spoilt=False):
         rate = LearningRate("step", 0.05, EPOCHS, milestones=(1,))
         rule = optimiser_rule(OptimiserOptions())
         super().__init__(StageSchedule(name, rate, rule, (Phase(0, {"memory": 1.0}),), STEPS))
         self.model, self.fatal = model, fatal
         self.end = end or self.die
         self.memory = ClusterMemory(functional.normalize(torch.eye(3, 5), dim=1))
-        self.calls = 0
+        self.calls, self.spoilt = 0, spoilt
 
     def batches(self, epoch, first=0):
         for step in range(first, STEPS):
@@ -51,6 +53,8 @@ class Toy(Stage):
         self.calls += 1
         if self.calls == self.fatal:
             self.end()
+        if self.spoilt:
+            clips = clips * float("inf")
         embeddings = self.model(clips) + self.offset
         self.writes.later(self.memory, functional.normalize(embeddings, dim=1), LABELS)
         return {"memory": self.memory(embeddings, LABELS)}
@@ -75,12 +79,13 @@ class Toy(Stage):
         self.offset = state["offset"]
 
 
-def train(folder, fatal=None, *, resume=False, end=None, scaled=False, decay=0.0):
+def train(folder, fatal=None, *, resume=False, end=None, scaled=False, spoilt=False, decay=0.0):
     """Weights, their average, and prototypes after two toy stages.
 
     It ends, as ``end`` does, where ``fatal`` says.
 
-    ``scaled`` trains as in fp16, with a scale that overflows at first and grows every three steps.
+    ``scaled`` trains as in fp16, with a scale that overflows at first and grows every three steps;
+    ``spoilt`` makes every loss of the first stage NaN.
     """
     torch.manual_seed(0)
     model = nn.Sequential(nn.Linear(6, 8), nn.BatchNorm1d(8), nn.Linear(8, 5))
@@ -101,7 +106,7 @@ def train(folder, fatal=None, *, resume=False, end=None, scaled=False, decay=0.0
         # Twice the greatest loss would leave the range of float32.
         scaler = torch.amp.GradScaler("cpu", init_scale=2.0**127, growth_interval=3)
         session.runtime.scaler = scaler
-    first = Toy("first", model, fatal, end)
+    first = Toy("first", model, fatal, end, spoilt)
     second = Toy("second", model, None if fatal is None else fatal - STEPS * EPOCHS, end)
     try:
         with StopSignals() as stop:
@@ -133,6 +138,12 @@ def test_every_step_is_a_fine_one_to_be_killed_at(tmp_path, whole, fatal):
     assert weights.keys() == again.keys()
     assert all(torch.equal(weights[name], again[name]) for name in weights)
     assert (tmp_path / "metrics.jsonl").read_text().count("\n") == records
+
+
+def test_short_epochs_do_not_hide_that_no_step_of_fp16_counts(tmp_path):
+    assert STEPS < IN_A_ROW
+    with pytest.raises(NonFiniteLoss):
+        train(tmp_path, scaled=True, spoilt=True)
 
 
 def terminate():
