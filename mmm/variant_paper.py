@@ -25,6 +25,8 @@ class PaperVariant(VireidVariant):
     of stage one. Source: MMM, sections 3.2 to 3.4.
     """
 
+    union_of_known = True  # it is what brings the modalities together here
+
     def _take(self, found: ClusterMatching, features: Tensor) -> None:
         super()._take(found, features)
         self.labels = found.labels

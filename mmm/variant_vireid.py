@@ -39,6 +39,7 @@ class VireidVariant(StageTwo):
     """
 
     stream = 22
+    union_of_known = False  # whether tracks of given identities are in the joint clusters
 
     def _prepare(self, artefact: Artefact) -> None:
         self.contrast = ContrastiveLoss(self.settings.contrast_temperature)
@@ -85,7 +86,7 @@ class VireidVariant(StageTwo):
     def _union_labels(self, features: Tensor) -> np.ndarray:
         """Joint clusters [N] of both modalities (CMC), -1 = none.
 
-        Tracks of given identities are in none of them: what they are is known.
+        Beside the matched ones, tracks of given identities are in none: what they are is known.
         """
         union = joint_labels(
             features,
@@ -96,7 +97,9 @@ class VireidVariant(StageTwo):
         )
         if self.judged is not None:
             union = constrain(union, self.judged, features)
-        return dense_labels(np.where(known_classes(self._taught()) >= 0, -1, union))
+        if not self.union_of_known:
+            union = np.where(known_classes(self._taught()) >= 0, -1, union)
+        return dense_labels(union)
 
     def _fill_memories(self, features: Tensor) -> None:
         device = self.session.runtime.device
@@ -154,7 +157,9 @@ class VireidVariant(StageTwo):
             )
         if "union contrast" in weights:
             union = to_device(torch.from_numpy(self.union)[batch.tracks], device)
-            loss = self.contrast(embeddings, union)
+            # Stage 1b does not draw a track without a joint cluster, so it repels nobody here.
+            outside = (union < 0).expand(len(union), -1)
+            loss = self.contrast(embeddings, union, excluded=outside)
             losses["union contrast"] = weights["union contrast"] * loss
         if "mimic" in weights:
             losses["mimic"] = weights["mimic"] * squared_mimic(embeddings, self.targets[labels])

@@ -124,7 +124,7 @@ class AGW(BNNeckNetwork):
             )
         # Plain batch norm cannot take an empty batch; that of a share of a batch can.
         features = [
-            stems[Modality(code)](images[to_device(rows[Modality(code)], images.device)])
+            stems[code](images[to_device(rows[code], images.device)])
             for code in self.streams_to_run(modalities)
         ]
         order = torch.cat(list(rows.values())).argsort()

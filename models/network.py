@@ -196,19 +196,20 @@ class Network(nn.Module, ABC):
             return self.splitter(self.compute, clips, of_each)
         return self.compute(clips, of_each)
 
-    def streams_to_run(self, modalities: Tensor) -> list[int]:
+    def streams_to_run(self, modalities: Tensor) -> list[Modality]:
         """Modalities whose layers :meth:`compute` has to run, in ascending order.
 
-        Where a batch is computed in shares, a stream runs for each of them (for one without clips
-        of its modality on no rows) as soon as the batch has clips of it anywhere: all processes
-        exchange the statistics of its batch norm, and sum its gradients.
+        Where a batch is computed in shares, they are those of the whole batch: all processes
+        exchange the statistics of a layer's batch norm and sum its gradients, so it runs on no
+        rows where the share has no clip of its modality.
 
         Args:
             modalities: [B] integers of the clips at hand, on the CPU.
         """
-        here = set(modalities.tolist())
-        shared = self.training and self.splitter is not None
-        return sorted(here | self.splitter.modalities() if shared and self.splitter else here)
+        codes = set(modalities.tolist())
+        if self.training and self.splitter is not None:
+            codes |= self.splitter.modalities()
+        return sorted(map(Modality, codes))
 
     def embed(self, clips: Tensor, modalities: Tensor | Modality | None = None) -> Tensor:
         """Embeds clips for retrieval, in evaluation mode.

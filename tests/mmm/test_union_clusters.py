@@ -85,6 +85,34 @@ def test_people_whose_labels_are_given_are_in_none(tmp_path):
     )
 
 
+def test_a_track_in_none_repels_nobody(tmp_path):
+    """Stage 1b, which they stand for, does not draw such a track."""
+    stage = begun(tmp_path, union_weight=1.0)
+    index = next(iter(stage.batches(0)))[1]
+    lost = stage.union == stage.union[index[0]]  # one of the people in the batch
+    stage.union[lost] = -1
+    forward, gradients = stage.model.forward_features, []
+
+    def watched(*given):
+        output = forward(*given)
+        output.embeddings.register_hook(lambda g: gradients.append(g.abs().sum(1)))
+        return output
+
+    stage.model.forward_features = watched
+    losses_of(stage)["union contrast"].backward()
+    known = torch.from_numpy(~lost)[index]
+    assert 0 < known.sum() < len(known)
+    assert (gradients[0][known] > 0).all()
+    assert (gradients[0][~known] == 0).all()
+
+
+@pytest.mark.parametrize("variant", ["vireid", "paper"])
+def test_the_paper_keeps_joint_clusters_of_given_people(tmp_path, variant):
+    stage = begun(tmp_path, known=(1, 3), semi_supervised="0.5", union_weight=1.0, variant=variant)
+    given = np.isin(fake_session.people(), (1, 3))
+    assert (stage.union[given] >= 0).all() == (variant == "paper")
+
+
 def test_where_all_labels_are_given_they_teach_nothing(tmp_path):
     stage = begun(tmp_path, known=range(PEOPLE), semi_supervised="1", union_weight=1.0)
     losses = losses_of(stage)
