@@ -107,3 +107,12 @@ def natural_order(path: Path) -> tuple[list[tuple[int, str]], str]:
     """A key that sorts files by name, numbers inside names by value: 2 before 10."""
     parts = re.findall(r"[0-9]+|[^0-9]+", path.name)
     return [(int(p), "") if is_count(p) else (-1, p) for p in parts], path.name
+
+
+def entries(folder: Path) -> list[Path]:
+    """What a folder holds, in natural order, without hidden files.
+
+    Raises:
+        OSError: it cannot be listed.
+    """
+    return sorted((p for p in folder.iterdir() if not p.name.startswith(".")), key=natural_order)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from ..datasets.crop_tables import read_crop_times
 from ..datasets.errors import DatasetError
-from ..datasets.folder_scan import SUFFIXES, Problems
+from ..datasets.folder_scan import SUFFIXES, Problems, entries
 from ..datasets.frames import UnreadableFrame, read_frame
 from ..datasets.load import scan_dataset
 from ..datasets.registry import dataset_spec
@@ -115,7 +115,7 @@ def sighting_of(path: Path, modality: Modality | None) -> Sighting:
         UserError: there is no frame, or nothing says which spectrum it is.
     """
     try:
-        inside = sorted(path.iterdir()) if path.is_dir() else [path]
+        inside = entries(path) if path.is_dir() else [path]
     except OSError as error:
         raise UserError(f"{path} cannot be listed ({error.strerror}); make it readable") from error
     frames = tuple(file for file in inside if file.suffix.lower() in SUFFIXES)

@@ -20,7 +20,7 @@ from pathlib import Path
 from ...errors import shorten
 from ..crop_tables import PENDING, read_crop_times
 from ..crop_tables import TRACKS as CROPS_TABLE
-from ..folder_scan import SUFFIXES, Problems, Scan, natural_order
+from ..folder_scan import SUFFIXES, Problems, Scan, entries
 from ..layouts import check_layout
 from ..registry import register_dataset
 from ..spec import DatasetSpec
@@ -96,28 +96,23 @@ def _person(split: str, person: Path, problems: Problems) -> Iterable[_Found]:
             continue
         for camera in _folders(kind, problems):
             where = (split, person.name, MODALITIES[kind.name], camera.name)
-            for entry in _entries(camera):
+            for entry in entries(camera):
                 if not entry.is_dir():
                     if entry.suffix.lower() in SUFFIXES:
                         yield (*where, entry.name, (entry,))
                     continue
-                frames = tuple(p for p in _entries(entry) if p.suffix.lower() in SUFFIXES)
+                frames = tuple(p for p in entries(entry) if p.suffix.lower() in SUFFIXES)
                 if frames:
                     yield (*where, entry.name, frames)
                 else:
                     problems.add(f"{entry}: the tracklet has no image files; fill or remove it")
 
 
-def _entries(folder: Path) -> list[Path]:
-    """What a folder holds, in natural order, without hidden files."""
-    return sorted((p for p in folder.iterdir() if not p.name.startswith(".")), key=natural_order)
-
-
 def _folders(folder: Path, problems: Problems) -> list[Path]:
     if not folder.is_dir():
         problems.add(f"{folder}: expected a folder")
         return []
-    return [path for path in _entries(folder) if path.is_dir()]
+    return [path for path in entries(folder) if path.is_dir()]
 
 
 def _number(names: set[str], pattern: str) -> dict[str, int]:

@@ -51,6 +51,18 @@ def test_cameras_keep_their_names_and_times_are_those_of_the_frames(footage):
     assert found["gallery/1/visible/door/t2"].start is None
 
 
+def test_a_query_takes_its_frames_as_the_index_takes_them(footage):
+    folder = footage / "query" / "1" / "visible" / "door" / "t1"
+    for number in (9, 10, 11):
+        (folder / "0.png").replace(folder / f"frame{number}.png")
+        Image.new("RGB", (20, 40)).save(folder / "0.png")
+    (folder / "._frame9.png").write_bytes(b"not a picture")
+    (stored,) = (one for one in sightings_of(footage) if one.track.key.endswith("door/t1"))
+    assert sighting_of(folder, None).track.frames == stored.track.frames
+    names = [frame.name for frame in stored.track.frames]
+    assert names == ["frame9.png", "frame10.png", "frame11.png", "0.png", "1.png", "2.png"]
+
+
 def test_a_prefix_stands_before_each_key(footage):
     assert all(one.track.key.startswith("june/") for one in sightings_of(footage, prefix="june"))
 
