@@ -19,7 +19,7 @@ COUNTS = frozenset(
     {
         *("epoch", "step", "steps", "trial", "trials", "query", "gallery", "valid_queries"),
         *("clusters", "largest", "identities", "visible_clusters", "infrared_clusters", "matched"),
-        *("batch", "effective_batch", "bn_batch", "accumulate", "processes", "count", "seed"),
+        *("batch", "bn_batch", "accumulate", "processes", "count", "seed"),
     }
 )
 NUMBERS = frozenset(

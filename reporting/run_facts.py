@@ -58,7 +58,7 @@ def _batch(run: RunRecord, first: Record) -> str:
     ids, each = run.config.get("p_num"), run.config.get("k_num")
     parts = [f"{ids} identities or clusters x {each} clips"] if ids and each else []
     for name, text in (
-        ("effective_batch", "effective batch {} clips"),
+        ("batch", "{} clips in all"),
         ("bn_batch", "batch norm over {} clips"),
         ("accumulate", "gradients of {} passes added up"),
     ):

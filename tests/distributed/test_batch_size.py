@@ -5,6 +5,9 @@ from pathlib import Path
 import pytest
 from vireid.distributed.batch_size import batch_record, batch_warnings
 from vireid.engine.options import TrainingOptions
+from vireid.options import read_yaml
+
+RECIPES = Path(__file__).parents[2] / "configs"
 
 
 def config(**settings):
@@ -43,6 +46,12 @@ def test_leaving_the_recipe_is_said(settings, words):
     notes = batch_warnings(config(**settings))
     assert len(notes) == len(words)
     assert all(word in note for word, note in zip(words, notes))
+
+
+@pytest.mark.parametrize("recipe", sorted(RECIPES.glob("m[3m]*.yaml")), ids=lambda path: path.stem)
+def test_published_recipes_know_their_batch(recipe):
+    given = read_yaml(recipe)
+    assert given["recipe_batch"] == given["p_num"] * given["k_num"]
 
 
 @pytest.mark.parametrize("name", ["bn_batch", "accumulate", "recipe_batch"])
