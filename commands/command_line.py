@@ -25,6 +25,8 @@ GROUPS = (
     *("Memories", "Losses", "Network", "Batches", "Optimiser", "Frames", "Evaluation", "Machine"),
 )
 
+NUMBER = r"-?(\d+\.?\d*|\.\d+)(e-?\d+)?"
+
 # Names that other code bases of the field gave their users, beside ours, and shorter ones.
 ALIASES = {
     "--dataset-dir": "--data-dir",
@@ -164,7 +166,7 @@ def _joined(flags: list[str], flag: str) -> list[str]:
 def _bracketed(flags: list[str], settings: type) -> list[str]:
     """Writes the numbers of a list, ``40,60``, as the parser wants them: ``[40,60]``."""
     hints = typing.get_type_hints(settings)
-    lists = {_flag(name) for name, kind in hints.items() if kind == tuple[int, ...]}
+    lists = {_flag(name) for name, kind in hints.items() if _is_list_of_numbers(kind)}
     done: list[str] = []
     for before, flag in itertools.pairwise(["", *flags]):
         name, equals, value = flag.partition("=")
@@ -172,9 +174,14 @@ def _bracketed(flags: list[str], settings: type) -> list[str]:
             name, equals, value = "", "", flag
         elif name not in lists:
             value = ""
-        numbers = re.fullmatch(r"-?\d+(\s*,\s*-?\d+)*", value)
+        numbers = re.fullmatch(f"{NUMBER}(\\s*,\\s*{NUMBER})*", value)
         done.append(f"{name}{equals}[{value}]" if numbers else flag)
     return done
+
+
+def _is_list_of_numbers(kind: Any) -> bool:
+    """Whether a setting takes numbers, as many as are given, or perhaps nothing at all."""
+    return bool({tuple[int, ...], tuple[float, ...]} & {kind, *typing.get_args(kind)})
 
 
 def parse(

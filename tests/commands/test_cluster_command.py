@@ -63,7 +63,7 @@ def test_a_run_folder_is_clustered_as_its_recipe_says(run_folder, capsys):
 
 def test_a_scan_covers_the_grid_and_marks_the_recipe(run_folder, capsys):
     folder, *_ = run_folder
-    assert main(["cluster", str(folder), "--scan", "--grid", "[0.2, 0.7]", "--k1", "10"]) == 0
+    assert main(["cluster", str(folder), "--scan", "--grid", "0.2,.7", "--k1", "10"]) == 0
     printed = capsys.readouterr().out
     lines = [line.split() for line in printed.splitlines() if "%" in line]
     assert [line[0] for line in lines] == ["0.20", "0.45", "0.70"] * 2
