@@ -12,6 +12,7 @@ from ..baselines.settings import BaselineSettings
 from ..commands.command_line import build
 from ..commands.mmm import MMMSettings
 from ..engine.resume import check_same_settings
+from ..engine.run_folder import refuse_data_folder
 from ..errors import UserError
 from ..mmm.epoch_length import fixed_steps
 from ..options import read_yaml, to_yaml
@@ -152,6 +153,7 @@ class _Place:
         self.label = f"{name} {value}, seed {seed}" if name else f"seed {seed}"
         if not Path(data_dir).is_dir():
             raise UserError(f"--data-dir: the folder {data_dir} ({self.label}) is not there")
+        refuse_data_folder(config.output, Path(data_dir))
         folder = config.output.absolute()
         folder = folder / f"{name}-{value}" if name else folder
         self.folder = folder / f"seed-{seed}"

@@ -46,13 +46,15 @@ def run_evaluation(settings: EvaluateSettings) -> list[dict[str, Any]]:
     """
     from ..engine.checkpoint import find_model, load_model
     from ..engine.network import check_frame_size, choose_trial, place
-    from ..engine.run_folder import RunFolder
+    from ..engine.run_folder import RunFolder, refuse_data_folder
     from ..engine.session import Session
     from ..engine.session_options import options_of_network
     from ..engine.unlabelled_evaluation import evaluate_unlabelled
     from ..evaluation.results import summary_table
     from .cluster import recipe_of
 
+    if settings.output is not None:
+        refuse_data_folder(settings.output, settings.data_dir)
     file = find_model(settings.checkpoint)
     model, meta = load_model(file)
     trial = choose_trial(file, meta, settings.dataset, settings.trial, settings.protocol)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import logging
+import os
+import re
 import sys
 import tempfile
 from collections.abc import Callable
@@ -18,12 +20,35 @@ from ..errors import SHORTAGES, UserError, shorten
 from ..files import append_line, naming, write_whole
 from ..folder_lock import FILE as LOCK_FILE
 from ..folder_lock import FolderLock
-from ..reading import visible
-from .resume import check_same_settings
+from ..reading import parse_json, visible
+from ..run_format import version_of
+from .resume import LONGEST_RECORD, check_same_settings
 from .tensorboard_events import TensorBoardEvents
 
 IN_PLACE = (LOCK_FILE, "metrics.jsonl", "log.txt")  # files that are added to, not replaced
+RUN_BEGINS = b'{"kind": "run"'  # as :meth:`RunFolder.record` writes the first record of every run
+LOCK_HOLDER = re.compile(rb"process \d+ on ")  # as :class:`FolderLock` names who holds it
+RESULTS = (b'"kind": "evaluation"', b'"kind": "agreement"')
 LOGGER = logging.getLogger("vireid")
+
+
+def refuse_data_folder(output: Path, data_dir: Path) -> None:
+    """Refuses the data folder as that for results; links are followed.
+
+    A folder inside is somebody's choice: no reader looks for data there.
+
+    Args:
+        output: folder to write; need not be there.
+        data_dir: folder of the data set.
+
+    Raises:
+        UserError: ``output`` is ``data_dir``.
+    """
+    if os.path.realpath(output) == os.path.realpath(data_dir):
+        raise UserError(
+            f"--output {output} is the folder of --data-dir, among whose files nothing is written. "
+            "Choose another --output."
+        )
 
 
 class _TqdmHandler(logging.Handler):
@@ -48,6 +73,29 @@ class _LogFile(logging.FileHandler):
             super().close()
 
 
+def _start_of(file: Path) -> bytes:
+    """First line of a regular file; nothing of one that is empty or missing.
+
+    Not for the lock file of a folder that this process holds: closing it would end the lock.
+    """
+    try:
+        with file.open("rb") as opened:
+            return opened.readline(LONGEST_RECORD)
+    except (FileNotFoundError, NotADirectoryError):
+        return b""
+
+
+def _begins_run(line: bytes) -> bool:
+    """Whether the first line of a ``metrics.jsonl`` is a run's, or what a kill left of it."""
+    try:
+        record = parse_json(line)
+    except ValueError:
+        cut_off = not line.endswith(b"\n")
+        return cut_off and (line.startswith(RUN_BEGINS) or RUN_BEGINS.startswith(line))
+    named = version_of(record) is not None
+    return named and isinstance(record, dict) and record.get("kind") == "run"
+
+
 class RunFolder:
     """One run on disk, held by one process at a time.
 
@@ -63,7 +111,8 @@ class RunFolder:
 
     Raises:
         UserError: another process works in ``path``; it holds a run and ``resume`` is off, or the
-            reverse, or the run has other settings; or the folder cannot be written.
+            reverse, or the run has other settings; it holds files of those names that no run wrote;
+            or the folder cannot be written.
 
     Attributes:
         path: the folder that this process writes.
@@ -159,15 +208,44 @@ class RunFolder:
                 )
         strange = [self.path / name for name in ("config.yaml", "log.txt")]
         strange = [file for file in strange if file.exists()]
-        if strange and not any(file.exists() for file in (self.metrics, self.path / LOCK_FILE)):
+        if _start_of(self.metrics):
+            strange.append(self.metrics)
+        lock = self.path / LOCK_FILE
+        if (held := _start_of(lock)) and not LOCK_HOLDER.match(held):
+            strange.append(lock)
+        if strange and not self._is_own():
+            wanted = (
+                ' (of a run, metrics.jsonl begins with a record of kind "run")'
+                if self.metrics in strange
+                else ""
+            )
             raise UserError(
                 f"--output {self.path} holds no run but {shorten(strange)}, which a run would "
-                "write over. Choose another folder, new or empty."
+                f"write over{wanted}. Choose another folder, new or empty."
             )
+
+    def _is_own(self) -> bool:
+        """Whether a run began here, be it that it failed before its first record."""
+        first = _start_of(self.metrics)
+        if first and _begins_run(first):
+            return True
+        if first and not self.checkpoint.exists():
+            return False
+        # No record, or damaged ones of a run whose settings are compared before it goes on.
+        lock = self.path / LOCK_FILE
+        if held := _start_of(lock):
+            return LOCK_HOLDER.match(held) is not None
+        # Where a file system knows no locks, the lock file stays empty; many programs have such a
+        # one, but not beside what else a start makes before its settings and its log.
+        made = (lock.exists(), self.metrics.exists(), self.checkpoint.parent.is_dir())
+        return all(made)
 
     def _was_evaluated(self) -> bool:
         """Whether there are results; a command that failed at its start leaves none."""
-        return self.metrics.exists() and b'"kind": "evaluation"' in self.metrics.read_bytes()
+        if not self.metrics.exists():
+            return False
+        content = self.metrics.read_bytes()
+        return any(kind in content for kind in RESULTS)
 
     @property
     def metrics(self) -> Path:

@@ -21,7 +21,7 @@ from .fit_check import check_fit
 from .network import network_meta
 from .options import TrainingOptions
 from .planned_stages import PlannedStage
-from .run_folder import RunFolder
+from .run_folder import RunFolder, refuse_data_folder
 from .session import Session
 from .stages import Stage, run_stages
 from .stop_signals import StopSignals
@@ -105,7 +105,12 @@ def training(options: TrainingOptions, command: str, labelled: Labelled) -> Iter
         options: settings of the command, which are kept with the run.
         command: its name, for the record.
         labelled: what training may see of the identities; see :class:`Session`.
+
+    Raises:
+        UserError, DatasetError: see :class:`RunFolder` and :class:`Session`; or the run folder
+            is the data folder.
     """
+    refuse_data_folder(options.output, options.data_dir)
     with StopSignals() as stop:
         run = RunFolder(
             options.output,

@@ -493,6 +493,24 @@ def test_a_run_is_not_overwritten(vireid, tiny_set, baseline):
     assert "already holds a run. Choose another --output." in said
 
 
+def test_nothing_is_written_into_the_data_folder(vireid, baseline, damaged, tmp_path):
+    before = sorted(damaged.rglob("*"))
+    place = ["--dataset", "hitsz-vcm", "--data-dir", damaged, "--output", damaged]
+    settings = tmp_path / "none.yaml"
+    settings.write_text("{}\n")
+    recipes = ["--baseline-config", settings, "--mmm-config", settings, "--rows", "stage-one"]
+    for command in (
+        ["baseline"],
+        ["mmm", "--baseline", baseline],
+        ["mmm", "--supervised"],
+        ["evaluate", "--checkpoint", baseline],
+        ["ablate", *recipes, "--seeds", "0"],
+    ):
+        code, said = vireid(*command, *place)
+        assert (code, "is the folder of --data-dir" in said) == (2, True), said
+    assert sorted(damaged.rglob("*")) == before
+
+
 def test_a_command_that_failed_at_its_start_can_be_given_again(vireid, tiny_set, tmp_path):
     arguments = ["baseline", "--output", tmp_path / "run", "--pretrain-epochs", "0"]
     arguments += ["--intra-epochs", "0", "--cross-epochs", "0"]

@@ -49,6 +49,9 @@ def test_both_stages_end_and_measure_nothing_with_identities(unlabelled, tmp_pat
     kept = [record for record in records(shown) if record["kind"] == "agreement"]
     assert [record["modality"] for record in kept] == ["visible", "infrared"]
     assert not [record for record in records(shown) if record["kind"] == "evaluation"]
+    assert main([*line, "--output", str(shown)]) == 2
+    assert "already holds a run" in capsys.readouterr().err
+    assert [record for record in records(shown) if record["kind"] == "agreement"] == kept
     again = flags("baseline", unlabelled, tmp_path / "three", {**BASELINE, **short})
     assert main([*again, "--protocol", "folder/v2i"]) == 2
     assert "no query and no gallery, so nothing is ranked" in capsys.readouterr().err
