@@ -20,8 +20,9 @@ def settings_of(tmp_path, variant, **given) -> StageTwoSettings:
     return StageTwoSettings(data_dir=tmp_path, output=tmp_path / "run", **given)
 
 
-def session_of(settings):
-    return SimpleNamespace(options=settings, runtime=Runtime("cpu", "fp32"))
+def session_of(settings, said=None):
+    said = [] if said is None else said
+    return SimpleNamespace(options=settings, runtime=Runtime("cpu", "fp32"), say=said.append)
 
 
 @pytest.fixture
@@ -45,6 +46,26 @@ def test_ours_goes_on_with_the_network_of_stage_one(tmp_path, stage_one):
     wanted = AGW(0, backbone="thin-8")
     assert same(starting_network(settings, stage_one, session_of(settings)), wanted)
     assert stage_two_schedule(settings).start == "encoder of stage one"
+
+
+def test_frames_other_than_those_of_stage_one_are_told_in_one_line(tmp_path, stage_one):
+    said: list[str] = []
+    settings = settings_of(tmp_path, "vireid", img_h=96, img_w=32, flip=True)
+    starting_network(settings, stage_one, session_of(settings, said))
+    (line,) = said
+    assert line.count("\n") == 0 and str(stage_one.encoder) in line
+    # The file names no filter, as those of earlier versions do not.
+    assert ": --img-h 64 then, 96 now; --flip False then, True now. " in line
+
+
+def test_frames_as_in_stage_one_are_not_worth_a_line(tmp_path, stage_one):
+    said: list[str] = []
+    same_frames = settings_of(tmp_path, "vireid", img_h=64, img_w=32)
+    starting_network(same_frames, stage_one, session_of(same_frames, said))
+    # What starts from --weights has its frames from nobody.
+    other = settings_of(tmp_path, "paper", weights="none", img_h=96)
+    starting_network(other, stage_one, session_of(other, said))
+    assert said == []
 
 
 @pytest.mark.parametrize("variant", ["paper", "released"])
