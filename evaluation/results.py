@@ -7,6 +7,7 @@ import re
 import statistics
 import textwrap
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from .metrics import RankMetrics
@@ -69,17 +70,20 @@ def conditions(record: Record) -> str:
 
     Records of earlier versions lack some of the keys.
     """
+    return ", ".join(condition_parts(record))
+
+
+def condition_parts(record: Record) -> tuple[str, str, str]:
+    """The parts of :func:`conditions`: trials with their galleries, mirror, re-ranking."""
     trials, kind = record.get("trials", 1), record.get("gallery_kind", "whole")
     counted = "1 trial" if trials == 1 else f"{trials} trials"
     drawn = f"{kind} {'gallery' if trials == 1 else 'galleries'}"
     if kind == "drawn-query":
         drawn = "seeded queries, whole gallery"
-    return ", ".join(
-        (
-            f"{counted}, {drawn}",
-            "flip" if record.get("flip") else "no flip",
-            "re-ranked" if record.get("rerank") else "no re-ranking",
-        )
+    return (
+        f"{counted}, {drawn}",
+        "flip" if record.get("flip") else "no flip",
+        "re-ranked" if record.get("rerank") else "no re-ranking",
     )
 
 
@@ -119,6 +123,63 @@ def mean_map(records: Iterable[Record]) -> float | None:
     return sum(known) / len(known) if known and len(known) == len(values) else None
 
 
+@dataclass(frozen=True)
+class Footer:
+    """What the rows of a table were measured under.
+
+    Attributes:
+        marks: one for each row; empty where the unmarked notes hold.
+        notes: mark and record, protocol by protocol, the unmarked one first. Rows with a mark for
+            which a protocol has no note of their own were measured under its unmarked one.
+    """
+
+    marks: list[str]
+    notes: list[tuple[str, Record]]
+
+    @property
+    def names(self) -> list[str]:
+        """What each note is about: the protocol's short name, and the rows if not all."""
+        return [
+            short_name(record["protocol"]) + (f", rows marked {mark}" if mark else "")
+            for mark, record in self.notes
+        ]
+
+
+def table_footer(rows: Iterable[Mapping[str, Record]], newest: Mapping[str, Record]) -> Footer:
+    """Marks the rows whose sizes, camera rule or conditions are not those of the newest records.
+
+    Args:
+        rows: the records of each row of a table by protocol.
+        newest: the newest record of every protocol, in the order of the notes.
+    """
+    # Rows share a mark unless a protocol that both have was measured differently.
+    groups: list[dict[str, Record]] = [dict(newest)]
+    marks = []
+    for row in rows:
+        fitting = (
+            number
+            for number, group in enumerate(groups)
+            if all(_measured(group.get(name, one)) == _measured(one) for name, one in row.items())
+        )
+        number = next(fitting, len(groups))
+        if number == len(groups):
+            groups.append({})
+        groups[number] = {**row, **groups[number]}
+        marks.append("*" * number)
+    notes = [
+        ("*" * number, group[name])
+        for name, record in newest.items()
+        for number, group in enumerate(groups)
+        if name in group and (number == 0 or _measured(group[name]) != _measured(record))
+    ]
+    return Footer(marks, notes)
+
+
+def _measured(record: Record) -> tuple[object, ...]:
+    sizes = (record.get(name) for name in ("rule", "query", "valid_queries", "gallery"))
+    return (*sizes, *condition_parts(record))
+
+
 def summary_table(records: Sequence[Record]) -> str:
     """The final table: a line for each stage with its last evaluation, scores in per cent.
 
@@ -128,7 +189,8 @@ def summary_table(records: Sequence[Record]) -> str:
         records: evaluations in order of time, of one or several runs; may be empty.
 
     Returns:
-        Lines of at most ``WIDTH`` characters, below the table the protocols with their sizes.
+        Lines of at most ``WIDTH`` characters, below the table the protocols with their sizes and
+        conditions. Stages that were measured under others than the newest are marked.
     """
     if not records:
         return "No evaluation was recorded."
@@ -136,9 +198,13 @@ def summary_table(records: Sequence[Record]) -> str:
     last = {record["protocol"]: record for record in records}
     names = [name for found in stages.values() for name in found]
     names = sorted(dict.fromkeys(names), key=list(last).index)
-    labels = {stage: stage_name(stage) for stage in stages}
+    footer = table_footer(stages.values(), {name: last[name] for name in names})
+    labels = {
+        stage: f"{stage_name(stage)} {mark}".rstrip() for stage, mark in zip(stages, footer.marks)
+    }
     label_width = max(len("stage"), *map(len, labels.values()))
-    cell = 13 if any(record.get("std") for record in last.values()) else 7
+    shown = [record for found in stages.values() for record in found.values()]
+    cell = 13 if any(record.get("std") for record in shown) else 7
     panel_width = cell * len(TABLE_SCORES)
     side_by_side = max(1, (WIDTH - label_width - len(MEAN_HEAD)) // (panel_width + 2))
     bands = [names[i : i + side_by_side] for i in range(0, len(names), side_by_side)]
@@ -164,10 +230,9 @@ def summary_table(records: Sequence[Record]) -> str:
             after = f" | {percent(over):>{len(MEAN_HEAD) - 3}}" if mean else ""
             lines.append(f"{labels[stage]:<{label_width}}{cells}{after}")
         lines.append("")
-    for name in names:
-        record = last[name]
+    for name, (_, record) in zip(footer.names, footer.notes):
         lines += textwrap.wrap(
-            f"{short_name(name)}: {name}, {record['query']} queries "
+            f"{name}: {record['protocol']}, {record['query']} queries "
             f"({record['valid_queries']} with a match) x {record['gallery']} gallery tracks, "
             f"camera rule {record['rule']}, {conditions(record)}, in per cent",
             width=WIDTH,

@@ -74,7 +74,7 @@ class DirectionScores:
 
 
 def score_direction(protocol: Protocol, features: Tensor, keys: Sequence[str]) -> DirectionScores:
-    """Per-query figures of one protocol.
+    """Per-query figures of one protocol, ranked by inner products and never re-ranked.
 
     Args:
         protocol: one direction; every track has an identity.

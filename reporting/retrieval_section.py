@@ -19,7 +19,10 @@ LONG_NAMES = {"v2i": "visible query, infrared gallery", "i2v": "infrared query, 
 
 
 def retrieval(run: RunRecord) -> dict[str, Any]:
-    """``pairs`` (None without any), ``directions``, and ``notes`` about what is missing."""
+    """``pairs`` (None without any), ``directions``, and ``notes`` about what is missing.
+
+    Nothing here is re-ranked; a note says so where the run's evaluation was.
+    """
     nothing: dict[str, Any] = {"pairs": None, "directions": []}
     try:
         dataset = read_test_tracks(run)
@@ -49,6 +52,12 @@ def retrieval(run: RunRecord) -> dict[str, Any]:
             ranked.append(scored)
         else:
             notes.append(f"No ranked lists for {protocol.name}: no query has a match left.")
+    evaluated = run.of_kind("evaluation", own=True)
+    if ranked and evaluated and evaluated[-1].get("rerank"):
+        notes.append(
+            "The results of this run are re-ranked; the lists, the charts and the thresholds here "
+            "are of the ranking before re-ranking."
+        )
     return {
         "pairs": _pairs_view(ranked) if ranked else None,
         "directions": [_direction_view(scored) for scored in ranked],

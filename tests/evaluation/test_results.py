@@ -102,6 +102,41 @@ def test_table_has_one_line_for_each_stage_and_names_the_protocols():
     assert max(map(len, lines)) <= 100
 
 
+def test_table_marks_the_rows_that_were_measured_under_other_conditions():
+    flipped = [one | {"flip": True} for one in RECORDS[:2]]
+    drawn = [
+        one | {"stage": "pretrain", "rerank": True, "trials": 3, "std": dict.fromkeys(SCORES, 0.1)}
+        for one in RECORDS[:2]
+    ]
+    alike = [one | {"stage": "intra_modality"} for one in flipped[:1]]
+    text = summary_table([*flipped, *drawn, *alike, *RECORDS[2:]])
+    lines = text.splitlines()
+    assert max(map(len, lines)) <= 100
+    heads = {line.partition(" |")[0].strip() for line in lines if "00" in line and "|" in line}
+    assert heads == {"untrained *", "pre-training **", "stage one, intra-modality *", "MMM"}
+    assert "10.00±10.00" in text
+    assert len({len(line) for line in lines[1:7]}) == 1  # the columns stay below their heads
+    for name, query, gallery in (("V2I", 4, 9), ("I2V", 9, 4)):
+        about = f"hitsz-vcm/{name.lower()}, {query} queries ({query - 1} with a match) x {gallery}"
+        about += " gallery tracks, camera rule standard"
+        for rows, how in (
+            ("", "1 trial, whole gallery, no flip, no re-ranking"),
+            (", rows marked *", "1 trial, whole gallery, flip, no re-ranking"),
+            (", rows marked **", "3 trials, whole galleries, no flip, re-ranked"),
+        ):
+            assert f"{name}{rows}: {about}, {how}, in per cent" in " ".join(text.split())
+
+
+def test_table_marks_other_sizes_of_one_protocol_alone():
+    smaller = [RECORDS[0] | {"gallery": 5}, RECORDS[1]]
+    lines = summary_table([*smaller, *RECORDS[2:]]).splitlines()
+    assert [line.split(":")[0] for line in lines if line[1:4] == "2V:" or "marked" in line] == [
+        "V2I, rows marked *",
+        "I2V",
+    ]
+    assert lines[3].startswith("untrained *") and lines[4].startswith("MMM  ")
+
+
 def test_table_survives_missing_directions_and_no_records():
     assert summary_table([]) == "No evaluation was recorded."
     lines = summary_table(RECORDS[:3]).splitlines()
