@@ -29,6 +29,7 @@ def run_average(config: AverageSettings) -> int:
         averages = average_runs(config.runs)
     print(average_table(averages))
     if config.output is not None:
+        config.output.parent.mkdir(parents=True, exist_ok=True)
         write_whole(config.output, json.dumps(averages, indent=1) + "\n")
     return 0
 
@@ -55,7 +56,7 @@ def average_table(averages: Sequence[Mapping[str, Any]]) -> str:
         one_ranking = {**runs[0], "trials": runs[0].get("trials", 1)}
         lines += [
             f"{average['protocol']}: {stage_name(average['stage'])}, {len(runs)} runs",
-            f"{average['query']} x {average['gallery']}, rule {average['rule']}, "
+            f"{_sizes(average) or 'sizes by run'}, rule {average['rule']}, "
             f"each run {conditions(one_ranking)}",
         ]
         label_width = WIDTH - 13 * len(TABLE_SCORES)
@@ -63,7 +64,8 @@ def average_table(averages: Sequence[Mapping[str, Any]]) -> str:
         lines.append("-" * len(lines[-1]))
         for run in runs:
             number = TRIAL.search(run["protocol"])
-            prefix, folder = f"trial {number[0]}: " if number else "", run["run"]
+            sizes = "" if _sizes(average) else f", {_sizes(run)}"
+            prefix, folder = f"trial {number[0]}{sizes}: " if number else "", run["run"]
             room = label_width - len(prefix) - 1
             if len(folder) > room:  # its end tells runs apart
                 folder = "..." + folder[len(folder) - room + 3 :]
@@ -73,3 +75,9 @@ def average_table(averages: Sequence[Mapping[str, Any]]) -> str:
         cells = "".join(f"{score_text(average, s):>13}" for s in TABLE_SCORES)
         lines += [f"{'mean±std':<{label_width}}{cells}", ""]
     return "\n".join(lines).rstrip()
+
+
+def _sizes(record: Mapping[str, Any]) -> str:
+    """Queries and gallery; empty of a mean over trials of several sizes."""
+    sides = (record["query"], record["gallery"])
+    return "" if None in sides else "{} x {}".format(*sides)

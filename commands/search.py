@@ -125,6 +125,7 @@ def _show(output: Path | None, lines: Iterable[str]) -> None:
         for line in lines:
             print(line)
         return
+    output.parent.mkdir(parents=True, exist_ok=True)
     write_whole(output, "".join(f"{line}\n" for line in lines))
     print(output)
 

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from ..clustering.camera_mean import centre_by_camera
 from ..datasets.track_table import read_track_table
-from ..errors import UserError, as_user_error
+from ..errors import UserError, as_user_error, shorten
 from ..models.state_files import read_tensors
 from .artefact import COLUMNS, read_artefact
 
@@ -55,14 +55,21 @@ def read_feature_sets(path: Path, camera_mean: bool) -> Iterator[FeatureSet]:
             f"no features at {path}: expected a stage-one run folder or a .safetensors file"
         )
     try:
-        tensors = read_tensors(path)[0]
+        tensors, about = read_tensors(path)
     except ValueError as error:
         raise UserError(f"{path} is no .safetensors file of features ({error})") from error
+    if "vireid" in about:  # whose linear layers have matrices, too, and no row for a track
+        raise UserError(
+            f"{path}: expected at least one matrix [N, D] of features, found a network of "
+            f"{len(tensors)} tensors. Give a stage-one run folder, or features that a run keeps, "
+            "such as its test_features.safetensors."
+        )
     names = sorted(name for name, tensor in tensors.items() if tensor.ndim == 2)
     if not names:
+        found = [f"{name} {list(tensor.shape)}" for name, tensor in sorted(tensors.items())]
         raise UserError(
             f"{path}: expected at least one matrix [N, D] of features, found "
-            f"{ {name: list(tensor.shape) for name, tensor in tensors.items()} }"
+            f"{shorten(found, 4) or 'no tensor'}"
         )
     for name in names:
         known = tensors.get(name + IDENTITIES)

@@ -62,6 +62,7 @@ def write_report(run: Path | Sequence[Path], out: Path | None = None) -> Path:
         scores=[(score, HEADS[score]) for score in SCORES],
     )
     out = out or folders[0] / ("report.html" if single else "comparison.html")
+    out.parent.mkdir(parents=True, exist_ok=True)
     write_whole(out, page)
     return out
 
@@ -99,8 +100,17 @@ def _view(run: RunRecord, given: Sequence[RunRecord], name: str, prefix: str) ->
         "config": yaml.safe_dump(run.config, sort_keys=False, allow_unicode=True)
         if run.config
         else "",
-        "notes": _notes(run) + references.notes,
+        "notes": _unfinished(run) + _notes(run) + references.notes,
     }
+
+
+def _unfinished(run: RunRecord) -> list[str]:
+    if not run.unfinished:
+        return []
+    return [
+        f"This run is unfinished: {run.unfinished}. All that is shown is of the run so far; the "
+        "command that began it goes on with it when --resume is added."
+    ]
 
 
 def _notes(run: RunRecord) -> list[str]:

@@ -52,6 +52,19 @@ class RunRecord:
         source = self.records if own else self.history
         return [record for record in source if record.get("kind") == kind]
 
+    @property
+    def unfinished(self) -> str:
+        """How far a training came that has not ended, in words; empty of any other run.
+
+        The records tell, not the network's file: scores stay good where weights were deleted.
+        """
+        planned = self.of_kind("schedule", own=True)  # all stages in order; none of an evaluation
+        ended = {record["stage"] for record in self.of_kind("stage_time", own=True)}
+        if not planned or planned[-1]["stage"] in ended:  # written after its last evaluation
+            return ""
+        done, wanted = len(self.of_kind("train", own=True)), sum(r["epochs"] for r in planned)
+        return f"{done} of {wanted} epochs are done and the training has not ended"
+
     def setting(self, name: str) -> Any:
         """A setting from ``config.yaml``, or from the run's own first record; None if unknown."""
         value = self.config.get(name)

@@ -109,6 +109,22 @@ def test_bad_input_is_named(tensors, message, tmp_path, capsys):
     assert message in capsys.readouterr().err
 
 
+def test_a_network_is_no_set_of_features(tmp_path, capsys):
+    tensors = {f"layer{n}.weight": torch.ones(4, 4) for n in range(100)}
+    save_file(tensors, tmp_path / "model.safetensors", metadata={"vireid": "{}"})
+    assert main(["cluster", str(tmp_path / "model.safetensors")]) == 2
+    message = capsys.readouterr().err
+    assert "found a network of 100 tensors" in message and "layer" not in message
+
+
+def test_of_many_tensors_that_are_no_features_a_few_are_named(tmp_path, capsys):
+    tensors = {f"layer{n:02}": torch.ones(4) for n in range(100)}
+    save_file(tensors, tmp_path / "f.safetensors")
+    assert main(["cluster", str(tmp_path / "f.safetensors")]) == 2
+    message = capsys.readouterr().err
+    assert "layer00 [4], layer01 [4]" in message and "layer10" not in message
+
+
 def test_a_file_of_another_kind_is_named(tmp_path, capsys):
     (tmp_path / "f.safetensors").write_text("no tensors here")
     assert main(["cluster", str(tmp_path / "f.safetensors")]) == 2

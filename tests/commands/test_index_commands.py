@@ -81,7 +81,7 @@ def test_from_a_folder_to_answers_and_out_again(index, run, tiny_set, capsys):
 
 
 def test_a_page_and_a_table_are_written(index, tmp_path, capsys):
-    page = tmp_path / "answer.html"
+    page = tmp_path / "new" / "folder" / "answer.html"
     line = ["search", str(index), "--query", "train/0001M1D5T1", "--output", str(page)]
     assert main([*line, "--format", "html"]) == 0
     text = page.read_text(encoding="utf-8")

@@ -6,6 +6,7 @@ import json
 import statistics
 
 import pytest
+import yaml
 from run_records import STARTED
 from vireid.cli import main
 from vireid.commands.average import average_table
@@ -43,6 +44,37 @@ def write_run(root, name, values, trial=None, **changes):
             )
     text = "".join(json.dumps(line) + "\n" for line in lines)
     (folder / "metrics.jsonl").write_text(text, encoding="utf-8")
+    return folder
+
+
+SCHEDULE = {
+    "kind": "schedule",
+    "batches_per_epoch": 3,
+    "start": "stage one",
+    "lr_schedule": "step",
+    "lr": 0.1,
+    "optimiser": "sgd",
+    "groups": [],
+    "phases": [{"from_epoch": 1, "losses": {}, "batches": [], "memory": ""}],
+    "settings": {},
+}
+
+
+def add_training(folder, stages, *, trained, ended):
+    """Records of a training: epochs by stage, how many are done, the stages that have ended."""
+    epochs = [(stage, n + 1) for stage, count in stages.items() for n in range(count)]
+    lines = [SCHEDULE | {"stage": stage, "epochs": count} for stage, count in stages.items()]
+    lines += [{"kind": "train", "stage": s, "epoch": n, "loss": 1.0} for s, n in epochs[:trained]]
+    lines += [{"kind": "stage_time", "stage": stage, "seconds": 1.0} for stage in ended]
+    with (folder / "metrics.jsonl").open("a", encoding="utf-8") as file:
+        file.writelines(json.dumps(line) + "\n" for line in lines)
+
+
+def write_evaluation(root, name, checkpoint, values, **changes):
+    """What `vireid evaluate --checkpoint` writes."""
+    folder = write_run(root, name, values, **changes)
+    text = yaml.safe_dump({"checkpoint": str(checkpoint)})
+    (folder / "config.yaml").write_text(text, encoding="utf-8")
     return folder
 
 
@@ -110,3 +142,73 @@ def test_runs_that_cannot_be_averaged_are_refused(tmp_path, capsys):
             average_runs(runs)
     assert main(["average", str(one), str(tmp_path / "nothing")]) == 2
     assert "is no run folder" in capsys.readouterr().err
+
+
+def test_a_training_that_has_not_ended_is_refused(tmp_path):
+    ended = write_run(tmp_path, "ended", {"v2i": 0.5})
+    stopped = write_run(tmp_path, "stopped", {"v2i": 0.6})
+    between = write_run(tmp_path, "between", {"v2i": 0.7})
+    stages = {"intra_modality": 2, "cross_modality": 3}
+    add_training(ended, stages, trained=5, ended=stages)
+    add_training(stopped, stages, trained=4, ended=["intra_modality"])
+    add_training(between, stages, trained=2, ended=["intra_modality"])
+    for run, done in ((stopped, 4), (between, 2)):
+        message = f"{run.name}: expected a finished run, found that {done} of 5 epochs .*--resume"
+        with pytest.raises(ValueError, match=message):
+            average_runs([ended, run])
+    # One that `vireid evaluate` wrote trains nothing, so nothing in it can be unfinished.
+    ranked = write_evaluation(tmp_path, "ranked", tmp_path / "gone.safetensors", {"v2i": 0.6})
+    (found,) = average_runs([ended, ranked])
+    assert found["mAP"] == pytest.approx(0.55)
+
+
+def test_one_protocol_on_data_of_two_sizes_is_refused(tmp_path):
+    first = write_run(tmp_path, "first", {"v2i": 0.5})
+    for side, sizes in (("query", "20 x 2060"), ("gallery", "2060 x 20")):
+        other = write_run(tmp_path, side, {"v2i": 0.6}, **{side: 20})
+        message = f"not evaluated on the same data: 2060 .* x 2060 .*first, {sizes} in .*{side}"
+        with pytest.raises(ValueError, match=message):
+            average_runs([first, other])
+
+
+def test_trials_of_several_sizes_are_shown_with_them(tmp_path):
+    one = write_run(tmp_path, "one", {"v2t": 0.5}, trial=1)
+    two = write_run(tmp_path, "two", {"v2t": 0.6}, trial=2, query=12, gallery=34)
+    (found,) = average_runs([one, two])
+    assert found["query"] is None and found["gallery"] is None
+    assert [run["gallery"] for run in found["runs"]] == [2060, 34]
+    lines = average_table([found]).splitlines()
+    assert max(map(len, lines)) <= 100
+    assert lines[1].startswith("sizes by run, rule all")
+    assert lines[4].startswith("trial 1, 2060 x 2060: ...")
+    assert lines[5].startswith("trial 2, 12 x 34: ...")
+
+
+@pytest.mark.parametrize("moved", [False, True])
+@pytest.mark.parametrize("given", ["seed0", "seed0/model.safetensors", "seed0/last.safetensors"])
+def test_a_training_and_its_evaluation_do_not_count_twice(given, moved, tmp_path, monkeypatch):
+    run = write_run(tmp_path, "seed0", {"v2t": 0.5}, trial=1)
+    for file in ("model.safetensors", "last.safetensors"):
+        (run / file).touch()
+    other = write_run(tmp_path, "seed1", {"v2t": 0.6}, trial=1)
+    monkeypatch.chdir("/" if moved else tmp_path)
+    relative = write_evaluation(tmp_path, "relative", given, {"v2t": 0.5}, trial=1)
+    absolute = write_evaluation(tmp_path, "absolute", tmp_path / given, {"v2t": 0.5}, trial=1)
+    for pair in ([run, relative], [absolute, run], [relative, absolute]):
+        message = f"{pair[0].name} and .*{pair[1].name} are of one training"
+        with pytest.raises(ValueError, match=message):
+            average_runs([other, *pair])
+    assert average_runs([other, relative])[0]["trials"] == 2
+
+
+def test_networks_side_by_side_in_one_folder_are_different_ones(tmp_path):
+    files = [tmp_path / f"seed{n}.safetensors" for n in range(2)]
+    runs = [write_evaluation(tmp_path, f"run{f.stem}", f, {"v2i": 0.5}) for f in files]
+    assert average_runs(runs)[0]["trials"] == 2
+
+
+def test_the_folder_of_the_output_is_made(tmp_path):
+    runs = [write_run(tmp_path, f"seed{n}", {"v2i": 0.5 + n / 10}) for n in range(2)]
+    out = tmp_path / "new" / "folder" / "mean.json"
+    assert main(["average", *map(str, runs), "--output", str(out)]) == 0
+    assert json.loads(out.read_text(encoding="utf-8"))[0]["mAP"] == pytest.approx(0.55)

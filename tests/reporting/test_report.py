@@ -263,6 +263,29 @@ def test_results_show_last_and_best_of_both_directions(run):
     assert "V2I: hitsz-vcm/v2i, 12 queries (12 with a match), 12 gallery tracks" in words
 
 
+def test_rows_under_other_conditions_are_marked(run):
+    plain = Page(write_report(run).read_text(encoding="utf-8")).words
+    assert "rows marked" not in plain and "*" not in plain
+    rewrite_metrics(
+        run.parent / "stage-one",
+        lambda record: record | ({"flip": True} if record["kind"] == "evaluation" else {}),
+    )
+    words = Page(write_report(run).read_text(encoding="utf-8")).words
+    assert "untrained * 0 6.00" in words
+    assert "stage one, intra-modality * 2 31.00" in words
+    assert "MMM 3 41.00" in words and "MMM, best on test 0 91.00" in words
+    about = "12 queries (12 with a match), 12 gallery tracks, camera rule standard, 1 trial, "
+    for name in ("V2I", "I2V"):
+        at = f"hitsz-vcm/{name.lower()}, {about}whole gallery"
+        assert f"{name}: {at}, no flip, no re-ranking. {name}, rows marked *: {at}, flip," in words
+
+
+def test_a_best_row_under_other_conditions_is_marked(run):
+    rewrite_metrics(run, lambda record: record | {"rerank": record.get("mAP") == 0.9})
+    words = Page(write_report(run).read_text(encoding="utf-8")).words
+    assert "MMM 3 41.00" in words and "MMM, best on test * 0 91.00" in words
+
+
 def test_curves_follow_both_stages(run):
     page = Page(write_report(run).read_text(encoding="utf-8"))
     assert {
@@ -330,6 +353,18 @@ def test_the_best_and_the_worst_queries_are_the_ones_shown(run):
     assert shown == [infrared[i][1] for i in (*order[:2], *order[5:7], *order[-2:])]
 
 
+@pytest.mark.parametrize("reranked", [True, False])
+def test_lists_of_a_reranked_run_are_said_to_be_those_before(run, reranked):
+    before = Page(write_report(run).read_text(encoding="utf-8"))
+    rewrite_metrics(run, lambda record: record | {"rerank": reranked})
+    page = Page(write_report(run).read_text(encoding="utf-8"))
+    said = "the charts and the thresholds here are of the ranking before re-ranking"
+    assert (said in page.words) == reranked
+    assert page.lists == before.lists
+    (run / "test_features.safetensors").unlink()
+    assert said not in Page(write_report(run).read_text(encoding="utf-8")).words
+
+
 def test_pictures_are_strips_of_the_frames(run):
     page = Page(write_report(run).read_text(encoding="utf-8"))
     pictures = [a for a in page.addresses if a.startswith("data:image/jpeg;base64,")]
@@ -343,6 +378,13 @@ def test_pictures_are_strips_of_the_frames(run):
 
 
 def test_the_schedule_stands_with_the_facts(run):
+    words = Page(with_schedule(run).read_text(encoding="utf-8")).words
+    assert "3 epochs of 20 batches" in words
+    assert "1-2 0.2 visible memory 1 3 0.02 visible memory 1" in words
+
+
+def with_schedule(run):
+    """The page of the run when its records tell what was planned."""
     metrics = run / "metrics.jsonl"
     schedule = {
         "kind": "schedule",
@@ -361,9 +403,20 @@ def test_the_schedule_stands_with_the_facts(run):
         "settings": {"img_h": 288},
     }
     metrics.write_text(metrics.read_text() + json.dumps(schedule) + "\n")
+    return write_report(run, run / "new" / "folder" / "page.html")
+
+
+def test_an_unfinished_run_is_called_so_above_all_else(run):
+    finished = Page(with_schedule(run).read_text(encoding="utf-8")).words
+    assert "is unfinished" not in finished
+    metrics = run / "metrics.jsonl"
+    lines = metrics.read_text().splitlines(keepends=True)
+    early = [line for line in lines if "stage_time" not in line and '"epoch": 3' not in line]
+    metrics.write_text("".join(early))
     words = Page(write_report(run).read_text(encoding="utf-8")).words
-    assert "3 epochs of 20 batches" in words
-    assert "1-2 0.2 visible memory 1 3 0.02 visible memory 1" in words
+    said = "This run is unfinished: 2 of 3 epochs are done and the training has not ended."
+    assert said in words
+    assert words.index(said) < words.index("Results")
 
 
 def test_missing_pieces_become_sentences(run):
@@ -410,6 +463,49 @@ def test_several_runs_make_one_page(run, tmp_path):
     assert {a[1:] for a in page.addresses if a.startswith("#")} == set(ids)
     with pytest.raises(ValueError, match="one run folder or more"):
         write_report([])
+
+
+def test_several_runs_name_data_and_conditions_in_which_they_differ(run, tmp_path):
+    def first_words(*changes):
+        runs = [run]
+        for number, change in enumerate(changes):
+            other = tmp_path / f"other-{number}"
+            shutil.copytree(run, other)
+            lines = (other / "metrics.jsonl").read_text().splitlines()
+            records = [json.loads(line) for line in lines]
+            records = [r | change(r) if r["kind"] == "evaluation" else r for r in records]
+            (other / "metrics.jsonl").write_text("\n".join(map(json.dumps, records)) + "\n")
+            runs.append(other)
+        words = Page(write_report(runs, tmp_path / "page.html").read_text("utf-8")).words
+        for folder in runs[1:]:
+            shutil.rmtree(folder)
+        return words.partition("Settings that differ")[0]
+
+    words = first_words(lambda record: {"mAP": 0.1})
+    assert "mmm MMM 41.00" in words and "other-0 MMM 41.00" in words
+    words = first_words(
+        lambda record: {"protocol": record["protocol"].replace("hitsz-vcm", "bupt-campus")},
+        lambda record: {"gallery": 7, "rule": "all", "flip": True, "rerank": True},
+    )
+    how = "12 x 12 tracks, camera rule standard, no flip, no re-ranking"
+    assert f"mmm MMM hitsz-vcm, {how} 41.00" in words
+    # Sizes tell runs of one data set apart, not two data sets.
+    assert "other-0 MMM bupt-campus, camera rule standard, no flip, no re-ranking 41.00" in words
+    assert "MMM hitsz-vcm, 12 x 7 tracks, camera rule all, flip, re-ranked 41.00" in words
+
+
+def test_rendered_data_are_named_beside_the_real_ones(run, tmp_path):
+    rendered, apart = tmp_path / "rendered", tmp_path / "apart"
+    for other in (rendered, apart):
+        shutil.copytree(run, other)
+    rewrite_metrics(rendered, lambda record: record | {"verification": "synthetic data"})
+    metrics = apart / "metrics.jsonl"
+    metrics.write_text(metrics.read_text().replace("hitsz-vcm/", "sysu-mm01/all/single/"))
+    page = Page(write_report([run, rendered, apart], tmp_path / "page.html").read_text("utf-8"))
+    assert "mmm MMM hitsz-vcm 41.00" in page.words
+    assert "rendered MMM synthetic hitsz-vcm 41.00" in page.words
+    # It shares no column with the others.
+    assert "apart MMM - - - - - - 41.00" in page.words
 
 
 def test_clusters_are_shown_with_their_match(run):
