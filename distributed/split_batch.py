@@ -130,6 +130,7 @@ class BatchSplitter:
         self.bn_batch = bn_batch
         self.accumulate = accumulate
         self.by_modality = by_modality
+        self.modalities: frozenset[int] = frozenset()
 
     def __call__(self, compute: Compute, clips: Tensor, modalities: Tensor) -> BatchOutput:
         dealt = deal(
@@ -152,10 +153,6 @@ class BatchSplitter:
         ]
         return _joined(outputs, [torch.cat(parts) for parts in dealt.parts])
 
-    def modalities(self) -> frozenset[int]:
-        """Those of the whole batch of which a share is being computed."""
-        return self.groups.whole
-
     def _part(
         self, dealt: Deal, part: int, compute: Compute, clips: Tensor, modalities: Tensor
     ) -> BatchOutput:
@@ -163,11 +160,11 @@ class BatchSplitter:
         whole = frozenset(modalities.tolist())
 
         def run(clips: Tensor, modalities: Tensor) -> BatchOutput:
+            self.modalities = whole  # a second pass may come after other batches
             with self.groups.batch(
                 dealt.groups[places],
                 dealt.count,
                 modalities if self.by_modality else None,
-                whole=whole,
                 part=part,
                 parts=self.accumulate,
             ):

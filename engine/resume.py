@@ -63,11 +63,28 @@ def _check_version(folder: Path) -> None:
     """By the record with which every run begins; a run that lost its records is not judged."""
     try:
         check_regular(folder / "metrics.jsonl")
-        with (folder / "metrics.jsonl").open("rb") as file:
-            started = parse_json(file.readline(LONGEST_RECORD))
+        started = parse_json(first_line(folder / "metrics.jsonl"))
     except (OSError, ValueError):
         return
     require_readable(version_of(started), folder)
+
+
+def first_line(file: Path) -> bytes:
+    """First line of a regular file; nothing of one that is empty or missing.
+
+    Not for the lock file of a folder that this process holds: closing it would end the lock.
+
+    Args:
+        file: such as a run's ``metrics.jsonl``.
+
+    Raises:
+        OSError: it cannot be read.
+    """
+    try:
+        with file.open("rb") as opened:
+            return opened.readline(LONGEST_RECORD)
+    except (FileNotFoundError, NotADirectoryError):
+        return b""
 
 
 def _said(value: Any) -> str:

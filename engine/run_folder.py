@@ -22,7 +22,7 @@ from ..folder_lock import FILE as LOCK_FILE
 from ..folder_lock import FolderLock
 from ..reading import parse_json, visible
 from ..run_format import version_of
-from .resume import LONGEST_RECORD, check_same_settings
+from .resume import check_same_settings, first_line
 from .tensorboard_events import TensorBoardEvents
 
 IN_PLACE = (LOCK_FILE, "metrics.jsonl", "log.txt")  # files that are added to, not replaced
@@ -71,18 +71,6 @@ class _LogFile(logging.FileHandler):
         # What the disk did not take was told when it was written.
         with suppress(OSError):
             super().close()
-
-
-def _start_of(file: Path) -> bytes:
-    """First line of a regular file; nothing of one that is empty or missing.
-
-    Not for the lock file of a folder that this process holds: closing it would end the lock.
-    """
-    try:
-        with file.open("rb") as opened:
-            return opened.readline(LONGEST_RECORD)
-    except (FileNotFoundError, NotADirectoryError):
-        return b""
 
 
 def _begins_run(line: bytes) -> bool:
@@ -208,10 +196,10 @@ class RunFolder:
                 )
         strange = [self.path / name for name in ("config.yaml", "log.txt")]
         strange = [file for file in strange if file.exists()]
-        if _start_of(self.metrics):
+        if first_line(self.metrics):
             strange.append(self.metrics)
         lock = self.path / LOCK_FILE
-        if (held := _start_of(lock)) and not LOCK_HOLDER.match(held):
+        if (held := first_line(lock)) and not LOCK_HOLDER.match(held):
             strange.append(lock)
         if strange and not self._is_own():
             wanted = (
@@ -226,14 +214,14 @@ class RunFolder:
 
     def _is_own(self) -> bool:
         """Whether a run began here, be it that it failed before its first record."""
-        first = _start_of(self.metrics)
+        first = first_line(self.metrics)
         if first and _begins_run(first):
             return True
         if first and not self.checkpoint.exists():
             return False
         # No record, or damaged ones of a run whose settings are compared before it goes on.
         lock = self.path / LOCK_FILE
-        if held := _start_of(lock):
+        if held := first_line(lock):
             return LOCK_HOLDER.match(held) is not None
         # Where a file system knows no locks, the lock file stays empty; many programs have such a
         # one, but not beside what else a start makes before its settings and its log.

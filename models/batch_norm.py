@@ -29,7 +29,6 @@ class BatchGroups:
         self.frozen = False
         self.groups: Tensor | None = None  # None while no batch runs
         self.modalities: Tensor | None = None
-        self.whole: frozenset[int] = frozenset()
         self.count = 1
         self.part, self.parts = 0, 1
         self._known: dict[tuple[int, torch.device], Tensor] = {}
@@ -41,7 +40,6 @@ class BatchGroups:
         count: int,
         modalities: Tensor | None = None,
         *,
-        whole: frozenset[int] = frozenset(),
         part: int = 0,
         parts: int = 1,
     ) -> Iterator[None]:
@@ -53,18 +51,15 @@ class BatchGroups:
             count: number of groups, over all processes.
             modalities: [B] integers on the CPU, for networks in which a layer sees one modality
                 only.
-            whole: modalities of the whole batch, of which this process may hold a share.
             part: number of this part of a batch that is run part by part.
             parts: number of its parts; running statistics take the mean over the groups of all.
         """
         self.groups, self.count, self.modalities = groups, count, modalities
-        self.whole = whole
         self.part, self.parts = part, parts
         try:
             yield
         finally:
             self.groups = self.modalities = None
-            self.whole = frozenset()
             self._known.clear()
 
     @contextlib.contextmanager

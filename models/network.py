@@ -43,15 +43,18 @@ class BatchOutput(NamedTuple):
 
 
 class Splitter(Protocol):
-    """Spreads a batch over processes or parts."""
+    """Spreads a batch over processes or parts.
+
+    Attributes:
+        modalities: those of the whole batch, while ``compute`` runs on a share of it.
+    """
+
+    modalities: frozenset[int]
 
     def __call__(
         self, compute: Callable[[Tensor, Tensor], BatchOutput], clips: Tensor, modalities: Tensor
     ) -> BatchOutput:
         """Runs ``compute`` on shares of the batch; the output is that of the whole batch."""
-
-    def modalities(self) -> frozenset[int]:
-        """Those of the whole batch, while ``compute`` runs on a share of it."""
 
 
 class Network(nn.Module, ABC):
@@ -208,7 +211,7 @@ class Network(nn.Module, ABC):
         """
         codes = set(modalities.tolist())
         if self.training and self.splitter is not None:
-            codes |= self.splitter.modalities()
+            codes |= self.splitter.modalities
         return sorted(map(Modality, codes))
 
     def embed(self, clips: Tensor, modalities: Tensor | Modality | None = None) -> Tensor:
