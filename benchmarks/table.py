@@ -65,9 +65,16 @@ class Table:
         self._lines: list[str] = []
         print(f"\n{part} on {describe(device)}\n", flush=True)
 
-    def section(self, title: str) -> None:
-        """Starts a new table."""
-        self._say("", f"**{title}**", "", _row(self.head), "| --- " + 5 * "| ---: " + "|")
+    def section(self, title: str, head: Sequence[str] | None = None) -> None:
+        """Starts a new table.
+
+        Args:
+            title: above it.
+            head: names of its columns; None = those of a measurement.
+        """
+        names = head or self.head
+        rule = "| --- " + (len(names) - 1) * "| ---: " + "|"
+        self._say("", f"**{title}**", "", _row(names), rule)
 
     def row(
         self, what: str, found: Measured[object], plain: Measured[object] | None = None
@@ -84,6 +91,10 @@ class Table:
             took += f" ({' to '.join(map(duration, found.span))})"
         times = (took, duration(found.cpu_seconds))
         self._say(_row((what, *times, memory, *ratios)))
+
+    def cells(self, *cells: str) -> None:
+        """Adds a row of a table with columns of its own."""
+        self._say(_row(cells))
 
     def remark(self, text: str) -> None:
         """Adds a line of text."""

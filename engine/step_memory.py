@@ -84,6 +84,7 @@ class StepMemory:
             pass, temporaries, gradients. Optimiser state is not in it.
         gradients: bytes of the gradients, which stay until the next backward pass.
         width: values D of an embedding.
+        tensors: the activations without the holes of a CPU's heap: what tensors alone take.
         scaled_from: clips that were run for real, where the network does not run on fake tensors;
             0 where it does.
     """
@@ -91,6 +92,7 @@ class StepMemory:
     activations: int
     gradients: int
     width: int
+    tensors: int
     scaled_from: int = 0
 
 
@@ -180,7 +182,7 @@ def _on_fake_tensors(model: Network, shape: StepShape, runtime: Runtime) -> Step
         total.backward()
     taken = live.taken(runtime.device, in_parts=shape.accumulate > 1)
     rest = (shape.clips - part.clips) * left_behind // part.clips
-    return StepMemory(taken + rest, gradients, width)
+    return StepMemory(taken + rest, gradients, width, live.peak + rest)
 
 
 def embedding_memory(
@@ -231,7 +233,8 @@ def _scaled(model: Network, shape: StepShape, runtime: Runtime) -> StepMemory:
         activations += 2 * shape.images
     gradients = sum(4 * p.numel() for p in model.parameters() if p.requires_grad)
     memories = 8 * shape.prototypes * width
-    return StepMemory(activations + gradients + memories, gradients, width, few.clips)
+    taken = activations + gradients + memories
+    return StepMemory(taken, gradients, width, taken, few.clips)
 
 
 def kept_bytes(model: Network, shape: StepShape, runtime: Runtime) -> tuple[int, int]:
