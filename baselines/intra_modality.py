@@ -22,6 +22,7 @@ from ..memory.cluster import cluster_memory
 from ..models.network import Network
 from ..pseudo_labels.labelling import clustering_features, intra_modality_labels
 from ..pseudo_labels.refinement import LabelRefinement
+from ..pseudo_labels.settled_labels import SettledLabels
 from ..transfers import to_device
 from . import schedules
 from .modality_memories import memory_losses
@@ -37,6 +38,7 @@ class IntraModality(Stage):
     name = "intra_modality"
     stream = 12
     scheduled = staticmethod(schedules.intra_modality)
+    steadiness: SettledLabels
 
     def __init__(self, session: Session, settings: BaselineSettings, model: Network) -> None:
         super().__init__(self.scheduled(settings))
@@ -52,6 +54,7 @@ class IntraModality(Stage):
         self.labels = np.full(len(session.tracks), -1, np.int64)
         self.memories: dict[Modality, ClusterMemory] = {}
         self.refinement = LabelRefinement(settings, session.say)
+        self.steadiness = SettledLabels(settings)
 
     def begin_epoch(self, epoch: int, step: int) -> None:
         """Extracts features, clusters, fills the memories."""
@@ -60,6 +63,7 @@ class IntraModality(Stage):
             self.session.training_features(self.model), self.session.cameras, self.settings
         )
         self._cluster(features, epoch, step)
+        self.steadiness.see(self._compared_labels(), epoch)
         self.evaluator.keep(
             features, self.labels, self.name, epoch + 1, unified=self._unified_labels()
         )
@@ -83,6 +87,11 @@ class IntraModality(Stage):
     def _unified_labels(self) -> np.ndarray | None:
         """[N] labels over both modalities, where the stage has any."""
         return None
+
+    def _compared_labels(self) -> np.ndarray:
+        """[N] labels that have to settle before the stage hurries: here of both sides, apart."""
+        sides = 2 * self.labels + (self.session.modalities == Modality.VISIBLE)
+        return np.where(self.labels < 0, -1, sides)
 
     def _memory(self, prototypes: Tensor) -> ClusterMemory:
         return cluster_memory(prototypes.to(self.session.runtime.device), self.settings)
@@ -131,13 +140,14 @@ class IntraModality(Stage):
         return self.feature_losses(output.embeddings, batch.tracks, batch.modalities)
 
     def state(self) -> dict[str, Any]:
-        """What the next epoch's labels take from those before."""
+        """What the next epoch's labels take from those before, and are compared with."""
         held = self.refinement.state()
-        return {"refinement": held} if held else {}
+        return {**({"refinement": held} if held else {}), **self.steadiness.state()}
 
     def load_state(self, state: dict[str, Any]) -> None:
         """Takes it back."""
         self.refinement.load_state(state.get("refinement", {}))
+        self.steadiness.load_state(state)
 
     def epoch_state(self) -> dict[str, Any]:
         """Clusters and memories."""

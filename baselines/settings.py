@@ -10,6 +10,7 @@ from ..engine.options import TrainingOptions
 from ..losses.options import LossOptions
 from ..memory.options import MemoryOptions
 from ..options import MOST_EPOCHS, MOST_FRAMES, Options, option
+from ..pseudo_labels.options import StoppingOptions
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,7 +53,12 @@ class StageOneOptions(Options):
 
 @dataclass(frozen=True, kw_only=True)
 class BaselineSettings(
-    StageOneOptions, TrainingOptions, ClusteringOptions, MemoryOptions, LossOptions
+    StageOneOptions,
+    TrainingOptions,
+    ClusteringOptions,
+    StoppingOptions,
+    MemoryOptions,
+    LossOptions,
 ):
     """Stage one: an encoder and pseudo-labels, without any label."""
 

@@ -18,7 +18,7 @@ Batch = tuple[Tensor, Tensor]
 BAR = "{desc} {percentage:3.0f}%|{bar}| {n_fmt}/{total_fmt} [{remaining} left{postfix}]"
 
 
-@dataclass(frozen=True)
+@dataclass
 class RunClock:
     """How far the whole run is, to say how long it still takes.
 
@@ -31,6 +31,10 @@ class RunClock:
     steps: int
     first: int = 0
     started: float = field(default_factory=time.perf_counter)
+
+    def leave_out(self, steps: int) -> None:
+        """Counts on without these steps, which a stage that ended early does not take."""
+        self.steps -= steps
 
     def left(self, step: int) -> float | None:
         """Seconds left after ``step`` steps of the run; None before the first.

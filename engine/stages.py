@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Sequence
@@ -16,13 +17,14 @@ from ..distributed.split_batch import split_batches, whole_batches
 from ..errors import Stopped
 from ..memory.writes import PendingWrites
 from ..models.network import Network
+from ..pseudo_labels.settled_labels import SettledLabels
 from .checkpoint_fit import check_optimiser
 from .compiling import compile_network
 from .options import LoopOptions
 from .progress import RunClock
 from .resume_point import Place, ResumePoint
 from .run_folder import RunFolder
-from .schedule import Phase, StageSchedule
+from .schedule import LearningRate, Phase, StageSchedule
 from .session import Session
 from .step_guard import StepGuard
 from .stop_signals import StopSignals
@@ -36,7 +38,8 @@ class Stage(ABC):
     Attributes:
         name: in records and messages.
         stream: number that keeps the stage's random draws apart from those of the others.
-        epochs: how many; 0 leaves the stage out.
+        epochs: how many at most; 0 leaves the stage out.
+        steadiness: says when a stage that clusters may hurry to its end; None = never.
         steps: batches of an epoch.
         schedule: what it does by epoch, and :attr:`phase` the part that holds in this one.
         writes: what the memories of this step are yet to take in; a stage without any adds none.
@@ -48,6 +51,7 @@ class Stage(ABC):
     steps: int
     schedule: StageSchedule
     phase: Phase
+    steadiness: SettledLabels | None = None
 
     def __init__(self, schedule: StageSchedule) -> None:
         self.name = schedule.stage
@@ -154,8 +158,10 @@ def run_stages(
     split_batches(model, bn_batch=options.bn_batch, accumulate=options.accumulate)
     first = Place(*(saved.get(name, 0) for name in Place._fields))
     within: dict[str, Any] = saved.get("within", {})
-    planned = sum(stage.steps * stage.epochs for stage in stages)
-    clock = RunClock(planned, first.step + within.get("taken", 0))
+    # Not from the beginning of the run: a stage may have ended before its last epoch.
+    left = [stage.steps * stage.epochs for stage in stages[first.stage :]]
+    begun = stages[first.stage].steps * first.epoch if left else 0
+    clock = RunClock(first.step + sum(left) - begun, first.step + within.get("taken", 0))
     step = first.step
     with stop.deferred():
         for number, stage in enumerate(stages[first.stage :], first.stage):
@@ -175,9 +181,8 @@ def run_stages(
             )
             started = time.perf_counter()
             for epoch in range(place.epoch, stage.epochs):
-                last = epoch + 1 == stage.epochs
-                final = last and not any(later.epochs for later in stages[number + 1 :])
-                taken = loop.run(place, within, final=final)
+                closing = not any(later.epochs for later in stages[number + 1 :])
+                taken, last = loop.run(place, within, closing=closing)
                 step = place.step + taken
                 place = Place(number, epoch + 1, step, place.stage_step + taken)
                 within = {}
@@ -187,6 +192,8 @@ def run_stages(
                         "stage_time", stage=stage.name, seconds=seconds, steps=place.stage_step
                     )
                     point.save(Place(number + 1, 0, step, 0))
+                    clock.leave_out(stage.steps * (stage.epochs - place.epoch))
+                    break
                 elif (epoch + 1) % options.save_interval == 0:
                     point.save(place, optimiser, stage.state())
     whole_batches(model)
@@ -211,16 +218,16 @@ class _EpochLoop:
     guard: StepGuard | None  # of the whole stage: short epochs do not begin its count anew
     average: WeightAverage | None
 
-    def run(self, place: Place, within: dict[str, Any], *, final: bool) -> int:
+    def run(self, place: Place, within: dict[str, Any], *, closing: bool) -> tuple[int, bool]:
         """One epoch and its evaluation.
 
         Args:
             place: before the epoch.
             within: where in the epoch the run goes on; empty at its beginning.
-            final: whether this is the last epoch of the run.
+            closing: whether no stage follows.
 
         Returns:
-            Batches of the epoch.
+            Batches of the epoch, and whether it was the last of its stage.
         """
         stage, options, session = self.stage, self.options, self.session
         before = EpochTotals()
@@ -233,6 +240,8 @@ class _EpochLoop:
             keep = self._keeping(place, held, {}, f"before epoch {place.epoch + 1}")
             with self.stop.leaving(keep):
                 stage.begin_epoch(place.epoch, place.step)
+        rate = self._rate(place.epoch)
+        last = place.epoch + 1 >= rate.last_epoch
         self.model.train()
         size = self.run_folder.metrics_size()
         totals = train_epoch(
@@ -240,7 +249,7 @@ class _EpochLoop:
             self.run_folder,
             Position(stage.name, place.epoch, stage.epochs, place.step),
             self.optimiser,
-            stage.schedule.rate,
+            rate,
             stage.batches(place.epoch, before.taken),
             stage.steps,
             stage.losses,
@@ -261,9 +270,22 @@ class _EpochLoop:
         interval = options.test_interval
         with self.stop.leaving(keep):
             stage.end_epoch(place.epoch, step)
-            if epoch == stage.epochs or (interval and epoch % interval == 0):
-                session.evaluate(self.model, stage.name, epoch, step, keep=final)
-        return totals.taken
+            if last or (interval and epoch % interval == 0):
+                session.evaluate(self.model, stage.name, epoch, step, keep=last and closing)
+        return totals.taken, last
+
+    def _rate(self, epoch: int) -> LearningRate:
+        """The stage's, hurried where its labels have settled; ``epoch`` counts from 0."""
+        steadiness, rate = self.stage.steadiness, self.stage.schedule.rate
+        if steadiness is None or steadiness.since is None:
+            return rate
+        rate = dataclasses.replace(rate, hurried_from=steadiness.since)
+        if steadiness.since == epoch:
+            self.session.say(
+                f"{self.stage.name} {epoch + 1}: {steadiness.text()}: the stage ends with epoch "
+                f"{rate.last_epoch} instead of {rate.epochs}"
+            )
+        return rate
 
     def _after_step(self) -> None:
         self.stage.after_step()

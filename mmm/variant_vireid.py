@@ -18,6 +18,7 @@ from ..memory import cluster_means
 from ..pseudo_labels.artefact import Artefact
 from ..pseudo_labels.labelling import clustering_features, intra_modality_labels, joint_labels
 from ..pseudo_labels.refinement import LabelRefinement
+from ..pseudo_labels.settled_labels import SettledLabels
 from ..transfers import to_device
 from .alignment import soft_cluster_alignment
 from .match_clusters import ClusterMatching
@@ -39,6 +40,7 @@ class VireidVariant(StageTwo):
     """
 
     stream = 22
+    steadiness: SettledLabels
     union_of_known = False  # whether tracks of given identities are in the joint clusters
 
     def _prepare(self, artefact: Artefact) -> None:
@@ -47,6 +49,7 @@ class VireidVariant(StageTwo):
         self.union = np.full(len(self.unified), -1, np.int64)
         self.memories: Memories
         self.refinement = LabelRefinement(self.settings, self.session.say)
+        self.steadiness = SettledLabels(self.settings)
 
     def begin_epoch(self, epoch: int, step: int) -> None:
         """Clusters and matches when it is time, then fills the memories."""
@@ -73,6 +76,7 @@ class VireidVariant(StageTwo):
                 )
             found = self._match(clustered, labels)
             self._take(found, clustered)
+            self.steadiness.see(self.unified, epoch)
             found.record(self.evaluator, clustered, self.name, epoch + 1, step)
         self._fill_memories(features)
         self.evaluator.confidence(self.confidence, self.unified, self.name, epoch + 1, step)
@@ -177,7 +181,7 @@ class VireidVariant(StageTwo):
         more: dict[str, Any] = {"refinement": held} if held else {}
         if reads_union(self.settings):
             more["union"] = torch.from_numpy(self.union)
-        return {"unified": torch.from_numpy(self.unified), **more}
+        return {"unified": torch.from_numpy(self.unified), **more, **self.steadiness.state()}
 
     def load_state(self, state: dict[str, Any]) -> None:
         """Takes them back."""
@@ -185,6 +189,7 @@ class VireidVariant(StageTwo):
         if reads_union(self.settings):
             self.union = restored_labels(state, "union", len(self.unified), some=False)
         self.refinement.load_state(state.get("refinement", {}))
+        self.steadiness.load_state(state)
 
     def epoch_state(self) -> dict[str, Any]:
         """Targets of the self-mimic, spared pairs, and memories."""

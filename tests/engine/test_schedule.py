@@ -1,5 +1,6 @@
 """Learning rates by epoch and batch, and the phases of a stage."""
 
+import dataclasses
 import itertools
 
 import pytest
@@ -30,6 +31,34 @@ def test_the_cosine_schedule_ramps_up_and_ends_at_its_floor():
     assert all(a <= b for a, b in steps[:top])
     assert all(a >= b for a, b in steps[top:])
     assert rates[-1] == pytest.approx(0.1, rel=0.01)
+
+
+@pytest.mark.parametrize(
+    "rate",
+    [
+        LearningRate("cosine", 2.0, 24),
+        LearningRate("step", 1.0, 24, (11, 20), warmup_epochs=8),
+    ],
+    ids=["cosine", "step"],
+)
+def test_a_hurried_schedule_is_every_third_rate_of_the_rest(rate):
+    batches, since = 9, 5
+    plain = [rate.at(epoch, batch, batches) for epoch in range(24) for batch in range(batches)]
+    hurried = dataclasses.replace(rate, hurried_from=since)
+    assert hurried.last_epoch == 12 and rate.last_epoch == 24  # 19 epochs are left at first
+    found = [hurried.at(epoch, b, batches) for epoch in range(12) for b in range(batches)]
+    begun = since * batches
+    assert found[:begun] == plain[:begun]
+    left = plain[begun::3]
+    assert found[begun : begun + len(left)] == left
+    # The last epoch is a whole one, so that the end of the schedule holds for the rest of it.
+    assert len(found) - begun - len(left) < batches
+    assert found[-1] == pytest.approx(plain[-1], rel=0.2)
+
+
+def test_a_schedule_that_is_all_but_over_is_not_hurried_past_its_end():
+    rate = LearningRate("cosine", 1.0, 24, hurried_from=23)
+    assert rate.last_epoch == 24
 
 
 @pytest.fixture
