@@ -105,5 +105,7 @@ def _batch(settings: BaselineSettings, rule: str) -> Batch:
 
 def _settings(settings: BaselineSettings, *more: str) -> dict[str, Any]:
     memory = ("memory_temperature", "memory_momentum", "memory_mode")
-    names = ("img_h", "img_w", "eps", "min_samples", *more, *memory, "seed")
+    # With it, the epochs are the most there are.
+    shortened = ("shorten_when_settled",) if settings.shorten_when_settled else ()
+    names = ("img_h", "img_w", "eps", "min_samples", *more, *memory, *shortened, "seed")
     return {name: getattr(settings, name) for name in names}

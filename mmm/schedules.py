@@ -159,4 +159,6 @@ def _settings(settings: StageTwoSettings) -> dict[str, Any]:
         names += ["memory_temperature", "memory_momentum", "memory_mode"]
     if reads_union(settings):
         names += ["joint_k1", "joint_k2", "joint_eps"]
+    if settings.shorten_when_settled:  # then the epochs above are the most there are
+        names.append("shorten_when_settled")
     return {name: getattr(settings, name) for name in names}

@@ -39,7 +39,7 @@ def average_runs(paths: Sequence[Path]) -> list[dict[str, Any]]:
             f"a mean needs at least two different runs; got {', '.join(map(str, paths)) or 'none'}"
         )
     groups: dict[str, list[dict[str, Any]]] = {}
-    ranked: dict[Path, Path] = {}
+    ranked: dict[Path | tuple[float, ...], Path] = {}
     for path in paths:
         run = read_run(path)
         if run.unfinished:  # with --test-interval it has scores, of an epoch in its midst
@@ -53,8 +53,8 @@ def average_runs(paths: Sequence[Path]) -> list[dict[str, Any]]:
                 f"{path} holds no evaluation: a run without known identities has none, nor has "
                 "one that failed at its start. Leave it out."
             )
-        twin = ranked.setdefault(_trained_run(run), path)
-        if twin != path:
+        twins = [ranked.setdefault(key, path) for key in (_trained_run(run), _times(run)) if key]
+        if twin := next((one for one in twins if one != path), None):
             raise ValueError(
                 f"{twin} and {path} are of one training, which would count twice: expected "
                 "different trainings, or one evaluation of each. Leave one of the two out."
@@ -78,6 +78,11 @@ def _trained_run(run: RunRecord) -> Path:
             if file.exists() and (folder / "metrics.jsonl").is_file():
                 return folder.resolve()
     return Path(str(named)).resolve()
+
+
+def _times(run: RunRecord) -> tuple[float, ...]:
+    """Seconds of each epoch: no two trainings take the same, so a copied folder is known by it."""
+    return tuple(r["seconds"] for r in run.of_kind("train", own=True) if "seconds" in r)
 
 
 def _average(name: str, records: Sequence[dict[str, Any]], paths: Sequence[Path]) -> dict[str, Any]:

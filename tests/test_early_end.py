@@ -54,6 +54,8 @@ def test_stage_one_ends_each_of_its_stages_early_and_hands_on_all_it_has(settled
     assert "intra_modality 3: clusters as before" in said
     assert "the stage ends with epoch 4 instead of 6" in said
     assert (settled_baseline / "encoder.safetensors").exists()
+    planned = {r["stage"]: r["settings"] for r in records(settled_baseline, "schedule")}
+    assert planned["intra_modality"]["shorten_when_settled"] == 2
     assert read_run(settled_baseline).unfinished == ""
     assert main(["report", str(settled_baseline)]) == 0
     capsys.readouterr()
@@ -102,6 +104,7 @@ def test_without_the_option_every_epoch_is_trained(tiny_set, settled_baseline, t
     line = flags("mmm", tiny_set, run, {**MMM, "epochs": 5})
     assert main([*line, "--baseline", str(settled_baseline)]) == 0
     assert trained(run) == [("mmm", epoch) for epoch in range(1, 6)]
+    assert "shorten_when_settled" not in records(run, "schedule")[0]["settings"]
 
 
 def test_both_sides_of_1a_have_to_settle():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import statistics
 
 import pytest
@@ -160,6 +161,20 @@ def test_a_training_that_has_not_ended_is_refused(tmp_path):
     ranked = write_evaluation(tmp_path, "ranked", tmp_path / "gone.safetensors", {"v2i": 0.6})
     (found,) = average_runs([ended, ranked])
     assert found["mAP"] == pytest.approx(0.55)
+
+
+def test_a_copied_run_is_no_second_seed(tmp_path):
+    first = write_run(tmp_path, "first", {"v2i": 0.5})
+    other = write_run(tmp_path, "other", {"v2i": 0.5})
+    for run, seconds in ((first, 12.625), (other, 12.75)):
+        with (run / "metrics.jsonl").open("a", encoding="utf-8") as file:
+            line = {"kind": "train", "stage": "mmm", "epoch": 1, "loss": 1.0, "seconds": seconds}
+            file.write(json.dumps(line) + "\n")
+    copy = shutil.copytree(first, tmp_path / "copy")
+    with pytest.raises(ValueError, match=r"first and .*copy are of one training"):
+        average_runs([first, other, copy])
+    (found,) = average_runs([first, other])
+    assert found["trials"] == 2
 
 
 def test_one_protocol_on_data_of_two_sizes_is_refused(tmp_path):
