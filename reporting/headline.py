@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -10,7 +10,7 @@ from typing import Any
 from markupsafe import Markup
 
 from ..errors import UserError
-from ..evaluation.results import Record, last_of_stages, mean_and_std, stage_name
+from ..evaluation.results import Record, last_of_stages, mean_and_std, stage_name, table_footer
 from .charts import bar_chart
 from .limiting_part import ClusterFigures, Figures, Finding, limiting_part
 from .run_record import RunRecord, read_run
@@ -51,14 +51,29 @@ def references_of(run: RunRecord) -> References:
     return found
 
 
-def score_chart(scores: Sequence[tuple[str, dict[str, Record]]]) -> Markup:
-    """Mean mAP and Rank-1 over the protocols, a row for each name; ``scores`` are by protocol."""
+def score_chart(
+    scores: Sequence[tuple[str, dict[str, Record]]], like: Mapping[str, Record] | None = None
+) -> Markup:
+    """Mean mAP and Rank-1 over the protocols, a row for each name.
+
+    Args:
+        scores: evaluations by protocol, of each row.
+        like: rows that were measured otherwise than this evaluation of each protocol are marked;
+            None marks none.
+    """
+    title = "mAP and Rank-1"
+    if like is not None:
+        marks = table_footer([found for _, found in scores], like).marks
+        scores = [
+            (f"{name} *" if mark else name, found) for (name, found), mark in zip(scores, marks)
+        ]
+        title += ", * on another test or in another way than the newest" if any(marks) else ""
     values = {
         head: [_mean(found, score) for _, found in scores]
         for head, score in (("mean mAP", "mAP"), ("mean Rank-1", "rank1"))
     }
     names = [name for name, _ in scores]
-    return bar_chart(names, values, title="mAP and Rank-1", unit="%", rows=True)
+    return bar_chart(names, values, title=title, unit="%", rows=True)
 
 
 def headline(
@@ -72,7 +87,8 @@ def headline(
     shown = [(stage_name(stage), found) for stage, found in stages.items()]
     shown += [(name, last_evaluations(other)[1]) for name, other in references.runs.items()]
     others = [*references.runs.values(), *(one for one in given if one is not run)]
-    return {"chart": score_chart(shown), "finding": _finding(run, others)}
+    like = {record["protocol"]: record for record in run.of_kind("evaluation")}
+    return {"chart": score_chart(shown, like), "finding": _finding(run, others)}
 
 
 def last_evaluations(run: RunRecord) -> tuple[str, dict[str, Record]]:

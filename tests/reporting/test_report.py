@@ -280,6 +280,18 @@ def test_rows_under_other_conditions_are_marked(run):
         assert f"{name}: {at}, no flip, no re-ranking. {name}, rows marked *: {at}, flip," in words
 
 
+def test_bars_under_other_conditions_are_marked(run):
+    plain = Page(write_report(run).read_text(encoding="utf-8")).charts["mAP and Rank-1"]
+    assert not [name for name in plain["categories"] if "*" in name]
+    rewrite_metrics(
+        run.parent / "stage-one",
+        lambda record: record | ({"flip": True} if record["kind"] == "evaluation" else {}),
+    )
+    charts = Page(write_report(run).read_text(encoding="utf-8")).charts
+    marked = charts["mAP and Rank-1, * on another test or in another way than the newest"]
+    assert [name for name in marked["categories"] if not name.endswith(" *")] == ["MMM"]
+
+
 def test_a_best_row_under_other_conditions_is_marked(run):
     rewrite_metrics(run, lambda record: record | {"rerank": record.get("mAP") == 0.9})
     words = Page(write_report(run).read_text(encoding="utf-8")).words
