@@ -145,9 +145,7 @@ def run_stages(
         saved = point.load([stage.epochs for stage in stages])
         with point.of_use():
             session.runtime.load_scaler(saved.get("scaler", {}))
-        done = sum(s.epochs for s in stages[: saved["stage"]]) + saved["epoch"]
-        batches = f" and {saved['within']['taken']} batches" if saved["within"] else ""
-        run.log(f"resumed: {done} epochs{batches} done")
+        run.log(f"resumed: {_done(saved, stages)} done")
     else:
         for stage in stages:
             if stage.epochs:
@@ -194,12 +192,20 @@ def run_stages(
                     point.save(Place(number + 1, 0, step, 0))
                     clock.leave_out(stage.steps * (stage.epochs - place.epoch))
                     break
-                elif (epoch + 1) % options.save_interval == 0:
+                if (epoch + 1) % options.save_interval == 0:
                     point.save(place, optimiser, stage.state())
     whole_batches(model)
     if stop.wanted():
         raise Stopped(f"stopped by {stop.name}.")
     return step
+
+
+def _done(saved: dict[str, Any], stages: Sequence[Stage]) -> str:
+    """How far a checkpoint is, in words; stages before may have ended before their last epoch."""
+    if saved["stage"] == len(stages):
+        return "all stages"
+    batches = f" and {saved['within']['taken']} batches" if saved["within"] else ""
+    return f"{saved['epoch']} epochs{batches} of {stages[saved['stage']].name}"
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -62,8 +63,10 @@ class RunRecord:
         ended = {record["stage"] for record in self.of_kind("stage_time", own=True)}
         if not planned or planned[-1]["stage"] in ended:  # written after its last evaluation
             return ""
-        done, wanted = len(self.of_kind("train", own=True)), sum(r["epochs"] for r in planned)
-        return f"{done} of {wanted} epochs are done and the training has not ended"
+        done = Counter(record.get("stage") for record in self.of_kind("train", own=True))
+        # A stage whose labels settled has ended with fewer epochs than were planned.
+        wanted = sum(done[r["stage"]] if r["stage"] in ended else r["epochs"] for r in planned)
+        return f"{done.total()} of {wanted} epochs are done and the training has not ended"
 
     def setting(self, name: str) -> Any:
         """A setting from ``config.yaml``, or from the run's own first record; None if unknown."""

@@ -107,6 +107,22 @@ def test_without_the_option_every_epoch_is_trained(tiny_set, settled_baseline, t
     assert "shorten_when_settled" not in records(run, "schedule")[0]["settings"]
 
 
+def test_of_a_run_under_way_the_epochs_that_were_left_out_are_not_wanted(
+    settled_baseline, tmp_path
+):
+    lines = (settled_baseline / "metrics.jsonl").read_text(encoding="utf-8").splitlines()
+    kept = [
+        line
+        for line in lines
+        if '"cross_modality"' not in line
+        or '"schedule"' in line
+        or ('"train"' in line and '"epoch": 3' not in line)
+    ]
+    (tmp_path / "metrics.jsonl").write_text("\n".join(kept) + "\n", encoding="utf-8")
+    # 1 of pre-training, 4 instead of 6 of 1a, 2 of the 5 planned of 1b.
+    assert read_run(tmp_path).unfinished.startswith("7 of 10 epochs are done")
+
+
 def test_both_sides_of_1a_have_to_settle():
     stage = IntraModality.__new__(IntraModality)
     stage.session = type("Session", (), {"modalities": np.array([0, 0, 1, 1, 1])})()
