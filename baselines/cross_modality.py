@@ -72,10 +72,6 @@ class CrossModality(IntraModality):
     def _unified_labels(self) -> np.ndarray | None:
         return self.joint
 
-    def _compared_labels(self) -> np.ndarray:
-        """[N] joint clusters."""
-        return self.joint
-
     def track_batches(self, epoch: int) -> list[list[int]]:
         """Track numbers of the batches of 1a and of joint batches in turn, visible halves first."""
         intra = self._drawn(self.labels, epoch)

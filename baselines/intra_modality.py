@@ -89,7 +89,10 @@ class IntraModality(Stage):
         return None
 
     def _compared_labels(self) -> np.ndarray:
-        """[N] labels that have to settle before the stage hurries: here of both sides, apart."""
+        """[N] labels that have to settle before the stage hurries: unified, or of both sides."""
+        unified = self._unified_labels()
+        if unified is not None:
+            return unified
         sides = 2 * self.labels + (self.session.modalities == Modality.VISIBLE)
         return np.where(self.labels < 0, -1, sides)
 
@@ -141,13 +144,13 @@ class IntraModality(Stage):
 
     def state(self) -> dict[str, Any]:
         """What the next epoch's labels take from those before, and are compared with."""
-        held = self.refinement.state()
-        return {**({"refinement": held} if held else {}), **self.steadiness.state()}
+        held = {"refinement": self.refinement.state(), "settled": self.steadiness.state()}
+        return {name: state for name, state in held.items() if state}
 
     def load_state(self, state: dict[str, Any]) -> None:
         """Takes it back."""
         self.refinement.load_state(state.get("refinement", {}))
-        self.steadiness.load_state(state)
+        self.steadiness.load_state(state.get("settled", {}))
 
     def epoch_state(self) -> dict[str, Any]:
         """Clusters and memories."""

@@ -7,7 +7,7 @@ import io
 import json
 import math
 import multiprocessing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
@@ -16,7 +16,6 @@ import torch
 import yaml
 from vireid import cli, configs
 from vireid.datasets.registry import known_spec
-from vireid.datasets.track import Modality
 from vireid.engine.planned_stages import stand_in_losses, stand_in_memory
 from vireid.engine.step_memory import StepMemory, StepShape, training_step_memory
 from vireid.engine.training import STATE_COPIES
@@ -119,7 +118,7 @@ def counted(step: RecipeStep, parts: int, *, half: bool) -> tuple[StepMemory, in
     autocast = partial(torch.autocast, "cpu", torch.bfloat16, enabled=half)
     runtime = SimpleNamespace(device=CPU, autocast=autocast)
     model = step.build()
-    shape = StepShape(**{**vars(step.shape), "accumulate": parts})
+    shape = replace(step.shape, accumulate=parts)
     found = training_step_memory(model, shape, runtime)  # type: ignore[arg-type]
     weights = sum(value.nbytes for value in model.state_dict().values())
     return found, weights + STATE_COPIES[step.optimiser] * found.gradients
@@ -128,21 +127,18 @@ def counted(step: RecipeStep, parts: int, *, half: bool) -> tuple[StepMemory, in
 def measured(step: RecipeStep) -> float | None:
     """MiB by which a process grows in a float32 step on the CPU, in one part; None = unknown."""
     model, shape = step.build(), step.shape
-    modalities = torch.tensor([Modality.VISIBLE, Modality.INFRARED]).repeat_interleave(
-        torch.tensor([shape.visible, shape.infrared])
-    )
+    few = replace(shape, visible=1, infrared=1)
 
     def take() -> None:
         model.zero_grad(set_to_none=True)
-        output = model.forward_features(shape.clip_tensor(), modalities)
+        output = model.forward_features(shape.clip_tensor(), shape.modalities())
         rows = torch.ones(max(1, shape.prototypes), output.embeddings.shape[1])
         memory = stand_in_memory(rows) if shape.prototypes else None
         losses = stand_in_losses(output, memory)
         del output
         torch.stack(list(losses.values())).sum().backward()
 
-    few = torch.tensor([Modality.VISIBLE, Modality.INFRARED])
-    model.forward_features(shape.clip_tensor()[:2], few)  # loads what it needs
+    model.forward_features(few.clip_tensor(), few.modalities())  # loads what it needs
     return measure(take, CPU).mebibytes
 
 
@@ -206,8 +202,8 @@ def confirm(table: Table, recipes: dict[str, tuple[str, str]], most: float) -> N
 
 def _halved(step: RecipeStep) -> RecipeStep:
     shape = step.shape
-    fewer = {"visible": max(1, shape.visible // 2), "infrared": max(1, shape.infrared // 2)}
-    return RecipeStep(**{**vars(step), "shape": StepShape(**{**vars(shape), **fewer})})
+    fewer = replace(shape, visible=max(1, shape.visible // 2), infrared=max(1, shape.infrared // 2))
+    return replace(step, shape=fewer)
 
 
 if __name__ == "__main__":

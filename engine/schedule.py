@@ -7,13 +7,13 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from ..pseudo_labels.options import HURRY
 from .augment import sees_two_views
 from .options import LoopOptions, OptimiserOptions
 
 STEP_FACTOR = 0.1
 COSINE_RAMP = 30
 COSINE_FLOOR = 0.05
-HURRY = 3  # times as fast does a schedule run once labels have settled
 ADAM: Mapping[str, Any] = {"betas": (0.9, 0.999), "eps": 1e-8, "amsgrad": False}
 SGD: Mapping[str, Any] = {"momentum": 0.9, "dampening": 0, "nesterov": True}
 
@@ -29,7 +29,7 @@ class LearningRate:
         epochs: epochs of the stage.
         milestones: numbers of finished epochs from which on ``step`` decays.
         warmup_epochs: epochs in which ``step`` rises to the base rate, constant within each.
-        hurried_from: epoch, from 0, from whose start the schedule runs :data:`HURRY` times as fast;
+        hurried_from: epoch, from 0, from whose start the schedule runs ``HURRY`` times as fast;
             None = at the pace of the epochs.
     """
 

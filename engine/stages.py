@@ -178,8 +178,8 @@ def run_stages(
                 session, run, options, model, stage, optimiser, point, stop, clock, guard, average
             )
             started = time.perf_counter()
+            closing = not any(later.epochs for later in stages[number + 1 :])
             for epoch in range(place.epoch, stage.epochs):
-                closing = not any(later.epochs for later in stages[number + 1 :])
                 taken, last = loop.run(place, within, closing=closing)
                 step = place.step + taken
                 place = Place(number, epoch + 1, step, place.stage_step + taken)

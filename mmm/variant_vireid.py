@@ -177,11 +177,11 @@ class VireidVariant(StageTwo):
 
     def state(self) -> dict[str, Any]:
         """The labels, which hold until the next matching, and what that takes from them."""
-        held = self.refinement.state()
-        more: dict[str, Any] = {"refinement": held} if held else {}
+        held = {"refinement": self.refinement.state(), "settled": self.steadiness.state()}
+        more: dict[str, Any] = {name: state for name, state in held.items() if state}
         if reads_union(self.settings):
             more["union"] = torch.from_numpy(self.union)
-        return {"unified": torch.from_numpy(self.unified), **more, **self.steadiness.state()}
+        return {"unified": torch.from_numpy(self.unified), **more}
 
     def load_state(self, state: dict[str, Any]) -> None:
         """Takes them back."""
@@ -189,7 +189,7 @@ class VireidVariant(StageTwo):
         if reads_union(self.settings):
             self.union = restored_labels(state, "union", len(self.unified), some=False)
         self.refinement.load_state(state.get("refinement", {}))
-        self.steadiness.load_state(state)
+        self.steadiness.load_state(state.get("settled", {}))
 
     def epoch_state(self) -> dict[str, Any]:
         """Targets of the self-mimic, spared pairs, and memories."""

@@ -61,9 +61,8 @@ class SettledLabels:
         """What the next clustering is compared with; empty before the first, or without a rule."""
         if self._before is None:
             return {}
-        since = -1 if self.since is None else self.since
-        counts = {"row": self._row, "since": since}
-        return {"settled": {**counts, "labels": torch.from_numpy(self._before)}}
+        labels = torch.from_numpy(self._before)
+        return {"row": self._row, "since": self.since, "labels": labels}
 
     def load_state(self, state: Mapping[str, Any]) -> None:
         """Takes back what :meth:`state` gave, or starts anew without it.
@@ -72,12 +71,10 @@ class SettledLabels:
             ValueError: the parts are no counts and no labels.
         """
         self._row, self._before, self.since = 0, None, None
-        held = state.get("settled")
-        if not held:
+        if not state:
             return
-        row, since, labels = held["row"], held["since"], held["labels"]
-        counts = is_whole(row) and (since == -1 or is_whole(since))
+        row, since, labels = state["row"], state["since"], state["labels"]
+        counts = is_whole(row) and (since is None or is_whole(since))
         if not counts or labels.dtype != torch.int64 or labels.ndim != 1:
             raise ValueError("what tells settled labels is no counts and no labels")
-        self._row, self._before = row, labels.numpy()
-        self.since = None if since == -1 else since
+        self._row, self._before, self.since = row, labels.numpy(), since

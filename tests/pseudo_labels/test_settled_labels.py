@@ -81,10 +81,10 @@ def test_labels_that_change_in_place_afterwards_are_not_taken_for_those_before()
 def test_a_state_that_is_none_is_refused_and_one_of_other_tracks_settles_nothing():
     steady = seen(rule(1), BASE, BASE[:-5])
     assert steady.since is None
-    held = steady.state()["settled"]
+    held = steady.state()
     for spoilt in ({"row": -1}, {"since": -2}, {"row": "1"}, {"labels": held["labels"].float()}):
         with pytest.raises(ValueError, match="no counts and no labels"):
-            steady.load_state({"settled": held | spoilt})
+            steady.load_state(held | spoilt)
 
 
 def test_stage_one_and_two_have_the_option_and_fixed_clusters_refuse_it(tmp_path):
